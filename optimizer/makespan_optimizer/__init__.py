@@ -1,0 +1,1 @@
+"""The heavy half of makespan: measuring a DAG, and computing a plan for it."""

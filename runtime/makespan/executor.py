@@ -1,0 +1,185 @@
+"""Threads around the dispatch core: one run of a program.
+
+One bare mutex for each run, taken once a node: finish the last one, decide the next, decide whether a helper is
+worth calling. The caller is worker 0. What holds, whatever happens:
+
+- when `Execution.run` returns, nothing of the run is still running (except after Ctrl-C, which returns at once:
+  nodes that run in helpers finish on their own, and their results are dropped);
+- after a failure nothing new starts, and every exception is kept;
+- each node runs in a copy of the caller's context variables;
+- a value is held only by the slots of the nodes that will take it.
+
+A run inside a node (a node that calls a DAG) works on that node's thread alone, so the budget holds at any depth.
+"""
+
+from __future__ import annotations
+
+import time
+from _thread import allocate_lock
+from contextvars import ContextVar, copy_context
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+from makespan.crew import crew
+from makespan.dispatch import Dispatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from makespan.dispatch import Rules
+    from makespan.program import Program
+
+_inside: ContextVar[bool] = ContextVar("makespan_inside", default=False)
+
+
+class Trace:
+    """Starts and ends of the nodes of one run, in nanoseconds of its clock; 0 is 'not yet'."""
+
+    __slots__ = ("clock", "end", "ident", "start")
+
+    def __init__(self, n: int, clock: Callable[[], int] = time.perf_counter_ns) -> None:
+        self.clock = clock
+        self.start = [0] * n
+        self.end = [0] * n
+        self.ident = [0] * n
+
+
+class Execution:
+    """One run.
+
+    Parameters
+    ----------
+    program : Program
+    rules : Rules
+        Order, budget and groups, for the same DAG.
+    inputs : mapping of str to Any
+        A value for each input.
+    trace : Trace, optional
+        Filled with starts, ends and threads.
+    """
+
+    __slots__ = (
+        "_base",
+        "_lock",
+        "_parked",
+        "_program",
+        "_slots",
+        "_trace",
+        "_wake",
+        "core",
+        "failures",
+        "kept",
+        "wanted",
+    )
+
+    def __init__(
+        self, program: Program, rules: Rules, inputs: Mapping[str, Any], trace: Trace | None = None
+    ) -> None:
+        self._program = program
+        self._slots = program.slots(inputs)
+        self._trace = trace
+        self._lock = allocate_lock()
+        self._wake = allocate_lock()
+        self._wake.acquire()
+        self._parked = False
+        self.core = Dispatch(rules)
+        self.failures: list[tuple[int, BaseException]] = []
+        """(node, exception), in the order in which they came."""
+        self.kept: dict[int, Any] = {}
+        self.wanted = False
+        self._base = copy_context()
+        if self._base.run(_inside.get):
+            self.core.budget = 1
+        else:
+            self._base.run(_inside.set, True)  # noqa: FBT003
+            if self.core.budget > 1:
+                crew.reserve(self.core.budget - 1)
+
+    def run(self) -> None:
+        """Run to the end; the caller's thread works too.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Ctrl-C came: at once, nothing new starts.
+        """
+        try:
+            self._work(helping=False)
+        except BaseException:
+            self.core.stop()
+            raise
+        finally:
+            if self.core.stopped:
+                self._slots = []
+
+    def help(self) -> None:
+        """Work on this run from a helper thread until nothing can be started."""
+        self._work(helping=True)
+
+    def _work(self, *, helping: bool) -> None:
+        core, lock, trace, slots = self.core, self._lock, self._trace, self._slots
+        calls, pushes, keeps = self._program.calls, self._program.pushes, self._program.keeps
+        copy = self._base.copy
+        if trace is not None:
+            clock, start, end, ident, me = trace.clock, trace.start, trace.end, trace.ident, get_ident()
+        last = -1
+        error: BaseException | None = None
+        while True:
+            with lock:
+                if last >= 0:
+                    if error is None:
+                        core.finish(last)
+                    else:
+                        core.fail(last)
+                        self.failures.append((last, error))
+                        error = None
+                    last = -1
+                chosen = core.next()
+                if chosen is None:
+                    over = core.done
+                    if helping:
+                        if over and self._parked:
+                            self._parked = False
+                            self._wake.release()
+                        return
+                    if over:
+                        return
+                    self._parked = True
+                    more = wake = False
+                else:
+                    more = core.may_start
+                    wake = more and self._parked
+                    if wake:
+                        self._parked = False
+            if chosen is None:
+                self._wake.acquire()
+                continue
+            if wake:
+                self._wake.release()
+            elif more:
+                crew.call(self)
+            last = chosen
+            arguments = slots[last]
+            slots[last] = None
+            try:
+                if trace is not None:
+                    ident[last] = me
+                    start[last] = clock()
+                    try:
+                        value = copy().run(calls[last], *arguments)
+                    finally:
+                        end[last] = clock()
+                else:
+                    value = copy().run(calls[last], *arguments)
+            except BaseException as raised:
+                if isinstance(raised, KeyboardInterrupt) and not helping:
+                    raise
+                error = raised
+                arguments = None
+                continue
+            arguments = None
+            for consumer, slot in pushes[last]:
+                slots[consumer][slot] = value
+            if keeps[last]:
+                self.kept[last] = value
+            value = None

@@ -1,0 +1,261 @@
+"""Files that are old or new, never torn; JSON that is read strictly.
+
+A writer puts the bytes into a temporary file of the same folder, flushes it to the disk and renames it over
+the old one. A reader refuses duplicate keys, NaN and infinity, too deep nesting and truncation, and names the
+place as a JSON pointer (RFC 6901). Nothing that is read is ever imported, evaluated or unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from makespan.errors import MakespanError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+T = TypeVar("T")
+
+# How a file of each kind begins. A file that begins otherwise is somebody's own, and is not overwritten.
+_BEGINS = {
+    "html": (b"<!doctype html", b"<html"),
+    "png": (b"\x89PNG",),
+    "svg": (b"<svg", b"<?xml"),
+    "pdf": (b"%PDF",),
+}
+
+
+def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
+    """Replace the file by `data`, or leave it as it was.
+
+    Raises
+    ------
+    OptionError
+        The folder is missing or cannot be written, the disk is full, the path is a folder.
+    """
+    target = Path(path)
+    scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            with open(descriptor, "wb") as file:  # noqa: PTH123 (an open descriptor)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            scratch.replace(target)
+        except BaseException:
+            scratch.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OptionError(f"cannot write: {error.strerror or error}", where=str(path)) from error
+
+
+@contextmanager
+def locked(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold the folder of `path` against other writers (read, merge, write), without leaving a lock file.
+
+    Raises
+    ------
+    OptionError
+        The folder is missing or cannot be locked.
+    """
+    import fcntl
+
+    folder = Path(path).parent
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise OptionError(f"cannot write: {error.strerror}", where=str(path)) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            raise OptionError(f"cannot lock the folder: {error.strerror}", where=str(path)) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def ensure_replaceable(path: str | os.PathLike[str], kind: str, *, force: bool = False) -> None:
+    """Refuse to overwrite a file of another kind, or to write where nothing can be written.
+
+    Parameters
+    ----------
+    path : path
+        Where something is about to be written.
+    kind : str
+        ``"makespan-plan"`` (the word before the slash of a file's ``format``), ``"html"``, ``"png"`` …
+    force : bool
+        Overwrite whatever is there.
+
+    Raises
+    ------
+    OptionError
+        The path is a folder, lies in no folder, or holds a file of another kind.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise OptionError("is a folder", where=str(path), hint="name a file")
+    if not target.parent.is_dir():
+        raise OptionError("its folder does not exist", where=str(path), hint=f"mkdir -p {target.parent}")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise OptionError("cannot be written: permission denied", where=str(path))
+    if force or not target.exists():
+        return
+    try:
+        with target.open("rb") as file:
+            head = file.read(400)
+    except OSError as error:
+        raise OptionError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    if not head.strip():
+        return
+    same = (
+        re.search(rb'"format":\s*"' + kind.encode() + b"/", head) is not None
+        if kind.startswith("makespan-")
+        else head.lstrip().lower().startswith(tuple(begin.lower() for begin in _BEGINS.get(kind, ())))
+    )
+    if not same:
+        raise OptionError(f"holds something other than a {kind} file", where=str(path), hint="-f overwrites it")
+
+
+def read_bytes(path: str | os.PathLike[str], error_type: type[MakespanError]) -> bytes:
+    """Return the content of a file, or of standard input for ``-``.
+
+    Raises
+    ------
+    MakespanError
+        As `error_type`: the file is missing or cannot be read.
+    """
+    if str(path) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise error_type(f"cannot be read: {reason}", where=str(path)) from error
+
+
+def strict_json(data: bytes, where: str, error_type: type[MakespanError]) -> Any:
+    """Parse JSON; refuse duplicate keys, NaN, infinity, deep nesting and anything after the value.
+
+    Raises
+    ------
+    MakespanError
+        As `error_type`, with the line and column of the fault.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
+                raise error_type(f"the key {key!r} stands twice in one object", where=where)
+            found[key] = value
+        return found
+
+    def finite(text: str) -> float:
+        value = float(text)
+        if not math.isfinite(value):
+            raise error_type(f"the number {text[:40]} is too large", where=where)
+        return value
+
+    def refuse(name: str) -> float:
+        raise error_type(f"{name} is not a number that JSON can hold", where=where)
+
+    try:
+        return json.loads(
+            data.decode("utf-8"), object_pairs_hook=once, parse_float=finite, parse_constant=refuse
+        )
+    except json.JSONDecodeError as error:
+        raise error_type(
+            f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}", where=where
+        ) from error
+    except UnicodeDecodeError as error:
+        raise error_type(f"is not UTF-8 text (byte {error.start})", where=where) from error
+    except RecursionError as error:
+        raise error_type("is nested too deeply", where=where) from error
+    except ValueError as error:  # an integer of thousands of digits
+        raise error_type(f"is not JSON: {error}", where=where) from error
+
+
+def convert(value: Any, type_: type[T], where: str, error_type: type[MakespanError], pointer: str = "") -> T:
+    """Turn parsed JSON into a struct; a wrong field is named by its JSON pointer.
+
+    Raises
+    ------
+    MakespanError
+        As `error_type`.
+    """
+    try:
+        return msgspec.convert(value, type_, strict=True)
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).partition(" - at ")
+        raise error_type(problem, where=f"{where}#{pointer}{_pointer(path)}") from error
+    except (OverflowError, RecursionError) as error:
+        raise error_type(f"holds a value that is out of range: {error}", where=where) from error
+
+
+def format_of(value: Any, expected: str, where: str, error_type: type[MakespanError]) -> None:
+    """Check the ``format`` key of a parsed file: ``makespan-plan/1``.
+
+    Raises
+    ------
+    MakespanError
+        As `error_type`: not an object, another kind of file, a newer version.
+    """
+    kind = expected.partition("/")[0]
+    found = value.get("format") if isinstance(value, dict) else None
+    if found == expected:
+        return
+    if isinstance(found, str) and found.partition("/")[0] == kind:
+        raise error_type(f"has format {found!r}; this version reads {expected!r}", where=where)
+    what = f"it is a {found.partition('/')[0]} file" if isinstance(found, str) else "it has no such 'format'"
+    raise error_type(f"is not a {kind} file: {what}", where=where)
+
+
+def canonical(value: Any) -> bytes:
+    """Return the one compact byte form of JSON data (sorted keys), for hashing."""
+    return json.dumps(
+        value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    ).encode()
+
+
+def readable(value: dict[str, Any]) -> bytes:
+    """Return JSON that people read and diff: a line for each key, and for each item of a list of objects.
+
+    Keys keep the order in which they are given.
+
+    >>> print(readable({"format": "x/1", "nodes": [{"name": "a"}, {"name": "b"}]}).decode(), end="")
+    {
+     "format": "x/1",
+     "nodes": [
+      {"name": "a"},
+      {"name": "b"}
+     ]
+    }
+    """
+
+    def line(item: Any) -> str:
+        return json.dumps(item, ensure_ascii=False, allow_nan=False)
+
+    parts = []
+    for key, item in value.items():
+        if isinstance(item, (list, tuple)) and item and isinstance(item[0], dict):
+            rows = ",\n".join(f"  {line(row)}" for row in item)
+            parts.append(f" {line(key)}: [\n{rows}\n ]")
+        else:
+            parts.append(f" {line(key)}: {line(item)}")
+    return ("{\n" + ",\n".join(parts) + "\n}\n").encode()
+
+
+def _pointer(path: str) -> str:
+    """Turn msgspec's ``$.nodes[3].rank`` into ``/nodes/3/rank``."""
+    return re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", path.strip("`").removeprefix("$")).replace(".", "/")

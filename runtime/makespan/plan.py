@@ -1,0 +1,262 @@
+"""plan.json: the schedule that the optimizer computed, as data.
+
+A plan is advice on order, place and exclusion, never on meaning: whatever it says, results equal those of
+running the functions one after the other. It is read strictly, because a plan that is half understood would
+silently be a worse schedule: unknown keys, wrong types, NaN, an altered byte (SHA-256 of the canonical body)
+or a plan for another DAG are refused before any node runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from makespan.errors import PlanError, did_you_mean
+from makespan.files import canonical, convert, ensure_replaceable, format_of, read_bytes, readable, strict_json
+from makespan.files import write_atomic
+from makespan.machine import Machine
+
+if TYPE_CHECKING:
+    import os
+
+    from makespan.structure import Structure
+
+FORMAT = "makespan-plan/1"
+MAX_THREADS = 1024
+
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Name = Annotated[str, Meta(min_length=1)]
+Threads = Annotated[int, Meta(ge=1, le=MAX_THREADS)]
+
+
+class DagId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which DAG a file speaks of."""
+
+    name: str
+    fingerprint: str
+    target: str | None = None
+    """``module:attribute``, when it was named on the command line."""
+
+
+class PlanNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One node in the plan; seconds count from the start of the run."""
+
+    name: Name
+    rank: Annotated[int, Meta(ge=0)]
+    """0 is dispatched first among the ready."""
+    start_s: Seconds
+    duration_s: Seconds
+    """Planned, beside what runs at the same time."""
+    lane: Annotated[int, Meta(ge=0)]
+    """Where the picture draws it; the runtime does not enforce lanes."""
+    alone_s: Seconds
+    """Measured, one node at a time."""
+    gil_s: Seconds = 0.0
+    native_s: Seconds = 0.0
+    blocked_s: Seconds = 0.0
+    slack_s: Seconds = 0.0
+    """How much later it could start without delaying the planned end."""
+    critical: bool = False
+    kind: str = "unknown"
+    """The class of the profile: python, native, io, mixed …"""
+    mode: Literal["thread"] = "thread"
+    after: tuple[str, ...] = ()
+    locks: tuple[str, ...] = ()
+    exclusive: bool = False
+
+
+class PlanGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nodes of which at most `limit` run at once, and why."""
+
+    name: str
+    nodes: Annotated[tuple[Name, ...], Meta(min_length=1)]
+    limit: Annotated[int, Meta(ge=1)] = 1
+    reason: Literal["lock", "exclusive", "gil", "cores", "measured"] = "lock"
+    """``lock`` and ``exclusive`` are declared by the user and hold without a plan; the others are computed."""
+    evidence: str = ""
+
+
+class WhatIf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The makespan to expect with another thread budget."""
+
+    threads: Threads
+    makespan_s: Seconds
+    lower_bound_s: Seconds
+
+
+class Solver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the plan was found."""
+
+    winner: str
+    """The candidate that won: ``default order``, ``critical path``, ``cp-sat`` …"""
+    status: Literal["optimal", "feasible"]
+    stopped: str
+    """Why the search ended, in words."""
+    seed: int
+    time_limit_s: Seconds
+    deterministic: bool = True
+    candidates: int = 1
+    used_s: Seconds | None = None
+    """Wall seconds; None in a deterministic plan, so that the file repeats byte by byte."""
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A schedule for one DAG on a thread budget, with its lower bound.
+
+    ``makespan_s`` is what the simulator expects, contention included. ``gap`` is
+    (makespan − lower bound) / makespan.
+    """
+
+    format: Literal["makespan-plan/1"] = FORMAT
+    makespan_version: str
+    dag: DagId
+    machine: Machine
+    threads: Threads
+    cores: Annotated[float, Meta(gt=0, le=100_000)]
+    makespan_s: Seconds
+    default_makespan_s: Seconds
+    """The default order in the same simulator."""
+    lower_bound_s: Seconds
+    binding: str
+    """Which bound binds: ``critical path``, ``threads``, ``cores``, ``GIL``, ``lock matplotlib`` …"""
+    gap: Annotated[float, Meta(ge=0, le=1)]
+    solver: Solver
+    what_if: tuple[WhatIf, ...] = ()
+    groups: tuple[PlanGroup, ...] = ()
+    nodes: tuple[PlanNode, ...]
+    """Sorted by name."""
+
+    def node(self, name: str) -> PlanNode:
+        """Return the plan of one node.
+
+        Raises
+        ------
+        PlanError
+            No such node.
+        """
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        known = [node.name for node in self.nodes]
+        raise PlanError(f"the plan has no node {name!r}", hint=did_you_mean(name, known))
+
+    def ranks(self, structure: Structure, *, fingerprint: str, where: str = "plan") -> list[int]:
+        """Return the rank of each node of a DAG, after checking that the plan is for this DAG.
+
+        Raises
+        ------
+        PlanError
+            Unknown or missing nodes, another fingerprint.
+        """
+        rank_of = {node.name: node.rank for node in self.nodes}
+        missing = [name for name in structure.names if name not in rank_of]
+        surplus = sorted(rank_of.keys() - set(structure.names))
+        again = "profile and optimize again"
+        if missing or surplus:
+            what = []
+            if missing:
+                what.append(f"it lacks {_some(missing)}")
+            if surplus:
+                what.append(f"it has {_some(surplus)}, which the DAG has not")
+            raise PlanError(f"the plan is for another DAG: {'; '.join(what)}", where=where, hint=again)
+        if self.dag.fingerprint != fingerprint:
+            raise PlanError(self._what_changed(structure), where=where, hint=again)
+        return [rank_of[name] for name in structure.names]
+
+    def _what_changed(self, structure: Structure) -> str:
+        planned = {node.name: tuple(sorted(node.after)) for node in self.nodes}
+        for i, name in enumerate(structure.names):
+            now = tuple(sorted(structure.names[p] for p in structure.preds[i]))
+            if planned[name] != now:
+                return (
+                    f"the plan is for another DAG: {name!r} waited for {_some(planned[name])} in the plan, "
+                    f"and waits for {_some(now)} now"
+                )
+        return "the plan is for another DAG: the same names, but other functions"
+
+    def to_json(self) -> bytes:
+        """Return the file's content: canonical, a line a node, closed by the SHA-256 of the body."""
+        body = msgspec.to_builtins(self)
+        body["sha256"] = hashlib.sha256(canonical(body)).hexdigest()
+        return readable(body)
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write plan.json; the old file stays until the new one is whole.
+
+        Raises
+        ------
+        OptionError
+            The path cannot be written, or holds a file of another kind and `force` is not set.
+        """
+        ensure_replaceable(path, "makespan-plan", force=force)
+        write_atomic(path, self.to_json())
+
+    def summary(self) -> str:
+        """Say in a few lines what the plan promises."""
+        from makespan.text import plan_summary
+
+        return plan_summary(self)
+
+
+def load_plan(path: str | os.PathLike[str]) -> Plan:
+    """Read plan.json strictly (``-`` reads standard input).
+
+    Raises
+    ------
+    PlanError
+        Not a plan, altered, or not consistent in itself; with file and JSON pointer.
+    """
+    return parse_plan(read_bytes(path, PlanError), str(path))
+
+
+def parse_plan(data: bytes, where: str = "plan") -> Plan:
+    """Read a plan from bytes; see `load_plan`."""
+    body: Any = strict_json(data, where, PlanError)
+    format_of(body, FORMAT, where, PlanError)
+    written = body.pop("sha256", None)
+    plan = convert(body, Plan, where, PlanError)
+    if written != hashlib.sha256(canonical(body)).hexdigest():
+        raise PlanError(
+            "was altered after it was written (its sha256 does not match)",
+            where=where,
+            hint="optimize again; plans are not edited by hand",
+        )
+    _check(plan, where)
+    return plan
+
+
+def _check(plan: Plan, where: str) -> None:
+    """Refuse what types cannot express: repeated names, ranks that are no permutation, unknown members."""
+    names = {node.name for node in plan.nodes}
+    if len(names) < len(plan.nodes):
+        raise PlanError("a node stands twice", where=f"{where}#/nodes")
+    if sorted(node.rank for node in plan.nodes) != list(range(len(plan.nodes))):
+        raise PlanError(f"ranks are not 0..{len(plan.nodes) - 1}, each once", where=f"{where}#/nodes")
+    for i, group in enumerate(plan.groups):
+        for name in group.nodes:
+            if name not in names:
+                raise PlanError(
+                    f"the group {group.name!r} holds {name!r}, which is not in the plan",
+                    where=f"{where}#/groups/{i}/nodes",
+                )
+        if len(set(group.nodes)) < len(group.nodes):
+            raise PlanError(f"the group {group.name!r} holds a node twice", where=f"{where}#/groups/{i}/nodes")
+    for i, node in enumerate(plan.nodes):
+        for name in node.after:
+            if name not in names:
+                raise PlanError(
+                    f"{node.name!r} waits for {name!r}, which is not in the plan", where=f"{where}#/nodes/{i}/after"
+                )
+        if not math.isfinite(node.start_s + node.duration_s):
+            raise PlanError(f"{node.name!r} has no finite end", where=f"{where}#/nodes/{i}")
+
+
+def _some(names: list[str] | tuple[str, ...], most: int = 3) -> str:
+    if not names:
+        return "nothing"
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

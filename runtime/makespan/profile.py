@@ -1,0 +1,315 @@
+"""profile.json: what each node did with its time, measured one node at a time.
+
+The file holds the DAG's structure (so that a plan can be computed without the code), the machine, and for each
+node the calls that were measured and what follows from them. The structure is read strictly; a measurement
+that cannot be true (negative, infinite, of a wrong type) is dropped with a warning, and its node counts as not
+measured. Neither argument values nor source text are ever kept.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from makespan.errors import ProfileError, did_you_mean
+from makespan.files import (
+    convert,
+    ensure_replaceable,
+    format_of,
+    locked,
+    read_bytes,
+    readable,
+    strict_json,
+    write_atomic,
+)
+from makespan.machine import Machine
+from makespan.plan import DagId, Name
+from makespan.structure import Structure, build
+
+if TYPE_CHECKING:
+    import os
+
+    from makespan.plan import Plan
+
+FORMAT = "makespan-profile/1"
+MAX_CALLS = 64  # kept for each node; the oldest runs go first
+
+# A duration of more than 1e8 s (three years) is a clock that went wrong.
+Seconds = Annotated[float, Meta(ge=0, le=1e8)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+
+Kind = Literal["python", "holds", "native", "parallel", "io", "chatty", "mixed", "unknown"]
+
+
+class ProfileWarning(UserWarning):
+    """Something in a profile was dropped, or should be looked at."""
+
+
+class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A node of the DAG, as far as a plan needs to know it."""
+
+    name: Name
+    after: tuple[str, ...] = ()
+    locks: tuple[str, ...] = ()
+    exclusive: bool = False
+    tags: tuple[str, ...] = ()
+    location: str = ""
+    """``package/file.py:function``, relative to the package."""
+    place: str = ""
+    """``file:line`` of the call that made the node, relative to the package."""
+
+
+class RunHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One call of ``makespan profile``."""
+
+    id: str
+    at: str
+    """UTC, ISO 8601."""
+    repeats: Count
+    sampler: Literal["clocks", "canary", "gil"]
+    """How the GIL share was had: ``clocks`` gives an upper bound (the CPU share), ``gil`` a measurement."""
+    rate_hz: float | None = None
+    load_share: Share | None = None
+    """CPU that other processes took, as a share of the usable cores."""
+    calibration: dict[str, float] = {}
+    notes: tuple[str, ...] = ()
+
+
+class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One measured call of one node."""
+
+    run: str
+    wall_s: Seconds
+    cpu_s: Seconds
+    """CPU of the thread that called."""
+    other_cpu_s: Seconds = 0.0
+    """CPU of the process's other threads meanwhile (native pools)."""
+    run_delay_s: Seconds = 0.0
+    """Runnable, but not on a core."""
+    gil_share: Share | None = None
+    """Of `cpu_s`, the share that held the GIL; None when not sampled."""
+    gil_samples: Count = 0
+    gil_wait_s: Seconds = 0.0
+    blocked_s: dict[str, Seconds] = {}
+    """sleep, io, lock, child, other."""
+    gil_retakes: Count | None = None
+    gil_burst_max_s: Seconds | None = None
+    gc_s: Seconds = 0.0
+    nvcsw: Count = 0
+    nivcsw: Count = 0
+    minflt: Count = 0
+    spoiled: bool = False
+    """Run delay above 5 %, and no repeat came out better."""
+
+
+class Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Seconds over the measured calls."""
+
+    median: Seconds
+    p10: Seconds
+    p90: Seconds
+    samples: tuple[Seconds, ...] = ()
+
+
+class Quality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far the figures of a node can be trusted."""
+
+    run_delay_share: Share = 0.0
+    cv: Annotated[float, Meta(ge=0)] = 0.0
+    """Coefficient of variation of `wall_net_s`."""
+    samples: Count = 0
+    gil_share_half_width: Share | None = None
+    """Half-width of the 95 % interval of the GIL share; None: the share is only an upper bound."""
+    spoiled: Count = 0
+
+
+class NodeProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"kind": "class"}):
+    """What one node does with its time: medians over its calls, in seconds."""
+
+    name: Name
+    runs: Count
+    wall_net_s: Spread
+    """Wall net of run delay."""
+    cpu_s: Seconds
+    gil_s: Seconds
+    native_s: Seconds
+    blocked_s: dict[str, Seconds] = {}
+    first_s: Seconds | None = None
+    """The warm-up call: imports, caches, cold files."""
+    other_cpu_s: Seconds = 0.0
+    cores_peak: Annotated[float, Meta(ge=0)] = 0.0
+    gil_wait_s: Seconds = 0.0
+    run_delay_s: Seconds = 0.0
+    gil_retakes: Count | None = None
+    gil_burst_max_s: Seconds | None = None
+    nvcsw: Count = 0
+    nivcsw: Count = 0
+    gc_s: Seconds = 0.0
+    minflt: Count = 0
+    out_bytes: Count | None = None
+    pickle_s: Seconds | None = None
+    unpickle_s: Seconds | None = None
+    picklable: bool | None = None
+    kind: Kind = "unknown"
+    class_confidence: Share = 0.0
+    quality: Quality = Quality()
+    calls: tuple[Call, ...] = ()
+
+    @property
+    def blocked_total_s(self) -> float:
+        """Seconds blocked, whatever the cause."""
+        return sum(self.blocked_s.values())
+
+
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The measured behaviour of a DAG's nodes."""
+
+    format: Literal["makespan-profile/1"] = FORMAT
+    makespan_version: str
+    dag: DagId
+    machine: Machine
+    runs: tuple[RunHeader, ...] = ()
+    shape: tuple[Shape, ...]
+    """The DAG's nodes in declaration order."""
+    nodes: tuple[NodeProfile, ...]
+    """Measurements, in the order of `shape`; a node may be missing."""
+    dropped: tuple[str, ...] = ()
+    """Names of nodes whose record was dropped while reading; never written."""
+
+    def node(self, name: str) -> NodeProfile:
+        """Return the measurements of one node.
+
+        Raises
+        ------
+        ProfileError
+            The DAG has no such node, or it was not measured.
+        """
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        known = [shape.name for shape in self.shape]
+        if name in known:
+            raise ProfileError(f"node {name!r} was not measured", hint="profile again")
+        raise ProfileError(f"the profile has no node {name!r}", hint=did_you_mean(name, known))
+
+    def structure(self) -> Structure:
+        """Return the DAG's structure, checked.
+
+        Raises
+        ------
+        DescribeError
+            Repeated names, unknown dependencies, a cycle.
+        """
+        return build(
+            [shape.name for shape in self.shape],
+            [shape.after for shape in self.shape],
+            locks=[shape.locks for shape in self.shape],
+            exclusive=[shape.exclusive for shape in self.shape],
+            places={shape.name: shape.place for shape in self.shape},
+        )
+
+    def optimize(self, threads: int | None = None, **options: Any) -> Plan:
+        """Compute a plan; see `makespan_optimizer.optimize.optimize` for the options.
+
+        Raises
+        ------
+        OptionError
+            An option has a value that it cannot have.
+        ProfileError
+            A node has no usable measurement.
+        MissingExtraError
+            OR-Tools is not installed.
+        """
+        from makespan_optimizer.optimize import optimize
+
+        return optimize(self, threads=threads, **options)
+
+    def to_json(self) -> bytes:
+        """Return the file's content, a line a node."""
+        body = msgspec.to_builtins(self)
+        del body["dropped"]
+        return readable(body)
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write profile.json, merged by run with what is there (read, merge, write under a lock).
+
+        Raises
+        ------
+        OptionError
+            The path cannot be written, or holds a file of another kind and `force` is not set.
+        ProfileError
+            The file is a profile of another DAG or machine and `force` is not set.
+        """
+        from pathlib import Path
+
+        from makespan_optimizer.measure.merge import merge_profiles
+
+        ensure_replaceable(path, "makespan-profile", force=force)
+        with locked(path):
+            merged = self
+            if not force and Path(path).exists() and Path(path).stat().st_size:
+                merged = merge_profiles(load_profile(path), self, where=str(path))
+            write_atomic(path, merged.to_json())
+
+    def summary(self) -> str:
+        """Return a table of the nodes, longest first."""
+        from makespan.text import profile_summary
+
+        return profile_summary(self)
+
+
+def load_profile(path: str | os.PathLike[str]) -> Profile:
+    """Read profile.json (``-`` reads standard input).
+
+    Bad measurements are dropped, each with a `ProfileWarning` that names node and place.
+
+    Raises
+    ------
+    ProfileError
+        Not a profile, or its structure is not consistent; with file and JSON pointer.
+    """
+    return parse_profile(read_bytes(path, ProfileError), str(path))
+
+
+def parse_profile(data: bytes, where: str = "profile") -> Profile:
+    """Read a profile from bytes; see `load_profile`."""
+    body: Any = strict_json(data, where, ProfileError)
+    format_of(body, FORMAT, where, ProfileError)
+    body.pop("dropped", None)
+    records = body.get("nodes")
+    if not isinstance(records, list):
+        raise ProfileError("has no list of nodes", where=f"{where}#/nodes")
+    known = {s["name"] for s in _rows(body.get("shape")) if isinstance(s.get("name"), str)}
+    kept: list[NodeProfile] = []
+    seen: set[str] = set()
+    dropped: list[str] = []
+    for i, record in enumerate(records):
+        name = str(record.get("name", f"number {i}")) if isinstance(record, dict) else f"number {i}"
+        try:
+            node = convert(record, NodeProfile, where, ProfileError, pointer=f"/nodes/{i}")
+            if node.name not in known:
+                raise ProfileError(f"{name!r} is not in the DAG", where=f"{where}#/nodes/{i}/name")
+            if node.name in seen:
+                raise ProfileError(f"{name!r} stands twice", where=f"{where}#/nodes/{i}/name")
+        except ProfileError as error:
+            dropped.append(name)
+            warnings.warn(f"the record of node {name!r} is dropped: {error}", ProfileWarning, stacklevel=3)
+        else:
+            kept.append(node)
+            seen.add(node.name)
+    body["nodes"] = []
+    profile = convert(body, Profile, where, ProfileError)
+    profile = msgspec.structs.replace(profile, nodes=tuple(kept), dropped=tuple(dropped))
+    try:
+        profile.structure()
+    except Exception as error:
+        raise ProfileError(f"its DAG is not consistent: {error}", where=f"{where}#/shape") from error
+    return profile
+
+
+def _rows(value: Any) -> list[dict[str, Any]]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []

@@ -1,0 +1,136 @@
+"""A DAG compiled for calling: for each node what to call, where its arguments come from, where its result goes.
+
+Arguments are pushed: when a node returns, its value goes into the *slots* of the nodes that take it, and
+nowhere else. A value therefore dies with its last consumer. In the common case (results and constants as plain
+positional arguments) a node's slots are its argument list; otherwise a small builder makes the arguments from
+the slots. Values are passed by identity: never compared, tested, copied or printed.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from makespan.arguments import Ref, builder, follow, references
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from makespan.graph import DAG, Node
+    from makespan.structure import Structure
+
+Slots = list[Any]
+
+
+class Program(NamedTuple):
+    """What running a DAG needs, whatever the plan; node numbers are those of `structure`.
+
+    Attributes
+    ----------
+    calls : list of callable, shape (n,)
+        Called as ``calls[i](*slots[i])``.
+    templates : list, shape (n,)
+        The slots before a run: constants in place, None where a value will be pushed. A tuple when nothing
+        will be pushed (shared by all runs), else a list (copied for each).
+    pushes : list of tuples, shape (n, *)
+        For each node the (consumer, slot) pairs that take its result.
+    keeps : list of bool, shape (n,)
+        Whether the DAG returns (something of) the node's result.
+    inputs : dict
+        For each input the (consumer, slot) pairs that take it.
+    output : callable
+        Makes the DAG's result from kept results and inputs.
+    """
+
+    structure: Structure
+    places: list[str]
+    calls: list[Callable[..., Any]]
+    templates: list[list[Any] | tuple[Any, ...]]
+    pushes: list[tuple[tuple[int, int], ...]]
+    keeps: list[bool]
+    inputs: dict[str, list[tuple[int, int]]]
+    output: Callable[[Mapping[int, Any], Mapping[str, Any]], Any]
+
+    def slots(self, inputs: Mapping[str, Any]) -> list[Any]:
+        """Return fresh slots for one run, inputs in place."""
+        made: list[Any] = [t if type(t) is tuple else t.copy() for t in self.templates]  # type: ignore[union-attr]
+        for name, places in self.inputs.items():
+            value = inputs[name]
+            for consumer, slot in places:
+                made[consumer][slot] = value
+        return made
+
+
+def compile_program(dag: DAG[..., Any]) -> Program:
+    """Compile a DAG.
+
+    Raises
+    ------
+    DescribeError
+        The DAG is not sound.
+    """
+    structure = dag.check()
+    nodes = list(dag.nodes.values())
+    number = {node.name: i for i, node in enumerate(nodes)}
+    pushes: list[list[tuple[int, int]]] = [[] for _ in nodes]
+    inputs: dict[str, list[tuple[int, int]]] = {name: [] for name in dag.inputs}
+    calls: list[Callable[..., Any]] = []
+    templates: list[list[Any] | tuple[Any, ...]] = []
+    for i, node in enumerate(nodes):
+        call, template, refs = _compile_node(node)
+        calls.append(call)
+        templates.append(template)
+        for slot, ref in refs:
+            (inputs[ref.name] if ref.is_input else pushes[number[ref.name]]).append((i, slot))
+    output, kept = _compile_output(dag.output, number)
+    return Program(
+        structure,
+        [node.place for node in nodes],
+        calls,
+        templates,
+        [tuple(some) for some in pushes],
+        [i in kept for i in range(len(nodes))],
+        inputs,
+        output,
+    )
+
+
+def _compile_node(node: Node) -> tuple[Callable[..., Any], list[Any] | tuple[Any, ...], list[tuple[int, Ref]]]:
+    """Return (what to call with the slots, the slots' template, [(slot, reference)])."""
+    values = (*node.args, *node.kwargs.values())
+    refs = [ref for value in values for ref in references(value)]
+    if not refs and not node.kwargs:
+        return node.fn, node.args, []
+    if not node.kwargs and all(type(value) is Ref or not references(value) for value in values) and not any(
+        ref.path for ref in refs
+    ):
+        template = [None if type(value) is Ref else value for value in node.args]
+        return node.fn, template, [(slot, value) for slot, value in enumerate(node.args) if type(value) is Ref]
+    numbers = count()
+    builders = [builder(value, numbers) for value in node.args]
+    keywords = {key: builder(value, numbers) for key, value in node.kwargs.items()}
+    paths = [(slot, ref.path) for slot, ref in enumerate(refs) if ref.path]
+    fn = node.fn
+
+    def call(*pushed: Any) -> Any:
+        slots = list(pushed)
+        del pushed
+        for slot, path in paths:
+            slots[slot] = follow(slots[slot], path)
+        return fn(*[build(slots) for build in builders], **{key: build(slots) for key, build in keywords.items()})
+
+    return call, [None] * len(refs) if refs else (), list(enumerate(refs))
+
+
+def _compile_output(
+    output: Any, number: Mapping[str, int]
+) -> tuple[Callable[[Mapping[int, Any], Mapping[str, Any]], Any], set[int]]:
+    refs = references(output)
+    build = builder(output, count())
+
+    def make(kept: Mapping[int, Any], inputs: Mapping[str, Any]) -> Any:
+        return build(
+            [follow(inputs[ref.name] if ref.is_input else kept[number[ref.name]], ref.path) for ref in refs]
+        )
+
+    return make, {number[ref.name] for ref in refs if not ref.is_input}

@@ -1,0 +1,110 @@
+"""run.json: what started where and when, with the plan that it followed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from makespan.errors import RecordError
+from makespan.files import convert, ensure_replaceable, format_of, read_bytes, readable, strict_json, write_atomic
+from makespan.machine import Machine
+from makespan.plan import DagId, Plan, Seconds, Threads
+
+if TYPE_CHECKING:
+    import os
+
+FORMAT = "makespan-run/1"
+
+
+class RunNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One node as it ran; seconds count from the start of the run."""
+
+    name: str
+    start_s: Seconds
+    end_s: Seconds
+    thread: int
+    """0 is the thread that called; helpers are numbered as they appear."""
+    status: Literal["ok", "failed", "unfinished"] = "ok"
+    after: tuple[str, ...] = ()
+
+    @property
+    def duration_s(self) -> float:
+        """Wall seconds from start to end."""
+        return self.end_s - self.start_s
+
+
+class RunFailure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A node that raised: the exception's type and the place, never its values."""
+
+    node: str
+    type: str
+    place: str = ""
+
+
+class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Interleaved repeats of the default order and of the plan, on the same budget."""
+
+    default_s: tuple[Seconds, ...]
+    planned_s: tuple[Seconds, ...]
+    sequential_s: Seconds | None = None
+
+
+class RunRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A run: starts, ends and threads of its nodes, and the plan (or None) that it followed."""
+
+    format: Literal["makespan-run/1"] = FORMAT
+    makespan_version: str
+    dag: DagId
+    machine: Machine
+    started_at: str
+    """UTC, ISO 8601."""
+    threads: Threads
+    status: Literal["ok", "failed", "interrupted"]
+    makespan_s: Seconds
+    failures: tuple[RunFailure, ...] = ()
+    not_started: tuple[str, ...] = ()
+    comparison: Comparison | None = None
+    nodes: tuple[RunNode, ...]
+    """In the order of their starts."""
+    plan: Plan | None = None
+
+    def to_json(self) -> bytes:
+        """Return the file's content, a line a node."""
+        body = msgspec.to_builtins(self)
+        if self.plan is not None:
+            body["plan"] = msgspec.to_builtins(self.plan)
+        return readable(body)
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write run.json whole or not at all.
+
+        Raises
+        ------
+        OptionError
+            The path cannot be written, or holds a file of another kind and `force` is not set.
+        """
+        ensure_replaceable(path, "makespan-run", force=force)
+        write_atomic(path, self.to_json())
+
+
+def load_record(path: str | os.PathLike[str]) -> RunRecord:
+    """Read run.json (``-`` reads standard input).
+
+    Raises
+    ------
+    RecordError
+        Not a run, or not consistent; with file and JSON pointer.
+    """
+    return parse_record(read_bytes(path, RecordError), str(path))
+
+
+def parse_record(data: bytes, where: str = "run") -> RunRecord:
+    """Read a run from bytes; see `load_record`."""
+    body: Any = strict_json(data, where, RecordError)
+    format_of(body, FORMAT, where, RecordError)
+    record = convert(body, RunRecord, where, RecordError)
+    for i, node in enumerate(record.nodes):
+        if node.end_s < node.start_s:
+            raise RecordError(f"{node.name!r} ends before it starts", where=f"{where}#/nodes/{i}/end_s")
+    return record
