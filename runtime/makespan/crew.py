@@ -1,8 +1,8 @@
 """Helper threads, shared by all runs of the process.
 
-The caller of a run works too (worker 0); helpers come when a run has more ready nodes than workers. They are
-daemon threads that park on a lock of their own, are never joined, and go from run to run: whichever run wanted
-a helper first, and could not have one, gets the next that is free.
+The caller of a run works too (worker 0); helpers come when a run has more ready nodes than workers. They
+are daemon threads that park on a lock of their own, are never joined, and go from run to run: whichever run
+wanted a helper first, and could not have one, gets the next that is free.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class Crew:
             self._size += 1
             number = self._size
         helper = _Helper(work)
-        thread = threading.Thread(target=self._serve, args=(helper,), name=f"makespan-helper-{number}", daemon=True)
+        name = f"makespan-helper-{number}"
+        thread = threading.Thread(target=self._serve, args=(helper,), name=name, daemon=True)
         try:
             thread.start()
         except RuntimeError:  # no more threads to be had, or the interpreter ends: the caller does the work

@@ -5,11 +5,11 @@ clock: whoever drives it brings them.
 
 Invariants, whatever the ranks say:
 - a node starts after all of its predecessors finished, and once;
-- never more than ``budget`` nodes run at once; never more than ``limit`` nodes of one group (a lock is a group
-  of limit 1); an exclusive node runs alone;
-- among the nodes that may start, the smallest rank starts first (work-conserving: ``next()`` returns None only
-  when no ready node may start). An exclusive node at the head of the queue lets the others drain and starts
-  next: its rank says how soon;
+- never more than ``budget`` nodes run at once; never more than ``limit`` nodes of one group (a lock is a
+  group of limit 1); an exclusive node runs alone;
+- among the nodes that may start, the smallest rank starts first (work-conserving: ``next()`` returns None
+  only when no ready node may start). An exclusive node at the head of the queue lets the others drain and
+  starts next: its rank says how soon;
 - no deadlock: a node takes all of its groups at once, or none.
 
 Waiting for a group costs O(log n): a node that finds a group full is parked there, and each time the group

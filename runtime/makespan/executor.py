@@ -1,15 +1,16 @@
 """Threads around the dispatch core: one run of a program.
 
-One bare mutex for each run, taken once a node: finish the last one, decide the next, decide whether a helper is
-worth calling. The caller is worker 0. What holds, whatever happens:
+One bare mutex for each run, taken once a node: finish the last one, decide the next, decide whether a helper
+is worth calling. The caller is worker 0. What holds, whatever happens:
 
-- when `Execution.run` returns, nothing of the run is still running (except after Ctrl-C, which returns at once:
-  nodes that run in helpers finish on their own, and their results are dropped);
+- when `Execution.run` returns, nothing of the run is still running (except after Ctrl-C, which returns at
+  once: nodes that run in helpers finish on their own, and their results are dropped);
 - after a failure nothing new starts, and every exception is kept;
 - each node runs in a copy of the caller's context variables;
 - a value is held only by the slots of the nodes that will take it.
 
-A run inside a node (a node that calls a DAG) works on that node's thread alone, so the budget holds at any depth.
+A run inside a node (a node that calls a DAG) works on that node's thread alone, so the budget holds at any
+depth.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class Execution:
         if self._base.run(_inside.get):
             self.core.budget = 1
         else:
-            self._base.run(_inside.set, True)  # noqa: FBT003
+            self._base.run(_inside.set, True)
             if self.core.budget > 1:
                 crew.reserve(self.core.budget - 1)
 
@@ -173,6 +174,8 @@ class Execution:
                     value = copy().run(calls[last], *arguments)
             except BaseException as raised:
                 if isinstance(raised, KeyboardInterrupt) and not helping:
+                    if trace is not None:
+                        end[last] = 0  # it did not come to its end
                     raise
                 error = raised
                 arguments = None

@@ -1,0 +1,30 @@
+"""What every test is watched for: threads and child processes that it leaves behind."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+
+import pytest
+
+
+def _strangers(before: set[threading.Thread]) -> list[str]:
+    """Threads that are new and are not the helpers that all runs share."""
+    return [
+        thread.name
+        for thread in threading.enumerate()
+        if thread not in before and not thread.name.startswith("makespan-helper-")
+    ]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running():
+    """Fail a test that leaves a thread or a child process behind."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + 2
+    while _strangers(before) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not _strangers(before), f"threads left behind: {_strangers(before)}"
+    assert not multiprocessing.active_children()
