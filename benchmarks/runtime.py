@@ -4,9 +4,9 @@
     python benchmarks/runtime.py --json                rows case, n, threads, engine, us_per_node
     python benchmarks/runtime.py --cases chain,call --threads 2 --repeats 9
 
-Every engine is prepared once (its DAG built, its pool made) and then called in turn with the others, repeat by
-repeat, so that all of them see the same machine; the median of the repeats counts. Results are checked. An
-engine that is not installed is named as missing.
+Every engine is prepared once (its DAG built, its pool made) and then called in turn with the others, repeat
+by repeat, so that all of them see the same machine; the median of the repeats counts. Results are checked.
+An engine that is not installed is named as missing.
 """
 
 from __future__ import annotations
