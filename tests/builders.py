@@ -70,7 +70,8 @@ def make_profile(
         Wall seconds of each node, alone.
     kinds : mapping, sequence (shape (n,)) or one word for all
         ``python`` holds the GIL all the time, ``native`` uses a core, ``parallel`` two cores, ``io`` is
-        blocked, ``mixed`` is half python, half blocked; see `SPLITS`. A mapping may leave out the ``io`` nodes.
+        blocked, ``mixed`` is half python, half blocked; see `SPLITS`.
+        A mapping may leave out the ``io`` nodes.
     locks : mapping of node name to lock names, optional
     exclusive : names of exclusive nodes
     splits : mapping of node name to (gil_s, cpu_s, other_cpu_s, blocked_s), optional
