@@ -31,6 +31,7 @@ _BEGINS = {
     "png": (b"\x89PNG",),
     "svg": (b"<svg", b"<?xml"),
     "pdf": (b"%PDF",),
+    "text": (b"makespan report",),
 }
 
 

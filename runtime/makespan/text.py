@@ -1,0 +1,289 @@
+"""What the terminal shows of a plan, a profile and a run: a few lines, a table, a small Gantt.
+
+Every name is cleaned first: it may hold escape sequences. Nothing is cut without saying so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from makespan.words import (
+    TIMES,
+    clean,
+    percent,
+    plural,
+    seconds,
+    signed_seconds,
+    some,
+    table,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from makespan.figures import Bar, Report
+    from makespan.plan import Plan, PlanGroup
+    from makespan.profile import NodeProfile, Profile
+    from makespan.record import RunRecord
+
+__all__ = [
+    "clean",
+    "percent",
+    "plan_summary",
+    "profile_summary",
+    "report_text",
+    "run_summary",
+    "seconds",
+    "table",
+]
+
+GIL, NATIVE, BLOCKED, UNKNOWN = "█", "▒", "░", "■"
+KEY = f"{GIL} holds the GIL  {NATIVE} native  {BLOCKED} blocked (shares, not order)"
+NO_GAIN_SHARE = 0.01
+WIDTH = 64
+MOST_CHAIN = 12
+MOST_GROUPS = 6
+
+
+def plan_summary(plan: Plan) -> str:
+    """Say in a few lines what the plan promises: makespan, bound, groups, other thread budgets."""
+    against = ""
+    if plan.default_makespan_s > 0:
+        change = plan.makespan_s / plan.default_makespan_s - 1
+        against = f" (default order {seconds(plan.default_makespan_s)}, {percent(change, signed=True)})"
+    proof = "proven optimal" if plan.solver.status == "optimal" else plan.solver.stopped
+    bound = f"lower bound {seconds(plan.lower_bound_s)} ({clean(plan.binding, 40)})"
+    first = f"{seconds(plan.makespan_s)} with {plural(plan.threads, 'thread')}{against} · {bound}"
+    lines = [f"{first}, gap {percent(plan.gap)}, {clean(proof, 200)}"]
+    if plan.groups:
+        told = [_group(group) for group in plan.groups[:MOST_GROUPS]]
+        if len(plan.groups) > MOST_GROUPS:
+            told.append(f"{len(plan.groups) - MOST_GROUPS:,} more")
+        lines.append(f"{plural(len(plan.groups), 'sequential group')}: {'; '.join(told)}")
+    lines.extend(_what_if(plan))
+    return "\n".join(lines)
+
+
+def _group(group: PlanGroup) -> str:
+    lock = clean(group.name.removeprefix("lock ").removeprefix("lock:"), 40)
+    why = {
+        "lock": f"share lock {lock}",
+        "exclusive": "run beside nothing else",
+        "gil": "hold the GIL",
+        "cores": "fill the cores",
+        "measured": "measured slower side by side",
+    }[group.reason]
+    limit = "" if group.limit == 1 else f", {group.limit} at once"
+    return f"{{{some(group.nodes)}}} {why}{limit}"
+
+
+def _what_if(plan: Plan) -> Iterable[str]:
+    fewer = [case for case in plan.what_if if case.threads < plan.threads]
+    more = sorted(
+        (case for case in plan.what_if if case.threads > plan.threads), key=lambda case: case.threads
+    )
+    if more:
+        best, told = plan.makespan_s, []
+        for i, case in enumerate(more):
+            if case.makespan_s < best * (1 - NO_GAIN_SHARE):
+                best = case.makespan_s
+                told.append(f"{case.threads} → {seconds(best)}")
+            elif all(later.makespan_s >= best * (1 - NO_GAIN_SHARE) for later in more[i:]):
+                told.append(f"{case.threads} → no gain")
+                break
+        yield f"more threads: {', '.join(told)}"
+    if fewer:
+        told = [
+            f"{case.threads} → {seconds(case.makespan_s)}" for case in sorted(fewer, key=lambda c: -c.threads)
+        ]
+        yield f"fewer threads: {', '.join(told)}"
+
+
+def profile_summary(profile: Profile) -> str:
+    """Return a table of the nodes, longest first: what each does with its time, and how sure that is."""
+    rows = []
+    for node in sorted(profile.nodes, key=lambda node: (-node.wall_net_s.median, node.name)):
+        parts = (node.gil_s, node.native_s, node.blocked_total_s)
+        whole = sum(parts) or 1.0
+        bound = "" if node.quality.gil_share_half_width is not None or not node.gil_s else "≤"
+        rows.append(
+            [
+                clean(node.name, 40),
+                node.kind,
+                seconds(node.wall_net_s.median),
+                _mix(parts, 10),
+                bound + percent(node.gil_s / whole),
+                percent(node.native_s / whole),
+                percent(node.blocked_total_s / whole),
+                f"{node.runs:,}",
+                ", ".join(_flags(node)),
+            ]
+        )
+    total_s = sum(node.wall_net_s.median for node in profile.nodes)
+    clocks = any(run.sampler == "clocks" for run in profile.runs)
+    size = plural(len(profile.shape), "node")
+    lines = [f"{clean(profile.dag.name, 60)}: {size}, {seconds(total_s)} one after the other"]
+    if rows:
+        header = ["node", "class", "wall", "shares", "GIL", "native", "blocked", "runs", ""]
+        lines += ["", table(header, rows, "<<><>>>><"), "", KEY]
+    if clocks:
+        lines.append("≤: the share is an upper bound, from clocks alone")
+    measured = {node.name for node in profile.nodes}
+    missing = [shape.name for shape in profile.shape if shape.name not in measured]
+    if missing:
+        lines.append(f"not measured: {some(missing)}")
+    return "\n".join(lines)
+
+
+def _flags(node: NodeProfile) -> list[str]:
+    found = []
+    if node.quality.cv > 0.1:
+        found.append(f"varies by {percent(node.quality.cv)}")
+    if node.quality.run_delay_share > 0.05:
+        found.append(f"waited {percent(node.quality.run_delay_share)} for a core")
+    if node.quality.spoiled:
+        found.append(f"{plural(node.quality.spoiled, 'call')} spoiled by other load")
+    if node.picklable is False:
+        found.append("cannot be pickled")
+    return found
+
+
+def _mix(parts: tuple[float, ...], width: int) -> str:
+    """Fill `width` characters by shares, so that the rounding adds up."""
+    whole = sum(parts)
+    if whole <= 0:
+        return "?" * width
+    text, before, filled = "", 0.0, 0
+    for part, mark in zip(parts, (GIL, NATIVE, BLOCKED), strict=True):
+        before += part
+        upto = round(width * before / whole)
+        text += mark * (upto - filled)
+        filled = upto
+    return text
+
+
+def run_summary(record: RunRecord) -> str:
+    """Say how the run went against its plan: figures, a small Gantt, what decided the end, errors."""
+    from makespan.account import report_of
+
+    return _told(report_of(record))
+
+
+def report_text(report: Report) -> str:
+    """Return the text form of a report; it begins with the words ``makespan report``."""
+    when = f" · run of {report.started_at}" if report.started_at else " · not run yet"
+    return f"makespan report · {clean(report.title, 60)}{when}\n\n{_told(report)}"
+
+
+def _told(report: Report) -> str:
+    lines = [" · ".join(_headline(report))]
+    compared = comparison_words(report)
+    if compared:
+        lines.append(compared)
+    lines += [
+        f"{clean(failure.node, 60)} raised {clean(failure.type, 60)}{_at(failure.place)}"
+        for failure in report.failures
+    ]
+    for status in ("unfinished", "not started"):
+        nodes = report.with_status(status)
+        if nodes:
+            lines.append(f"{status}: {some(node.name for node in nodes)}")
+    lines += [f"note: {note}" for note in report.notes]
+    if report.rows:
+        lines += ["", *_gantt(report)]
+    if report.chain:
+        lines += ["", f"critical path: {_chain(report)}"]
+    lines += _errors(report)
+    return "\n".join(lines)
+
+
+def _at(place: str) -> str:
+    return f" ({clean(place, 80)})" if place else ""
+
+
+def _headline(report: Report) -> Iterable[str]:
+    lanes = plural(report.threads, "thread")
+    if report.actual_s is None:
+        yield f"planned {seconds(report.planned_s or 0.0)} with {lanes}"
+    else:
+        outcome = "" if report.status == "ok" else f"{report.status} after "
+        planned = f" (planned {seconds(report.planned_s)}" if report.planned_s is not None else ""
+        if report.error_share is not None:
+            planned += f", {percent(report.error_share, signed=True)}"
+        yield f"{outcome}{seconds(report.actual_s)} with {lanes}{planned + ')' if planned else ''}"
+    if report.bound_s is not None:
+        gap = f", gap {percent(report.gap)}" if report.gap is not None else ""
+        yield f"lower bound {seconds(report.bound_s)} ({clean(report.binding, 40)}){gap}"
+    yield f"lanes {percent(report.busy)} busy"
+
+
+def comparison_words(report: Report) -> str:
+    """Say what the plan gained over the unplanned order, and whether that was measured."""
+    if report.speedup is None or report.default_s is None or report.compared_s is None:
+        return ""
+    if report.default_source == "measured":
+        runs = f"medians of {plural(report.repeats, 'run')} each" if report.repeats > 1 else "one run each"
+        how = (
+            f"measured: default order {seconds(report.default_s)}, plan {seconds(report.compared_s)}, {runs}"
+        )
+    else:
+        how = f"predicted for the default order: {seconds(report.default_s)}"
+    return f"{how} ({report.speedup:.2f}{TIMES})"
+
+
+def _gantt(report: Report) -> Iterable[str]:
+    extent_s = report.extent_s
+    bars = report.actual_bars or report.planned_bars
+    if extent_s <= 0:
+        return
+    margin = len(f"lane {report.rows - 1}")
+    for row in range(report.rows):
+        cells = [" "] * WIDTH
+        for bar in (bar for bar in bars if bar.row == row):
+            first = min(WIDTH - 1, int(WIDTH * bar.start_s / extent_s))
+            last = max(first + 1, min(WIDTH, round(WIDTH * bar.end_s / extent_s)))
+            # The last cell of a bar stays thin, so that neighbours can be told apart.
+            cells[first:last] = _cells(bar, last - first)
+        yield f"{f'lane {row}':{margin}} {''.join(cells).rstrip()}"
+    foot = f"0{seconds(extent_s):>{WIDTH - 1}}"
+    yield f"{'':{margin}} {foot}"
+    yield f"{'':{margin}} {KEY if any(bar.shares for bar in bars) else f'{UNKNOWN} a node ran'}"
+
+
+def _cells(bar: Bar, width: int) -> str:
+    if bar.shares is None:
+        body = UNKNOWN * width
+    else:
+        body = _mix((bar.shares.gil, bar.shares.native, bar.shares.blocked), width)
+    return body if width == 1 else f"{body[:-1]}▏"
+
+
+def _chain(report: Report) -> str:
+    names = [clean(step.name, 40) for step in report.chain]
+    if len(names) > MOST_CHAIN:
+        left = len(names) - MOST_CHAIN
+        names = [*names[: MOST_CHAIN // 2], f"({left:,} more)", *names[-MOST_CHAIN // 2 :]]
+    return " → ".join(names)
+
+
+def _errors(report: Report, most: int = 5) -> list[str]:
+    wrong = report.wrong
+    if not wrong:
+        return []
+    rows = [
+        [
+            clean(node.name, 40),
+            seconds(node.planned_s or 0.0),
+            seconds(node.actual_s or 0.0),
+            signed_seconds(node.error_s or 0.0),
+            "" if node.error_share is None else percent(node.error_share, signed=True),
+            "critical" if node.critical else "",
+        ]
+        for node in wrong[:most]
+    ]
+    shown = f" (the {most} largest of {len(wrong):,})" if len(wrong) > most else ""
+    return [
+        "",
+        f"where the plan was wrong{shown}",
+        table(["node", "planned", "actual", "error", "", ""], rows, "<>>>><"),
+    ]
