@@ -41,7 +41,18 @@ class Rules:
         Further exclusions beside the declared locks: node indices, and how many of them may run at once.
     """
 
-    __slots__ = ("budget", "exclusive", "limits", "needs", "node_at", "rank_of", "roots", "succs", "waiting")
+    __slots__ = (
+        "budget",
+        "exclusive",
+        "limits",
+        "needs",
+        "node_at",
+        "plain",
+        "rank_of",
+        "roots",
+        "succs",
+        "waiting",
+    )
 
     def __init__(
         self,
@@ -74,6 +85,7 @@ class Rules:
             self.limits.append(limit)
         self.needs = [tuple(some) for some in needs]
         self.exclusive = list(structure.exclusive)
+        self.plain = not self.limits and not any(self.exclusive)
 
 
 class Dispatch:
@@ -145,6 +157,25 @@ class Dispatch:
             self.running += 1
             return i
         return None
+
+    def advance(self, i: int) -> int | None:
+        """Do `finish` and `next` in one call: what a worker wants after each node."""
+        rules = self._rules
+        if not rules.plain:
+            self.finish(i)
+            return self.next()
+        # Without groups and exclusive nodes the place of the finished node goes straight to the next one.
+        self.left -= 1
+        waiting, ready = self._waiting, self._ready
+        for s in rules.succs[i]:
+            left = waiting[s] - 1
+            waiting[s] = left
+            if not left:
+                heappush(ready, rules.rank_of[s])
+        if not ready or self.stopped:
+            self.running -= 1
+            return None
+        return rules.node_at[heappop(ready)]
 
     def finish(self, i: int) -> None:
         """Node `i` returned: free what it held, and queue the nodes that waited for it alone."""

@@ -123,19 +123,19 @@ class Execution:
         copy = self._base.copy
         if trace is not None:
             clock, start, end, ident, me = trace.clock, trace.start, trace.end, trace.ident, get_ident()
+        alone = core.budget == 1
         last = -1
         error: BaseException | None = None
         while True:
             with lock:
-                if last >= 0:
-                    if error is None:
-                        core.finish(last)
-                    else:
-                        core.fail(last)
-                        self.failures.append((last, error))
-                        error = None
-                    last = -1
-                chosen = core.next()
+                if error is not None:
+                    core.fail(last)
+                    self.failures.append((last, error))
+                    error = None
+                    chosen = None
+                else:
+                    chosen = core.next() if last < 0 else core.advance(last)
+                last = -1
                 if chosen is None:
                     over = core.done
                     if helping:
@@ -148,7 +148,7 @@ class Execution:
                     self._parked = True
                     more = wake = False
                 else:
-                    more = core.may_start
+                    more = not alone and core.may_start
                     wake = more and self._parked
                     if wake:
                         self._parked = False
