@@ -98,8 +98,9 @@ def random_run(n: int, *, threads: int = 4, seed: int = 0, names=None, noise: fl
     after = [sorted(rng.sample(range(max(0, i - 12), i), min(i, rng.choice((0, 1, 1, 2))))) for i in range(n)]
     durations = [min(2.0, 0.04 + rng.lognormvariate(-1.8, 0.9)) for _ in range(n)]
     kinds = [rng.choice(list(KINDS)) for _ in range(n)]
-    planned = greedy(durations, after, threads)
-    actual = greedy([d * max(0.4, rng.gauss(1.03, noise)) for d in durations], after, threads)
+    beside = [d * (1.1 if k == "python" else 1.0) for d, k in zip(durations, kinds, strict=True)]
+    planned = greedy(beside, after, threads)
+    actual = greedy([d * max(0.4, rng.gauss(1.05, noise)) for d in beside], after, threads)
     nodes = []
     for i, (start, duration, lane) in enumerate(planned):
         gil, native = KINDS[kinds[i]]
@@ -108,12 +109,12 @@ def random_run(n: int, *, threads: int = 4, seed: int = 0, names=None, noise: fl
                 names[i],
                 i,
                 start,
-                duration * (1.1 if kinds[i] == "python" else 1.0),
+                duration,
                 lane,
-                alone_s=duration,
-                gil_s=duration * gil,
-                native_s=duration * native,
-                blocked_s=duration * (1 - gil - native),
+                alone_s=durations[i],
+                gil_s=durations[i] * gil,
+                native_s=durations[i] * native,
+                blocked_s=durations[i] * (1 - gil - native),
                 kind=kinds[i],
                 slack_s=0.1 * i,
                 critical=i % 9 == 0,

@@ -1,6 +1,6 @@
 """What really happened, from starts and ends: the chain that decided the end, lanes, demand.
 
-The critical path of a plan is a promise. After a run the chain is found again on the times that were measured::
+The critical path of a plan is a promise. After a run the chain is found again on the measured times::
 
     thread 0   [ a ]···[ d       ]          d waited for its input b, b for its thread,
     thread 1   [ c  ][ b ]                  c for nothing: the chain is c → b → d
