@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan.errors import DescribeError
-from makespan.placeholder import INPUT, Placeholder, label, parts
+from makespan.placeholder import INPUT, Placeholder, holds_placeholder, label, parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,36 +35,8 @@ class Tree(NamedTuple):
     items: list[Any]
 
 
-def holds_placeholder(value: Any) -> bool:
-    """Say whether a placeholder is somewhere in nested lists, tuples, dicts and sets.
-
-    Iterative, and safe with containers that contain themselves.
-    """
-    kind = type(value)
-    if kind in _LEAVES:
-        return False
-    if kind is Placeholder:
-        return True
-    stack, seen = [value], set()
-    while stack:
-        item = stack.pop()
-        kind = type(item)
-        if kind in _LEAVES:
-            continue
-        if kind is Placeholder:
-            return True
-        if isinstance(item, dict | list | tuple | set | frozenset):
-            if id(item) in seen:
-                continue
-            seen.add(id(item))
-            if isinstance(item, dict):
-                stack.extend(item.keys())
-                stack.extend(item.values())
-            else:
-                stack.extend(item)
-        elif hasattr(kind, "__dataclass_fields__"):
-            stack.extend(getattr(item, field, None) for field in kind.__dataclass_fields__)
-    return False
+# Used up by the first run: the second would silently compute with nothing.
+_ONE_PASS = frozenset({type(_ for _ in ()), map, filter, zip, enumerate, reversed})
 
 
 def reference(value: Any, owner: object, where: str | None) -> Any:
@@ -82,49 +54,57 @@ def reference(value: Any, owner: object, where: str | None) -> Any:
     Raises
     ------
     DescribeError
-        A placeholder of another DAG; a placeholder inside a container that cannot be rebuilt.
+        A placeholder of another DAG; a placeholder inside a container that cannot be rebuilt; a generator.
     """
+    if type(value) in _ONE_PASS:
+        raise DescribeError(
+            f"a {type(value).__name__} can be read once only, but a DAG runs many times",
+            where=where,
+            hint="hand over a list: list(…)",
+        )
     if not holds_placeholder(value):
         return value
-    return _reference(value, owner, where, ())
+    try:
+        return _reference(value, owner, where, set())
+    except RecursionError:
+        raise DescribeError("an argument that holds results is nested too deeply", where=where) from None
 
 
-def _reference(value: Any, owner: object, where: str | None, around: tuple[int, ...]) -> Any:
+def _reference(value: Any, owner: object, where: str | None, around: set[int]) -> Any:
+    """Return `value` itself when it holds no placeholder."""
     kind = type(value)
     if kind is Placeholder:
         its_owner, name, path = parts(value)
         if its_owner is not owner:
             raise DescribeError(
-                f"the result of {label(value)} belongs to another DAG",
+                f"{label(value)} belongs to another DAG",
                 where=where,
                 hint="use it within the function, or the DAG, that made it",
             )
         return Ref(name.removeprefix(INPUT), path, is_input=name.startswith(INPUT))
-    if not holds_placeholder(value):
+    named = isinstance(value, tuple) and hasattr(kind, "_make")
+    if kind not in {list, tuple, dict} and not named:
+        if holds_placeholder(value):
+            raise DescribeError(
+                f"results inside a {kind.__name__} are not seen by makespan",
+                where=where,
+                hint="hand them over in a list, a tuple or a dict",
+            )
         return value
     if id(value) in around:
         raise DescribeError("an argument that holds results contains itself", where=where)
-    around = (*around, id(value))
-
-    def each(items: Any) -> list[Any]:
-        return [_reference(item, owner, where, around) for item in items]
-
-    if kind is list:
-        return Tree(list, each(value))
-    if kind is tuple:
-        return Tree(tuple, each(value))
+    around.add(id(value))
+    items = list(value.values()) if kind is dict else list(value)
+    made = [_reference(item, owner, where, around) for item in items]
+    around.discard(id(value))
+    if kind is dict and any(map(holds_placeholder, value)):
+        raise DescribeError("a result cannot be (part of) a dict key", where=where)
+    if all(new is old for new, old in zip(made, items, strict=True)):
+        return value
     if kind is dict:
-        if any(holds_placeholder(key) for key in value):
-            raise DescribeError("a result cannot be (part of) a dict key", where=where)
         keys = list(value)
-        return Tree(lambda items: dict(zip(keys, items, strict=True)), each(value.values()))
-    if isinstance(value, tuple) and hasattr(kind, "_make"):  # a named tuple
-        return Tree(kind._make, each(value))
-    raise DescribeError(
-        f"results inside a {kind.__name__} are not seen by makespan",
-        where=where,
-        hint="hand them over in a list, a tuple or a dict",
-    )
+        return Tree(lambda values: dict(zip(keys, values, strict=True)), made)
+    return Tree(kind._make if named else kind, made)
 
 
 def references(value: Any) -> list[Ref]:
@@ -154,6 +134,3 @@ def follow(value: Any, path: tuple[Any, ...]) -> Any:
     for key in path:
         value = value[key]
     return value
-
-
-_LEAVES = frozenset({str, bytes, int, float, bool, complex, type(None), type(Ellipsis)})

@@ -1,0 +1,140 @@
+"""What a node declares about itself, checked where it is said."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from makespan.errors import DescribeError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+MAX_THREADS = 1024
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What a node declares about itself.
+
+    Attributes
+    ----------
+    locks : tuple of str
+        Named mutual exclusions: nodes that share one never overlap.
+    exclusive : bool
+        The node runs alone.
+    tags : tuple of str
+    outputs : int or None
+        How many values it returns, when its result is unpacked.
+    hint_s : float or None
+        How long it is expected to take, used for the order as long as there is no plan.
+    """
+
+    locks: tuple[str, ...] = ()
+    exclusive: bool = False
+    tags: tuple[str, ...] = ()
+    outputs: int | None = None
+    hint_s: float | None = None
+
+    def joined(self, over: Options) -> Options:
+        """Return these options with those of one call laid over them: locks and tags add up."""
+        return Options(
+            tuple(sorted({*self.locks, *over.locks})),
+            self.exclusive or over.exclusive,
+            tuple(sorted({*self.tags, *over.tags})),
+            over.outputs if over.outputs is not None else self.outputs,
+            over.hint_s if over.hint_s is not None else self.hint_s,
+        )
+
+
+NO_OPTIONS = Options()
+
+
+def make_options(
+    lock: str | Iterable[str],
+    exclusive: bool,
+    tags: str | Iterable[str],
+    outputs: int | None,
+    hint_s: float | None,
+    *,
+    where: Callable[[], str],
+) -> Options:
+    """Check a node's options.
+
+    Raises
+    ------
+    DescribeError
+        A lock or tag that is no string, outputs below 1, a hint that is not a duration.
+    """
+    if not lock and not tags and not exclusive and outputs is None and hint_s is None:
+        return NO_OPTIONS
+    if not isinstance(exclusive, bool):
+        raise DescribeError(f"exclusive is True or False, not {exclusive!r}", where=where())
+    if outputs is not None and (not isinstance(outputs, int) or isinstance(outputs, bool) or outputs < 1):
+        raise DescribeError(f"outputs is a whole number from 1, not {outputs!r}", where=where())
+    if hint_s is not None and (
+        isinstance(hint_s, bool) or not isinstance(hint_s, int | float) or not 0 <= hint_s <= 1e8
+    ):
+        raise DescribeError(f"hint_s is a number of seconds, not {hint_s!r}", where=where())
+    return Options(_words("lock", lock, where), exclusive, _words("tag", tags, where), outputs, hint_s)
+
+
+def _words(what: str, value: Any, where: Callable[[], str]) -> tuple[str, ...]:
+    try:
+        some = {value} if isinstance(value, str) else set(value)
+        for word in some:
+            check_name(what, word, where)
+    except TypeError:
+        raise DescribeError(f"a {what} is named by a string, not {value!r}", where=where()) from None
+    return tuple(sorted(some))
+
+
+def check_name(what: str, name: Any, where: Callable[[], str]) -> str:
+    """Return a name that can be written to a file.
+
+    Raises
+    ------
+    DescribeError
+        No string, empty, or half a character (a lone surrogate).
+    """
+    if not isinstance(name, str) or not name:
+        raise DescribeError(f"a {what} is named by a string, not {name!r}", where=where())
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise DescribeError(
+            f"the name {name!r} of a {what} cannot be written as UTF-8", where=where()
+        ) from None
+    if "\x00" in name:
+        raise DescribeError(f"the name {name!r} of a {what} holds a null character", where=where())
+    return name
+
+
+def check_threads(threads: Any, *, where: str = "threads") -> int:
+    """Return a thread budget, checked.
+
+    Raises
+    ------
+    OptionError
+        Not a whole number from 1 to 1024.
+    """
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
+        raise OptionError(
+            f"a thread budget is a whole number from 1 to {MAX_THREADS}, not {threads!r}", where=where
+        )
+    return threads
+
+
+def function_name(fn: Any) -> str:
+    """Return a readable name of any callable: a function's, a partial's function's, a class's.
+
+    >>> function_name(partial(print, 1)), function_name(dict)
+    ('print', 'dict')
+    """
+    while isinstance(fn, partial):
+        fn = fn.func
+    name = getattr(fn, "__name__", None)
+    if not isinstance(name, str) or not name:
+        name = type(fn).__name__
+    return "function" if name == "<lambda>" else name
