@@ -1,0 +1,185 @@
+"""What can be trusted here: a self-test of the sampler on known work, the load of others, cores, hand-offs.
+
+Everything together takes less than a second. The self-test decides whether the sampler is used at all: a loop
+must come out as holding the GIL, a hash of a large buffer as not holding it, a sleep as blocked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from makespan_optimizer.measure.meter import Meter
+
+SNIPPET_S = 0.06
+LOAD_LIMIT = 0.05
+_BLOCK = 4 << 20
+_TRIES = 3
+# What the self-test's figures must reach: (at least, at most).
+LIMITS = {"loop_gil": (0.9, 1.0), "hash_gil": (0.0, 0.1), "sleep_blocked": (0.9, 1.0)}
+
+
+class Tested(NamedTuple):
+    """The self-test's figures, and why the sampler cannot be trusted (None: it can)."""
+
+    figures: dict[str, float]
+    fault: str | None
+
+
+def self_test(meter: Meter) -> Tested:
+    """Measure the three snippets; a disturbed one is measured again."""
+    figures: dict[str, float] = {}
+    for name, snippet in (("loop_gil", _loop), ("hash_gil", _hash), ("sleep_blocked", _sleep)):
+        low, high = LIMITS[name]
+        for _ in range(_TRIES):
+            meter.call("", snippet)
+            call = meter.last
+            assert call is not None
+            if call.gil_retakes is None:  # not sampled at all
+                continue
+            share: float | None = call.gil_share
+            if snippet is _sleep:
+                share = call.blocked_s.get("sleep", 0.0) / call.wall_s
+            if share is not None:
+                figures[name] = share
+                if low <= share <= high:
+                    break
+    return Tested(figures, judge(figures))
+
+
+def judge(figures: Mapping[str, float]) -> str | None:
+    """Return what is wrong with the self-test's figures, or None.
+
+    >>> judge({"loop_gil": 1.0, "hash_gil": 0.5, "sleep_blocked": 1.0})
+    'its self-test gave hash_gil 0.50 instead of 0.0 to 0.1'
+    """
+    for name, (low, high) in LIMITS.items():
+        if name not in figures:
+            return f"its self-test gave no samples for {name}"
+        if not low <= figures[name] <= high:
+            return f"its self-test gave {name} {figures[name]:.2f} instead of {low} to {high}"
+    return None
+
+
+class ForeignLoad:
+    """What other processes, and the hypervisor, take of this process's cores.
+
+    Read from the idle time of each core in ``/proc/stat``. Its unit is 10 ms: it takes half a second to
+    see 5 %.
+
+    Parameters
+    ----------
+    own_cpu_s : callable
+        CPU seconds of processes that belong to the measurement and were not waited for.
+    """
+
+    def __init__(self, own_cpu_s: Callable[[], float] = lambda: 0.0) -> None:
+        self._own_cpu_s = own_cpu_s
+        self._cores = _affinity()
+        self._began = self._read()
+
+    def share(self) -> float | None:
+        """Return the share since this object was made; None where the system does not say."""
+        ended = self._read()
+        if ended is None or self._began is None:
+            return None
+        wall_s, idle_s, own_s = (b - a for a, b in zip(self._began, ended, strict=True))
+        capacity_s = wall_s * len(self._cores)
+        return max(0.0, min(1.0, (capacity_s - idle_s - own_s) / capacity_s)) if capacity_s > 0 else None
+
+    def _read(self) -> tuple[float, float, float] | None:
+        """Return (wall, idle seconds of all cores, CPU seconds of ours)."""
+        try:
+            idle = 0
+            with open("/proc/stat", encoding="ascii") as file:  # noqa: PTH123
+                for line in file:
+                    name, *fields = line.split()
+                    if name[:3] == "cpu" and name[3:].isdigit() and int(name[3:]) in self._cores:
+                        idle += int(fields[3]) + int(fields[4])  # idle, and idle with IO under way
+            times = os.times()
+            own_s = time.process_time() + times.children_user + times.children_system + self._own_cpu_s()
+            return time.perf_counter(), idle / os.sysconf("SC_CLK_TCK"), own_s
+        except (OSError, ValueError, IndexError):
+            return None
+
+
+def _affinity() -> set[int]:
+    try:
+        return os.sched_getaffinity(0)
+    except AttributeError:  # not Linux
+        return set()
+
+
+def cores_measured() -> float:
+    """Return how many cores two threads of native work get: 2 on a machine that has them free, else less."""
+    block = bytes(_BLOCK)
+    hash_s = min(_seconds(lambda: hashlib.sha256(block).digest()) for _ in range(3))
+    rounds = max(1, round(SNIPPET_S / hash_s))
+
+    def work() -> None:
+        for _ in range(rounds):
+            hashlib.sha256(block).digest()
+
+    alone_s = _seconds(work)
+
+    def together() -> None:
+        other = threading.Thread(target=work, name="makespan-calibration")
+        other.start()
+        work()
+        other.join()
+
+    return max(1.0, min(2.0, 2 * alone_s / _seconds(together)))
+
+
+def hand_off_s(rounds: int = 100) -> float:
+    """Return the seconds it takes to wake another thread that waits for a lock (median of `rounds`)."""
+    there, back = threading.Lock(), threading.Lock()
+    there.acquire()
+    back.acquire()
+
+    def answer() -> None:
+        for _ in range(rounds):
+            there.acquire()
+            back.release()
+
+    other = threading.Thread(target=answer, name="makespan-calibration", daemon=True)
+    other.start()
+    passed = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        there.release()
+        back.acquire()
+        passed.append(time.perf_counter() - began)
+    other.join()
+    return sorted(passed)[rounds // 2] / 2
+
+
+def _loop() -> None:
+    until = time.perf_counter() + SNIPPET_S
+    count = 0
+    while time.perf_counter() < until:
+        for _ in range(200):
+            count += 1
+
+
+def _hash() -> None:
+    block = bytes(_BLOCK)
+    until = time.perf_counter() + SNIPPET_S
+    while time.perf_counter() < until:
+        hashlib.sha256(block).digest()
+
+
+def _sleep() -> None:
+    time.sleep(SNIPPET_S)
+
+
+def _seconds(fn: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    fn()
+    return time.perf_counter() - began

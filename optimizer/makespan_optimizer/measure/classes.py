@@ -1,0 +1,119 @@
+"""What kind of node it is, in one word for people. Pure; the optimizer goes by the seconds, not by the word.
+
+==========  ==========================================================================
+python      holds the GIL for more than 70 % of its wall
+holds       so, and one call of C code keeps it for more than two switch intervals
+native      on a core without the GIL for more than 70 %
+parallel    so, on more than 1.2 cores
+io          blocked for more than 70 %
+chatty      takes the GIL anew more than 100 times a second (beside a Python node, each time waits its turn)
+mixed       none of these
+==========  ==========================================================================
+
+With clocks alone the GIL share is not known: ``python`` then means no more than CPU of the calling thread,
+and ``native`` is said only where other threads do most of the work.
+
+Confidence grows with the distance from the nearest rule's border, measured against the uncertainty of the
+share; it is a judgement between 0 and 1, not a probability.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from makespan.profile import Kind
+
+MOST = 0.7
+PARALLEL_CORES = 1.2
+CHATTY_PER_S = 100.0
+_CHATTY_AT_LEAST = 5  # a short call that reads once is not chatty
+BURST_INTERVALS = 2.0
+_CLOCKS_TRUST = 0.5
+_FEW_CALLS = 3
+
+
+class Shares(NamedTuple):
+    """A node's seconds, and how they were had."""
+
+    wall_s: float
+    cpu_s: float
+    gil_s: float
+    other_cpu_s: float = 0.0
+    blocked_s: dict[str, float] = {}  # noqa: RUF012 (never changed)
+    gil_wait_s: float = 0.0
+    sampled: bool = True
+    """The GIL was sampled; else `gil_s` is an upper bound."""
+    half_width: float = 0.0
+    retakes: float = 0.0
+    """How often a call took the GIL anew, as far as seen."""
+    burst_s: float = 0.0
+    switch_interval_s: float = 0.005
+    calls: int = 5
+
+
+def classify(shares: Shares) -> tuple[Kind, float]:
+    """Return the class and the confidence in it.
+
+    >>> classify(Shares(wall_s=1.0, cpu_s=1.0, gil_s=1.0))[0]
+    'python'
+    >>> classify(Shares(wall_s=1.0, cpu_s=0.0, gil_s=0.0, blocked_s={"io": 1.0}))[0]
+    'io'
+    """
+    if shares.wall_s <= 0:
+        return "unknown", 0.0
+    waits = _waits_s(shares) / shares.wall_s
+    trust = 1.0 if shares.calls >= _FEW_CALLS else 0.8
+    if not shares.sampled:
+        return _by_clocks(shares, waits, trust * _CLOCKS_TRUST)
+    held = min(1.0, shares.gil_s / shares.wall_s)
+    native = max(0.0, 1 - held - waits)
+    unsure = 0.1 + shares.half_width * min(1.0, shares.cpu_s / shares.wall_s)
+    rate = shares.retakes / shares.wall_s
+    if rate > CHATTY_PER_S and shares.retakes >= _CHATTY_AT_LEAST and native <= MOST:
+        return "chatty", trust * _margin(rate / CHATTY_PER_S - 1, 1.0)
+    kind: Kind
+    if held > MOST:
+        kind, share = "python", held
+        if shares.burst_s > BURST_INTERVALS * shares.switch_interval_s:
+            kind = "holds"
+    elif native > MOST:
+        kind, share = "native", native
+        if _cores(shares) > PARALLEL_CORES:
+            kind = "parallel"
+    elif waits > MOST:
+        kind, share = "io", waits
+    else:
+        return "mixed", trust * _margin(MOST - max(held, native, waits), unsure)
+    return kind, trust * _margin(share - MOST, unsure)
+
+
+def _by_clocks(shares: Shares, waits: float, trust: float) -> tuple[Kind, float]:
+    cpu = shares.cpu_s / shares.wall_s
+    if shares.other_cpu_s > shares.cpu_s and 1 - waits > MOST:
+        return ("parallel" if _cores(shares) > PARALLEL_CORES else "native"), trust * _margin(
+            1 - waits - MOST, 0.1
+        )
+    if waits > MOST:
+        return "io", trust * 2 * _margin(waits - MOST, 0.1)  # being blocked needs no sampler to be seen
+    if cpu > MOST:
+        return "python", trust * _margin(cpu - MOST, 0.1)
+    return "mixed", trust * _margin(MOST - max(cpu, waits), 0.1)
+
+
+def _waits_s(shares: Shares) -> float:
+    """Return the seconds in which nothing of the node was on a core.
+
+    A thread that waits for its own native pool or child process is blocked, but the node is not idle.
+    """
+    blocked = shares.blocked_s
+    covered = sum(blocked.get(kind, 0.0) for kind in ("lock", "child", "other"))
+    return max(0.0, sum(blocked.values()) + shares.gil_wait_s - min(covered, shares.other_cpu_s))
+
+
+def _cores(shares: Shares) -> float:
+    return (shares.cpu_s + shares.other_cpu_s) / shares.wall_s
+
+
+def _margin(distance: float, unsure: float) -> float:
+    return 0.5 + 0.5 * max(0.0, min(1.0, distance / unsure))

@@ -1,0 +1,131 @@
+"""Clocks of one call: what the kernel and the interpreter count exactly, read before and after.
+
+::
+
+    wall ├─ cpu ────────┤├─ run delay ─┤├─ blocked ────────────────┤
+          on a core       runnable, but   asleep in a system call
+                          not on a core   (or waiting for the GIL)
+
+Run delay is the second field of ``/proc/thread-self/schedstat`` (nanoseconds); the file is kept open, because
+opening it costs ten times as much as reading it. A thread that made no voluntary context switch was never
+blocked: whatever is missing then was taken by the hypervisor or by a quota, and counts as run delay too.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+_THREAD = getattr(resource, "RUSAGE_THREAD", None)
+_CHILDREN = getattr(resource, "RUSAGE_CHILDREN", None)
+
+_JITTER_S = 2e-6  # process and thread clocks cannot be read at one moment
+
+
+class Clocks(NamedTuple):
+    """Readings, or the difference of two: seconds and counts."""
+
+    wall_s: float
+    cpu_s: float
+    process_s: float
+    """CPU of all threads of the process."""
+    run_delay_s: float
+    children_s: float
+    """CPU of child processes that were waited for."""
+    nvcsw: int
+    nivcsw: int
+    minflt: int
+    gc_s: float
+
+    @property
+    def other_cpu_s(self) -> float:
+        """CPU of other threads, and of children that were waited for."""
+        others_s = self.process_s - self.cpu_s
+        return (others_s if others_s > _JITTER_S else 0.0) + self.children_s
+
+
+class Stopwatch:
+    """Reads the clocks of the calling thread; use it in the thread that made it, as a context manager."""
+
+    def __init__(self) -> None:
+        self._gc_s = 0.0
+        self._gc_began = 0.0
+        self._schedstat = -1
+        self.counts_switches = _THREAD is not None
+
+    def __enter__(self) -> Self:
+        try:
+            self._schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+            _run_delay_s(self._schedstat)
+        except (OSError, ValueError, IndexError):
+            self._close()
+        gc.callbacks.append(self._collects)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        gc.callbacks.remove(self._collects)
+        self._close()
+
+    def _close(self) -> None:
+        if self._schedstat >= 0:
+            os.close(self._schedstat)
+        self._schedstat = -1
+
+    def _collects(self, phase: str, _: dict[str, Any]) -> None:
+        if phase == "start":
+            self._gc_began = time.perf_counter()
+        else:
+            self._gc_s += time.perf_counter() - self._gc_began
+
+    def begin(self) -> Clocks:
+        """Read all clocks, the wall last."""
+        delay_s = _run_delay_s(self._schedstat) if self._schedstat >= 0 else 0.0
+        children_s, switches = _usage()
+        # Process and thread in the same order at both ends: the time between the readings cancels out.
+        process_s = time.process_time()
+        cpu_s = time.thread_time()
+        return Clocks(time.perf_counter(), cpu_s, process_s, delay_s, children_s, *switches, self._gc_s)
+
+    def end(self, began: Clocks) -> Clocks:
+        """Read all clocks, the wall first, and return what passed since `began`."""
+        wall_s = time.perf_counter()
+        process_s = time.process_time()
+        cpu_s = time.thread_time()
+        children_s, switches = _usage()
+        delay_s = _run_delay_s(self._schedstat) if self._schedstat >= 0 else 0.0
+        ended = Clocks(wall_s, cpu_s, process_s, delay_s, children_s, *switches, self._gc_s)
+        passed = Clocks._make(max(type(a)(0), b - a) for a, b in zip(began, ended, strict=True))
+        return passed if not self.counts_switches else _never_blocked(passed)
+
+
+def _never_blocked(passed: Clocks) -> Clocks:
+    """Without a voluntary switch, time off the core is run delay, whoever took the core."""
+    missing_s = passed.wall_s - passed.cpu_s
+    if passed.nvcsw or missing_s <= passed.run_delay_s:
+        return passed
+    return passed._replace(run_delay_s=missing_s)
+
+
+def _run_delay_s(descriptor: int) -> float:
+    return int(os.pread(descriptor, 64, 0).split()[1]) / 1e9
+
+
+def _usage() -> tuple[float, tuple[int, int, int]]:
+    """Return CPU seconds of children, and this thread's (voluntary, involuntary switches, minor faults)."""
+    if _THREAD is None or _CHILDREN is None:
+        return 0.0, (0, 0, 0)
+    mine, children = resource.getrusage(_THREAD), resource.getrusage(_CHILDREN)
+    return children.ru_utime + children.ru_stime, (mine.ru_nvcsw, mine.ru_nivcsw, mine.ru_minflt)

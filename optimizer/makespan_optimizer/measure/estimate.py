@@ -1,0 +1,265 @@
+"""From clocks and samples to what a node does with its time. Pure.
+
+For one call, `p` is the share of its CPU time that held the GIL::
+
+    p         = n_hold / (n_hold + n_running)           n_running: on a core, not holding the GIL
+    off       = wall - cpu - run_delay                  exact, by the kernel's clocks
+    gil_wait  = off * n_gil_wait / n_off                blocked is the rest, split by system call likewise
+
+For a node, `p` is pooled over its calls (so a node too short to be sampled in one call is judged by all), and
+the figures are medians over the calls, net of run delay. They add up:
+``wall_net = cpu + gil_wait + sum(blocked)``, with ``gil + native = cpu + other_cpu``.
+
+Interval of `p`: Wilson (1927), "Probable inference, the law of succession, and statistical inference",
+widened by what repeated measurements of known workloads were off by.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean, median, pstdev
+from typing import TYPE_CHECKING
+
+from makespan.profile import Call, NodeProfile, Quality, Spread
+from makespan_optimizer.measure.classes import Shares, classify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from makespan_optimizer.measure.clocks import Clocks
+    from makespan_optimizer.measure.sampler import Seen
+
+SPOILED_SHARE = 0.05  # of the wall: run delay above this spoils a call
+ENOUGH_CALLS = 3  # unspoiled ones: then the spoiled are left out
+SYSTEMATIC = 0.005  # error of the GIL share that more samples do not mend
+_Z = 1.96  # of the 95 % interval
+_LONG_S = 0.001  # shorter calls say nothing about cores
+
+
+def call_from(run: str, clocks: Clocks, seen: Seen | None, *, gil: bool = True) -> Call:
+    """Return the record of one call.
+
+    Parameters
+    ----------
+    run : str
+        Id of the run's header.
+    clocks : Clocks
+        What passed during the call.
+    seen : Seen or None
+        What the sampler saw; None without one.
+    gil : bool
+        Whether the interpreter has a GIL.
+    """
+    delay_s = min(clocks.run_delay_s, clocks.wall_s)
+    cpu_s = min(clocks.cpu_s, clocks.wall_s - delay_s)
+    off_s = clocks.wall_s - delay_s - cpu_s
+    share: float | None = None if gil else 0.0
+    other_gil_s = gil_wait_s = 0.0
+    blocked = {"other": off_s} if off_s > 0 else {}
+    if seen is not None and seen.samples:
+        on = seen.hold + seen.running
+        if on and gil:
+            share = seen.hold / on
+        if gil:
+            other_gil_s = min(clocks.other_cpu_s, clocks.wall_s * seen.other_hold / seen.samples)
+        off = seen.samples - on
+        if off and off_s > 0:
+            gil_wait_s = off_s * seen.gil_wait / off
+            kinds = {
+                "sleep": seen.sleep,
+                "io": seen.io,
+                "lock": seen.lock,
+                "child": seen.child,
+                "other": seen.other,
+            }
+            blocked = {kind: off_s * count / off for kind, count in kinds.items() if count}
+    return Call(
+        run=run,
+        wall_s=clocks.wall_s,
+        cpu_s=cpu_s,
+        other_cpu_s=clocks.other_cpu_s,
+        other_gil_s=other_gil_s,
+        run_delay_s=delay_s,
+        gil_share=share,
+        gil_samples=seen.hold + seen.running if seen is not None else 0,
+        gil_wait_s=gil_wait_s,
+        blocked_s=blocked,
+        gil_retakes=seen.retakes if seen is not None and seen.samples else None,
+        gc_s=clocks.gc_s,
+        nvcsw=clocks.nvcsw,
+        nivcsw=clocks.nivcsw,
+        minflt=clocks.minflt,
+        spoiled=delay_s > SPOILED_SHARE * clocks.wall_s,
+    )
+
+
+def summarize(
+    name: str,
+    calls: Sequence[Call],
+    *,
+    first_s: float | None = None,
+    out_bytes: int | None = None,
+    gil: bool = True,
+    switch_interval_s: float = 0.005,
+) -> NodeProfile:
+    """Return a node's figures from its calls.
+
+    Raises
+    ------
+    ValueError
+        There are no calls.
+    """
+    if not calls:
+        raise ValueError(f"node {name!r} has no calls")
+    unspoiled = [call for call in calls if not call.spoiled]
+    used = unspoiled if len(unspoiled) >= ENOUGH_CALLS else list(calls)
+
+    def typical(figure: Callable[[Call], float]) -> float:
+        return median(map(figure, used))
+
+    walls = [wall_net_s(call) for call in used]
+    wall_s = median(walls)
+    cpu_s = min(typical(lambda call: call.cpu_s), wall_s)
+    other_s = typical(lambda call: call.other_cpu_s)
+    share, half_width = gil_share(used, gil=gil)
+    other_gil_s = min(other_s, typical(lambda call: call.other_gil_s))
+    gil_s = cpu_s * share + other_gil_s
+    native_s = max(0.0, cpu_s * (1 - share) + other_s - other_gil_s)
+    gil_wait_s, blocked_s = _split(used, wall_s - cpu_s)
+    retakes = _middle(used, lambda call: call.gil_retakes)
+    burst_s = max((call.gil_burst_max_s for call in used if call.gil_burst_max_s is not None), default=None)
+    samples = sum(call.gil_samples for call in used)
+    kind, confidence = classify(
+        Shares(
+            wall_s=wall_s,
+            cpu_s=cpu_s,
+            gil_s=gil_s,
+            other_cpu_s=other_s,
+            blocked_s=blocked_s,
+            gil_wait_s=gil_wait_s,
+            sampled=half_width is not None or any(call.gil_retakes is not None for call in used) or not gil,
+            half_width=half_width if half_width is not None else 0.5,
+            retakes=max(retakes or 0, _wakes(used, blocked_s)),
+            burst_s=burst_s or 0.0,
+            switch_interval_s=switch_interval_s,
+            calls=len(used),
+        )
+    )
+    total_s = sum(call.wall_s for call in used)
+    return NodeProfile(
+        name=name,
+        runs=len(calls),
+        wall_net_s=Spread(wall_s, quantile(walls, 0.1), quantile(walls, 0.9), tuple(walls)),
+        cpu_s=cpu_s,
+        gil_s=gil_s,
+        native_s=native_s,
+        blocked_s=blocked_s,
+        first_s=first_s,
+        other_cpu_s=other_s,
+        cores_peak=_cores(used),
+        gil_wait_s=gil_wait_s,
+        run_delay_s=typical(lambda call: call.run_delay_s),
+        gil_retakes=retakes,
+        gil_burst_max_s=burst_s,
+        nvcsw=round(typical(lambda call: call.nvcsw)),
+        nivcsw=round(typical(lambda call: call.nivcsw)),
+        gc_s=typical(lambda call: call.gc_s),
+        minflt=round(typical(lambda call: call.minflt)),
+        out_bytes=out_bytes,
+        kind=kind,
+        class_confidence=confidence,
+        quality=Quality(
+            run_delay_share=min(1.0, sum(call.run_delay_s for call in used) / total_s) if total_s else 0.0,
+            cv=pstdev(walls) / fmean(walls) if len(walls) > 1 and fmean(walls) > 0 else 0.0,
+            samples=samples,
+            gil_share_half_width=half_width,
+            spoiled=len(calls) - len(unspoiled),
+        ),
+        calls=tuple(calls),
+    )
+
+
+def wall_net_s(call: Call) -> float:
+    """Return a call's wall net of run delay."""
+    return max(0.0, call.wall_s - call.run_delay_s)
+
+
+def gil_share(calls: Sequence[Call], *, gil: bool = True) -> tuple[float, float | None]:
+    """Return the pooled GIL share of the CPU time and the half-width of its 95 % interval.
+
+    (1, None) when it was never sampled: the CPU share is an upper bound.
+    """
+    if not gil:
+        return 0.0, 0.0
+    sampled = [call for call in calls if call.gil_share is not None and call.gil_samples]
+    n = sum(call.gil_samples for call in sampled)
+    if not n:
+        return 1.0, None
+    share = min(1.0, sum((call.gil_share or 0.0) * call.gil_samples for call in sampled) / n)
+    return share, min(1.0, wilson_half_width(share, n) + SYSTEMATIC)
+
+
+def wilson_half_width(share: float, n: int) -> float:
+    """Return the larger distance from a share of `n` samples to the ends of its 95 % Wilson interval.
+
+    >>> round(wilson_half_width(0.5, 100), 3), round(wilson_half_width(1.0, 100), 3)
+    (0.096, 0.037)
+    """
+    z2 = _Z * _Z / n
+    centre = (share + z2 / 2) / (1 + z2)
+    reach = math.sqrt(share * (1 - share) / n * _Z * _Z + z2 * z2 / 4) / (1 + z2)
+    return max(centre + reach - share, share - (centre - reach))
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    """Return a quantile, linear between the order statistics.
+
+    >>> quantile([3.0, 1.0, 2.0], 0.25)
+    1.5
+    """
+    ordered = sorted(values)
+    at = q * (len(ordered) - 1)
+    low = math.floor(at)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
+
+
+def _split(calls: Sequence[Call], off_s: float) -> tuple[float, dict[str, float]]:
+    """Divide the time off the core as the calls divided it, taken together.
+
+    Calls that were not sampled count only when none was.
+    """
+    sampled = [call for call in calls if call.gil_retakes is not None] or list(calls)
+    sums: dict[str, float] = {}
+    for call in sampled:
+        for kind, seconds in (("", call.gil_wait_s), *call.blocked_s.items()):
+            sums[kind] = sums.get(kind, 0.0) + seconds
+    total = sum(sums.values())
+    if off_s <= 0:
+        return 0.0, {}
+    if total <= 0:
+        return 0.0, {"other": off_s}
+    waits = off_s * sums.pop("", 0.0) / total
+    return waits, {kind: off_s * seconds / total for kind, seconds in sums.items() if seconds > 0}
+
+
+def _middle(calls: Sequence[Call], figure: Callable[[Call], int | None]) -> int | None:
+    known = [value for call in calls if (value := figure(call)) is not None]
+    return round(median(known)) if known else None
+
+
+def _wakes(calls: Sequence[Call], blocked_s: dict[str, float]) -> float:
+    """Return how often a call came back from sleep or IO: it takes the GIL again each time."""
+    if not blocked_s.get("io", 0.0) + blocked_s.get("sleep", 0.0) > 0.5 * sum(blocked_s.values()):
+        return 0.0
+    return median(call.nvcsw for call in calls)
+
+
+def _cores(calls: Sequence[Call]) -> float:
+    """Return the most cores that a call kept busy on average; calls too short to tell are taken together."""
+    busy = [(call.cpu_s + call.other_cpu_s, wall_net_s(call)) for call in calls]
+    ratios = [cpu / wall for cpu, wall in busy if wall >= _LONG_S]
+    if ratios:
+        return max(ratios)
+    wall_s = sum(wall for _, wall in busy)
+    return sum(cpu for cpu, _ in busy) / wall_s if wall_s > 0 else 0.0
