@@ -87,7 +87,9 @@ class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cpu_s: Seconds
     """CPU of the thread that called."""
     other_cpu_s: Seconds = 0.0
-    """CPU of the process's other threads meanwhile (native pools)."""
+    """CPU of the process's other threads meanwhile (native pools), and of child processes it waited for."""
+    other_gil_s: Seconds = 0.0
+    """Of `other_cpu_s`, what held the GIL: Python threads that the node started."""
     run_delay_s: Seconds = 0.0
     """Runnable, but not on a core."""
     gil_share: Share | None = None
@@ -97,13 +99,14 @@ class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blocked_s: dict[str, Seconds] = {}
     """sleep, io, lock, child, other."""
     gil_retakes: Count | None = None
+    """How often it was seen to take the GIL anew, between samples: a lower bound; None when not sampled."""
     gil_burst_max_s: Seconds | None = None
     gc_s: Seconds = 0.0
     nvcsw: Count = 0
     nivcsw: Count = 0
     minflt: Count = 0
     spoiled: bool = False
-    """Run delay above 5 %, and no repeat came out better."""
+    """Run delay above 5 %: left out of the figures when enough calls were not."""
 
 
 class Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
