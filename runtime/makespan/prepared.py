@@ -55,7 +55,7 @@ class Prepared:
             raise_failures(self.program, execution.failures)
         return self.program.output(execution.kept, inputs)
 
-    def run(self, *args: Any, clock: Any = None, **kwargs: Any) -> Run:
+    def run(self, *args: Any, **kwargs: Any) -> Run:
         """Run with tracing, and return the `Run`; failures and Ctrl-C are kept in it, not raised.
 
         Raises
@@ -67,7 +67,7 @@ class Prepared:
         from makespan.run import Run, record_of
 
         inputs = bind(self.dag, args, kwargs)
-        trace = Trace(len(self.program.calls), *([clock] if clock else []))
+        trace = Trace(len(self.program.calls))
         at = datetime.datetime.now(datetime.UTC)
         execution = Execution(self.program, self.rules, inputs, trace)
         begun = trace.clock()
@@ -97,14 +97,15 @@ def prepare(dag: DAG[..., Any], plan: Plan | str | os.PathLike[str] | None, thre
         plan = load_plan(plan)
     else:
         where = "plan"
-    key = None if plan is not None else threads
-    made = dag._prepared.get(key) if plan is None else None  # noqa: SLF001
+    # Taken once: a DAG that grows meanwhile starts a new cache, so that this one may not hold what is old.
+    cache = dag._prepared  # noqa: SLF001
+    made = cache.get(threads) if plan is None else None
     if made is None:
-        known = next(iter(dag._prepared.values()), None)  # noqa: SLF001
+        known = next(iter(list(cache.values())), None)
         program = known.program if known is not None else compile_program(dag)
         made = Prepared(dag, program, _rules(dag, plan, threads, where), plan)
         if plan is None:
-            dag._prepared[key] = made  # noqa: SLF001
+            cache[threads] = made
     return made
 
 
