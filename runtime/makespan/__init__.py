@@ -1,4 +1,9 @@
-"""makespan: profile a DAG of Python functions, plan it, run it, see planned against actual."""
+"""makespan: profile a DAG of Python functions, plan it, run it, see planned against actual.
+
+What describes a DAG is imported at once; the kinds of files when they are first asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from makespan._version import __version__
 from makespan.describe import NodeFunction, dag, node
@@ -13,10 +18,37 @@ from makespan.errors import (
     TargetError,
 )
 from makespan.graph import DAG, Node
-from makespan.plan import Plan, load_plan
-from makespan.profile import Profile, ProfileWarning, load_profile
-from makespan.record import RunRecord, load_record
-from makespan.run import Run
+
+if TYPE_CHECKING:
+    from makespan.plan import Plan, load_plan
+    from makespan.profile import Profile, ProfileWarning, load_profile
+    from makespan.record import RunRecord, load_record
+    from makespan.run import Run
+else:
+    _HOMES = {
+        "Plan": "plan",
+        "load_plan": "plan",
+        "Profile": "profile",
+        "ProfileWarning": "profile",
+        "load_profile": "profile",
+        "RunRecord": "record",
+        "load_record": "record",
+        "Run": "run",
+    }
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first asked for."""
+        if name not in _HOMES:
+            raise AttributeError(f"module 'makespan' has no attribute {name!r}")
+        from importlib import import_module
+
+        found = getattr(import_module(f"makespan.{_HOMES[name]}"), name)
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "DAG",

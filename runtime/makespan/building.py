@@ -7,6 +7,7 @@ on the order of the calls only, so they are the same in every run.
 from __future__ import annotations
 
 from _thread import RLock
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +19,7 @@ from makespan.place import caller_place
 from makespan.placeholder import INPUT, Placeholder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from makespan.prepared import Prepared
     from makespan.structure import Structure

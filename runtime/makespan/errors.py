@@ -36,12 +36,12 @@ class MakespanError(Exception):
         super().__init__(f"{text} ({hint})" if hint else text)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Keep the keyword arguments when pickled (the base class would lose them)."""
-        return _rebuild, (type(self), self.problem, self.where, self.hint)
+        """Keep the keyword arguments and notes when pickled (the base class would lose the first)."""
+        return _rebuild, (type(self), self.problem, self.where, self.hint), self.__dict__
 
 
 class DescribeError(MakespanError):
-    """A DAG is described wrongly: a cycle, two nodes of one name, an unknown dependency, a misused placeholder."""
+    """A DAG is described wrongly: a cycle, a name twice, an unknown dependency, a misused placeholder."""
 
 
 class PlanError(MakespanError):
@@ -79,8 +79,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     "did you mean 'optimize'?"
     """
     import difflib
+    from itertools import islice
 
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    # Thousands of candidates would take longer to compare than anybody waits for a hint.
+    near = difflib.get_close_matches(word, list(islice(known, 2000)), n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else None
 
 

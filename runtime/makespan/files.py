@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import stat
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,26 +39,48 @@ _BEGINS = {
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     """Replace the file by `data`, or leave it as it was.
 
+    A link is followed, and the permissions of an old file are kept. What is no file (``/dev/stdout``, a named
+    pipe) is written to as it is.
+
     Raises
     ------
     OptionError
         The folder is missing or cannot be written, the disk is full, the path is a folder.
     """
-    target = Path(path)
-    scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        target = os.path.realpath(path)
+        mode = _mode(target)
+        if mode is not None and not stat.S_ISREG(mode):
+            with open(target, "wb") as file:
+                file.write(data)
+            return
+        # A short name that nobody else has: other threads and processes may write the same file now.
+        scratch = os.path.join(os.path.dirname(target), f".makespan-{os.urandom(8).hex()}.tmp")
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123 (an open descriptor)
+            with open(descriptor, "wb") as file:
+                if mode is not None:
+                    os.fchmod(descriptor, stat.S_IMODE(mode))
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(target)
+                os.fsync(descriptor)
+            os.replace(scratch, target)
         except BaseException:
-            scratch.unlink(missing_ok=True)
+            Path(scratch).unlink(missing_ok=True)
             raise
-    except OSError as error:
-        raise OptionError(f"cannot write: {error.strerror or error}", where=str(path)) from error
+    except (OSError, ValueError) as error:
+        raise OptionError(f"cannot write: {_reason(error)}", where=str(path)) from error
+
+
+def _mode(path: str) -> int | None:
+    try:
+        return os.stat(path).st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 @contextmanager
@@ -74,8 +97,8 @@ def locked(path: str | os.PathLike[str]) -> Iterator[None]:
     folder = Path(path).parent
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise OptionError(f"cannot write: {error.strerror}", where=str(path)) from error
+    except (OSError, ValueError) as error:
+        raise OptionError(f"cannot write: {_reason(error)}", where=str(path)) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -104,28 +127,38 @@ def ensure_replaceable(path: str | os.PathLike[str], kind: str, *, force: bool =
         The path is a folder, lies in no folder, or holds a file of another kind.
     """
     target = Path(path)
-    if target.is_dir():
+    try:
+        mode = _mode(str(target)) if "\x00" not in str(target) else None
+    except OSError as error:
+        raise OptionError(f"cannot be written: {_reason(error)}", where=str(path)) from error
+    if "\x00" in str(target):
+        raise OptionError("holds a null character", where=str(path), hint="name a file")
+    if mode is not None and stat.S_ISDIR(mode):
         raise OptionError("is a folder", where=str(path), hint="name a file")
+    if mode is not None and not stat.S_ISREG(mode):
+        return  # a pipe or a device: nothing is replaced
     if not target.parent.is_dir():
         raise OptionError("its folder does not exist", where=str(path), hint=f"mkdir -p {target.parent}")
-    if not os.access(target if target.exists() else target.parent, os.W_OK):
+    if not os.access(target.parent, os.W_OK) or (mode is not None and not os.access(target, os.W_OK)):
         raise OptionError("cannot be written: permission denied", where=str(path))
-    if force or not target.exists():
+    if force or mode is None:
         return
     try:
         with target.open("rb") as file:
             head = file.read(400)
     except OSError as error:
-        raise OptionError(f"cannot be read: {error.strerror}", where=str(path)) from error
+        raise OptionError(f"cannot be read: {_reason(error)}", where=str(path)) from error
     if not head.strip():
         return
     same = (
-        re.search(rb'"format":\s*"' + kind.encode() + b"/", head) is not None
+        re.search(rb'^\s*\{\s*"format":\s*"' + re.escape(kind.encode()) + b"/", head) is not None
         if kind.startswith("makespan-")
         else head.lstrip().lower().startswith(tuple(begin.lower() for begin in _BEGINS.get(kind, ())))
     )
     if not same:
-        raise OptionError(f"holds something other than a {kind} file", where=str(path), hint="-f overwrites it")
+        raise OptionError(
+            f"holds something other than a {kind} file", where=str(path), hint="-f overwrites it"
+        )
 
 
 def read_bytes(path: str | os.PathLike[str], error_type: type[MakespanError]) -> bytes:
@@ -136,17 +169,28 @@ def read_bytes(path: str | os.PathLike[str], error_type: type[MakespanError]) ->
     MakespanError
         As `error_type`: the file is missing or cannot be read.
     """
-    if str(path) == "-":
-        return sys.stdin.buffer.read()
     try:
+        if str(path) == "-":
+            if sys.stdin is None:
+                raise OSError("there is no standard input")  # noqa: TRY301 (reported as any other)
+            return sys.stdin.buffer.read()
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise error_type(f"cannot be read: {reason}", where=str(path)) from error
+        raise error_type(f"cannot be read: {_reason(error)}", where=str(path)) from error
 
 
-def strict_json(data: bytes, where: str, error_type: type[MakespanError]) -> Any:
-    """Parse JSON; refuse duplicate keys, NaN, infinity, deep nesting and anything after the value.
+class _NotFinite:
+    """Stands for NaN or infinity in parsed JSON, so that `convert` refuses it at its place."""
+
+
+_NotFinite.__name__ = _NotFinite.__qualname__ = "a number that is not finite"
+
+
+def strict_json(data: bytes, where: str, error_type: type[MakespanError], *, typed: bool = False) -> Any:
+    """Parse JSON; refuse duplicate keys, NaN, infinity, deep nesting, lone surrogates and trailing text.
+
+    With `typed`, NaN, infinity and numbers beyond the range of a float come out as an object of a type of
+    their own, which `convert` refuses and names by its place.
 
     Raises
     ------
@@ -155,36 +199,44 @@ def strict_json(data: bytes, where: str, error_type: type[MakespanError]) -> Any
     """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in found:
-                raise error_type(f"the key {key!r} stands twice in one object", where=where)
-            found[key] = value
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            seen: set[str] = set()
+            key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            raise error_type(f"the key {key[:80]!r} stands twice in one object", where=where)
         return found
 
-    def finite(text: str) -> float:
+    def finite(text: str) -> Any:
         value = float(text)
-        if not math.isfinite(value):
-            raise error_type(f"the number {text[:40]} is too large", where=where)
-        return value
+        return value if math.isfinite(value) else refuse(text)
 
-    def refuse(name: str) -> float:
-        raise error_type(f"{name} is not a number that JSON can hold", where=where)
+    def refuse(text: str) -> Any:
+        if typed:
+            return _NotFinite()
+        raise error_type(f"{text[:40]} is not a number that JSON can hold", where=where)
 
     try:
-        return json.loads(
-            data.decode("utf-8"), object_pairs_hook=once, parse_float=finite, parse_constant=refuse
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=once,
+            parse_float=finite,
+            parse_constant=refuse,
         )
+        if b"\\u" in data:
+            json.dumps(value, ensure_ascii=False, default=str).encode()
     except json.JSONDecodeError as error:
         raise error_type(
             f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}", where=where
         ) from error
     except UnicodeDecodeError as error:
         raise error_type(f"is not UTF-8 text (byte {error.start})", where=where) from error
+    except UnicodeEncodeError as error:
+        raise error_type("holds half a character (a lone surrogate)", where=where) from error
     except RecursionError as error:
         raise error_type("is nested too deeply", where=where) from error
     except ValueError as error:  # an integer of thousands of digits
         raise error_type(f"is not JSON: {error}", where=where) from error
+    return value
 
 
 def convert(value: Any, type_: type[T], where: str, error_type: type[MakespanError], pointer: str = "") -> T:
@@ -201,7 +253,9 @@ def convert(value: Any, type_: type[T], where: str, error_type: type[MakespanErr
         problem, _, path = str(error).partition(" - at ")
         raise error_type(problem, where=f"{where}#{pointer}{_pointer(path)}") from error
     except (OverflowError, RecursionError) as error:
-        raise error_type(f"holds a value that is out of range: {error}", where=where) from error
+        raise error_type(
+            f"holds a value that is out of range: {error}", where=f"{where}#{pointer}"
+        ) from error
 
 
 def format_of(value: Any, expected: str, where: str, error_type: type[MakespanError]) -> None:
@@ -217,8 +271,12 @@ def format_of(value: Any, expected: str, where: str, error_type: type[MakespanEr
     if found == expected:
         return
     if isinstance(found, str) and found.partition("/")[0] == kind:
-        raise error_type(f"has format {found!r}; this version reads {expected!r}", where=where)
-    what = f"it is a {found.partition('/')[0]} file" if isinstance(found, str) else "it has no such 'format'"
+        raise error_type(f"has format {found[:80]!r}; this version reads {expected!r}", where=where)
+    what = (
+        f"it is a {found.partition('/')[0][:80]} file"
+        if isinstance(found, str)
+        else "it has no such 'format'"
+    )
     raise error_type(f"is not a {kind} file: {what}", where=where)
 
 
@@ -243,18 +301,25 @@ def readable(value: dict[str, Any]) -> bytes:
      ]
     }
     """
+    return (_lines(value, "") + "\n").encode()
 
-    def line(item: Any) -> str:
-        return json.dumps(item, ensure_ascii=False, allow_nan=False)
 
+def _lines(value: dict[str, Any], indent: str) -> str:
     parts = []
     for key, item in value.items():
-        if isinstance(item, (list, tuple)) and item and isinstance(item[0], dict):
-            rows = ",\n".join(f"  {line(row)}" for row in item)
-            parts.append(f" {line(key)}: [\n{rows}\n ]")
+        rows = item if isinstance(item, list | tuple) and item and isinstance(item[0], dict) else ()
+        if rows:
+            text = "[\n" + ",\n".join(f"{indent}  {_line(row)}" for row in rows) + f"\n{indent} ]"
+        elif isinstance(item, dict) and "nodes" in item:  # a plan within a run
+            text = _lines(item, indent + " ")
         else:
-            parts.append(f" {line(key)}: {line(item)}")
-    return ("{\n" + ",\n".join(parts) + "\n}\n").encode()
+            text = _line(item)
+        parts.append(f"{indent} {_line(key)}: {text}")
+    return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
+
+
+def _line(item: Any) -> str:
+    return json.dumps(item, ensure_ascii=False, allow_nan=False)
 
 
 def _pointer(path: str) -> str:

@@ -8,8 +8,9 @@ numbers are left out, so a comment above a function does not make a plan stale.
 from __future__ import annotations
 
 import hashlib
+import os.path
 import sys
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ def fingerprint(structure: Structure, functions: Sequence[Callable[..., Any]]) -
     rows = []
     for i, name in enumerate(structure.names):
         before = sorted(structure.names[p] for p in structure.preds[i])
-        rows.append(repr((name, location(functions[i], seen), before)))
+        rows.append(ascii((name, location(functions[i], seen), before)))
     for row in sorted(rows):
-        digest.update(row.encode("utf-8", "surrogatepass") + b"\n")
+        digest.update(row.encode() + b"\n")
     return f"sha256:{digest.hexdigest()}"
 
 
@@ -39,14 +40,22 @@ def location(fn: Any, seen: dict[str, str] | None = None) -> str:
     fn : callable
     seen : dict, optional
         Remembers the files asked for before.
+
+    >>> location(len), location(partial(max, 1)), location("".join)
+    ('builtins:len', 'builtins:max', 'builtins:str.join')
     """
-    while not hasattr(fn, "__qualname__") and hasattr(fn, "func"):  # a partial
-        fn = fn.func
-    fn = getattr(fn, "__wrapped__", fn)
-    if not hasattr(fn, "__qualname__"):  # an object with __call__
+    for _ in range(64):  # an object may claim to wrap itself
+        if isinstance(fn, partial):
+            fn = fn.func
+        elif hasattr(fn, "__wrapped__"):
+            fn = fn.__wrapped__
+        else:
+            break
+    name = getattr(fn, "__qualname__", None) or getattr(fn, "__name__", None)
+    if not isinstance(name, str):  # an object with __call__
         fn = type(fn)
+        name = fn.__qualname__
     code = getattr(fn, "__code__", None)
-    name = str(fn.__qualname__)
     if code is not None:
         return f"{relative(code.co_filename, seen)}:{name}"
     module = str(getattr(fn, "__module__", None) or "builtins")
@@ -57,19 +66,22 @@ def location(fn: Any, seen: dict[str, str] | None = None) -> str:
 def relative(file: str, seen: dict[str, str] | None = None) -> str:
     """Return a file's path relative to the folder that holds its top package.
 
+    The cells of a notebook are one file: their own names hold a process number or change with each comment.
+
     >>> relative("<stdin>")
     '<stdin>'
     """
     if seen is not None and file in seen:
         return seen[file]
     found = file
-    path = Path(file)
-    if path.is_absolute() or path.exists():
-        path = path.resolve()
-        top = path.parent
-        while (top / "__init__.py").exists() and top != top.parent:
-            top = top.parent
-        found = path.relative_to(top).as_posix()
+    if file.startswith("<ipython-input-") or os.path.basename(os.path.dirname(file)).startswith("ipykernel_"):
+        found = "<notebook>"
+    elif os.path.isabs(file) or os.path.exists(file):
+        file_path = os.path.abspath(file)
+        top = os.path.dirname(file_path)
+        while os.path.exists(os.path.join(top, "__init__.py")) and top != os.path.dirname(top):
+            top = os.path.dirname(top)
+        found = os.path.relpath(file_path, top).replace(os.sep, "/")
     if seen is not None:
         seen[file] = found
     return found

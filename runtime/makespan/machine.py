@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 
 import msgspec
@@ -43,6 +42,8 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def this_machine() -> Machine:
     """Describe the machine that runs this process."""
+    import platform
+
     return Machine(
         python=f"{platform.python_implementation()} {platform.python_version()}",
         gil=gil_enabled(),
@@ -87,4 +88,4 @@ def _cpu_model() -> str:
                     return line.partition(":")[2].strip()
     except OSError:
         pass
-    return platform.machine() or "unknown"
+    return os.uname().machine or "unknown"

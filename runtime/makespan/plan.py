@@ -16,17 +16,25 @@ import msgspec
 from msgspec import Meta
 
 from makespan.errors import PlanError, did_you_mean
-from makespan.files import canonical, convert, ensure_replaceable, format_of, read_bytes, readable, strict_json
-from makespan.files import write_atomic
+from makespan.files import (
+    canonical,
+    convert,
+    ensure_replaceable,
+    format_of,
+    read_bytes,
+    readable,
+    strict_json,
+    write_atomic,
+)
 from makespan.machine import Machine
+from makespan.options import MAX_THREADS
 
 if TYPE_CHECKING:
     import os
 
     from makespan.structure import Structure
 
-FORMAT = "makespan-plan/1"
-MAX_THREADS = 1024
+FORMAT: Literal["makespan-plan/1"] = "makespan-plan/1"
 
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 Name = Annotated[str, Meta(min_length=1)]
@@ -76,7 +84,7 @@ class PlanGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nodes: Annotated[tuple[Name, ...], Meta(min_length=1)]
     limit: Annotated[int, Meta(ge=1)] = 1
     reason: Literal["lock", "exclusive", "gil", "cores", "measured"] = "lock"
-    """``lock`` and ``exclusive`` are declared by the user and hold without a plan; the others are computed."""
+    """``lock`` and ``exclusive`` are declared by the user and hold without a plan."""
     evidence: str = ""
 
 
@@ -215,22 +223,30 @@ def load_plan(path: str | os.PathLike[str]) -> Plan:
 
 def parse_plan(data: bytes, where: str = "plan") -> Plan:
     """Read a plan from bytes; see `load_plan`."""
-    body: Any = strict_json(data, where, PlanError)
+    body: Any = strict_json(data, where, PlanError, typed=True)
     format_of(body, FORMAT, where, PlanError)
     written = body.pop("sha256", None)
     plan = convert(body, Plan, where, PlanError)
+    if written is None:
+        raise PlanError("has no sha256: its end is missing, or it was written by hand", where=where)
     if written != hashlib.sha256(canonical(body)).hexdigest():
         raise PlanError(
             "was altered after it was written (its sha256 does not match)",
             where=where,
             hint="optimize again; plans are not edited by hand",
         )
-    _check(plan, where)
+    check_plan(plan, where)
     return plan
 
 
-def _check(plan: Plan, where: str) -> None:
-    """Refuse what types cannot express: repeated names, ranks that are no permutation, unknown members."""
+def check_plan(plan: Plan, where: str) -> None:
+    """Refuse what types cannot express: repeated names, ranks that are no permutation, unknown members.
+
+    Raises
+    ------
+    PlanError
+        With the JSON pointer of the fault.
+    """
     names = {node.name for node in plan.nodes}
     if len(names) < len(plan.nodes):
         raise PlanError("a node stands twice", where=f"{where}#/nodes")
@@ -244,12 +260,15 @@ def _check(plan: Plan, where: str) -> None:
                     where=f"{where}#/groups/{i}/nodes",
                 )
         if len(set(group.nodes)) < len(group.nodes):
-            raise PlanError(f"the group {group.name!r} holds a node twice", where=f"{where}#/groups/{i}/nodes")
+            raise PlanError(
+                f"the group {group.name!r} holds a node twice", where=f"{where}#/groups/{i}/nodes"
+            )
     for i, node in enumerate(plan.nodes):
         for name in node.after:
             if name not in names:
                 raise PlanError(
-                    f"{node.name!r} waits for {name!r}, which is not in the plan", where=f"{where}#/nodes/{i}/after"
+                    f"{node.name!r} waits for {name!r}, which is not in the plan",
+                    where=f"{where}#/nodes/{i}/after",
                 )
         if not math.isfinite(node.start_s + node.duration_s):
             raise PlanError(f"{node.name!r} has no finite end", where=f"{where}#/nodes/{i}")

@@ -1,9 +1,9 @@
 """profile.json: what each node did with its time, measured one node at a time.
 
-The file holds the DAG's structure (so that a plan can be computed without the code), the machine, and for each
-node the calls that were measured and what follows from them. The structure is read strictly; a measurement
-that cannot be true (negative, infinite, of a wrong type) is dropped with a warning, and its node counts as not
-measured. Neither argument values nor source text are ever kept.
+The file holds the DAG's structure (so that a plan can be computed without the code), the machine, and for
+each node the calls that were measured and what follows from them. The structure is read strictly; a
+measurement that cannot be true (negative, infinite, of a wrong type) is dropped with a warning, and its node
+counts as not measured. Neither argument values nor source text are ever kept.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from makespan.errors import ProfileError, did_you_mean
+from makespan.errors import DescribeError, ProfileError, did_you_mean
 from makespan.files import (
     convert,
     ensure_replaceable,
@@ -31,10 +31,11 @@ from makespan.structure import Structure, build
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Container, Mapping
 
     from makespan.plan import Plan
 
-FORMAT = "makespan-profile/1"
+FORMAT: Literal["makespan-profile/1"] = "makespan-profile/1"
 MAX_CALLS = 64  # kept for each node; the oldest runs go first
 
 # A duration of more than 1e8 s (three years) is a clock that went wrong.
@@ -126,7 +127,7 @@ class Quality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Coefficient of variation of `wall_net_s`."""
     samples: Count = 0
     gil_share_half_width: Share | None = None
-    """Half-width of the 95 % interval of the GIL share; None: the share is only an upper bound."""
+    """Half-width of the 95 % interval of `gil_s` / `wall_net_s`; None: `gil_s` is only an upper bound."""
     spoiled: Count = 0
 
 
@@ -280,39 +281,36 @@ def load_profile(path: str | os.PathLike[str]) -> Profile:
 
 def parse_profile(data: bytes, where: str = "profile") -> Profile:
     """Read a profile from bytes; see `load_profile`."""
-    body: Any = strict_json(data, where, ProfileError)
+    body: Any = strict_json(data, where, ProfileError, typed=True)
     format_of(body, FORMAT, where, ProfileError)
     body.pop("dropped", None)
     records = body.get("nodes")
     if not isinstance(records, list):
         raise ProfileError("has no list of nodes", where=f"{where}#/nodes")
-    known = {s["name"] for s in _rows(body.get("shape")) if isinstance(s.get("name"), str)}
-    kept: list[NodeProfile] = []
-    seen: set[str] = set()
+    profile = convert({**body, "nodes": ()}, Profile, where, ProfileError)
+    try:
+        number = {name: i for i, name in enumerate(profile.structure().names)}
+    except DescribeError as error:
+        raise ProfileError(f"its DAG is not consistent: {error}", where=f"{where}#/shape") from error
+    kept: dict[str, NodeProfile] = {}
     dropped: list[str] = []
     for i, record in enumerate(records):
         name = str(record.get("name", f"number {i}")) if isinstance(record, dict) else f"number {i}"
         try:
-            node = convert(record, NodeProfile, where, ProfileError, pointer=f"/nodes/{i}")
-            if node.name not in known:
-                raise ProfileError(f"{name!r} is not in the DAG", where=f"{where}#/nodes/{i}/name")
-            if node.name in seen:
-                raise ProfileError(f"{name!r} stands twice", where=f"{where}#/nodes/{i}/name")
+            kept[name] = _measured(record, i, number, kept, where)
         except ProfileError as error:
             dropped.append(name)
             warnings.warn(f"the record of node {name!r} is dropped: {error}", ProfileWarning, stacklevel=3)
-        else:
-            kept.append(node)
-            seen.add(node.name)
-    body["nodes"] = []
-    profile = convert(body, Profile, where, ProfileError)
-    profile = msgspec.structs.replace(profile, nodes=tuple(kept), dropped=tuple(dropped))
-    try:
-        profile.structure()
-    except Exception as error:
-        raise ProfileError(f"its DAG is not consistent: {error}", where=f"{where}#/shape") from error
-    return profile
+    nodes = tuple(sorted(kept.values(), key=lambda node: number[node.name]))
+    return msgspec.structs.replace(profile, nodes=nodes, dropped=tuple(dropped))
 
 
-def _rows(value: Any) -> list[dict[str, Any]]:
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+def _measured(
+    record: Any, i: int, number: Mapping[str, int], kept: Container[str], where: str
+) -> NodeProfile:
+    node = convert(record, NodeProfile, where, ProfileError, pointer=f"/nodes/{i}")
+    if node.name not in number:
+        raise ProfileError(f"{node.name!r} is not in the DAG", where=f"{where}#/nodes/{i}/name")
+    if node.name in kept:
+        raise ProfileError(f"{node.name!r} stands twice", where=f"{where}#/nodes/{i}/name")
+    return node

@@ -1,9 +1,9 @@
-"""A DAG compiled for calling: for each node what to call, where its arguments come from, where its result goes.
+"""A DAG compiled for calling: what each node calls, where its arguments come from, where its result goes.
 
 Arguments are pushed: when a node returns, its value goes into the *slots* of the nodes that take it, and
-nowhere else. A value therefore dies with its last consumer. In the common case (results and constants as plain
-positional arguments) a node's slots are its argument list; otherwise a small builder makes the arguments from
-the slots. Values are passed by identity: never compared, tested, copied or printed.
+nowhere else. A value therefore dies with its last consumer. In the common case (results and constants as
+plain positional arguments) a node's slots are its argument list; otherwise a small builder makes the
+arguments from the slots. Values are passed by identity: never compared, tested, copied or printed.
 """
 
 from __future__ import annotations
@@ -95,17 +95,25 @@ def compile_program(dag: DAG[..., Any]) -> Program:
     )
 
 
-def _compile_node(node: Node) -> tuple[Callable[..., Any], list[Any] | tuple[Any, ...], list[tuple[int, Ref]]]:
+def _compile_node(
+    node: Node,
+) -> tuple[Callable[..., Any], list[Any] | tuple[Any, ...], list[tuple[int, Ref]]]:
     """Return (what to call with the slots, the slots' template, [(slot, reference)])."""
     values = (*node.args, *node.kwargs.values())
     refs = [ref for value in values for ref in references(value)]
     if not refs and not node.kwargs:
         return node.fn, node.args, []
-    if not node.kwargs and all(type(value) is Ref or not references(value) for value in values) and not any(
-        ref.path for ref in refs
+    if (
+        not node.kwargs
+        and all(type(value) is Ref or not references(value) for value in values)
+        and not any(ref.path for ref in refs)
     ):
         template = [None if type(value) is Ref else value for value in node.args]
-        return node.fn, template, [(slot, value) for slot, value in enumerate(node.args) if type(value) is Ref]
+        return (
+            node.fn,
+            template,
+            [(slot, value) for slot, value in enumerate(node.args) if type(value) is Ref],
+        )
     numbers = count()
     builders = [builder(value, numbers) for value in node.args]
     keywords = {key: builder(value, numbers) for key, value in node.kwargs.items()}
@@ -117,7 +125,9 @@ def _compile_node(node: Node) -> tuple[Callable[..., Any], list[Any] | tuple[Any
         del pushed
         for slot, path in paths:
             slots[slot] = follow(slots[slot], path)
-        return fn(*[build(slots) for build in builders], **{key: build(slots) for key, build in keywords.items()})
+        return fn(
+            *[build(slots) for build in builders], **{key: build(slots) for key, build in keywords.items()}
+        )
 
     return call, [None] * len(refs) if refs else (), list(enumerate(refs))
 

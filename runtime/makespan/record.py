@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
-from makespan.errors import RecordError
-from makespan.files import convert, ensure_replaceable, format_of, read_bytes, readable, strict_json, write_atomic
+from makespan.errors import PlanError, RecordError
+from makespan.files import (
+    convert,
+    ensure_replaceable,
+    format_of,
+    read_bytes,
+    readable,
+    strict_json,
+    write_atomic,
+)
 from makespan.machine import Machine
-from makespan.plan import DagId, Plan, Seconds, Threads
+from makespan.plan import DagId, Name, Plan, Seconds, Threads, check_plan
 
 if TYPE_CHECKING:
     import os
 
-FORMAT = "makespan-run/1"
+FORMAT: Literal["makespan-run/1"] = "makespan-run/1"
 
 
 class RunNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One node as it ran; seconds count from the start of the run."""
 
-    name: str
+    name: Name
     start_s: Seconds
     end_s: Seconds
-    thread: int
+    thread: Annotated[int, Meta(ge=0)]
     """0 is the thread that called; helpers are numbered as they appear."""
     status: Literal["ok", "failed", "unfinished"] = "ok"
     after: tuple[str, ...] = ()
@@ -71,10 +80,7 @@ class RunRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     def to_json(self) -> bytes:
         """Return the file's content, a line a node."""
-        body = msgspec.to_builtins(self)
-        if self.plan is not None:
-            body["plan"] = msgspec.to_builtins(self.plan)
-        return readable(body)
+        return readable(msgspec.to_builtins(self))
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write run.json whole or not at all.
@@ -101,10 +107,37 @@ def load_record(path: str | os.PathLike[str]) -> RunRecord:
 
 def parse_record(data: bytes, where: str = "run") -> RunRecord:
     """Read a run from bytes; see `load_record`."""
-    body: Any = strict_json(data, where, RecordError)
+    body: Any = strict_json(data, where, RecordError, typed=True)
     format_of(body, FORMAT, where, RecordError)
     record = convert(body, RunRecord, where, RecordError)
+    _check(record, where)
+    return record
+
+
+def _check(record: RunRecord, where: str) -> None:
+    """Refuse what types cannot express: a node twice or unknown, an end before its start, a wrong plan."""
+    started = [node.name for node in record.nodes]
+    known = {*started, *record.not_started}
+    if len(known) < len(started) + len(record.not_started):
+        raise RecordError("a node stands twice", where=f"{where}#/nodes")
     for i, node in enumerate(record.nodes):
         if node.end_s < node.start_s:
             raise RecordError(f"{node.name!r} ends before it starts", where=f"{where}#/nodes/{i}/end_s")
-    return record
+        for name in node.after:
+            if name not in known:
+                raise RecordError(
+                    f"{node.name!r} waited for {name!r}, which is not in the run",
+                    where=f"{where}#/nodes/{i}/after",
+                )
+    for i, failure in enumerate(record.failures):
+        if failure.node not in known:
+            raise RecordError(
+                f"{failure.node!r} failed, but is not in the run", where=f"{where}#/failures/{i}"
+            )
+    if record.plan is not None:
+        try:
+            check_plan(record.plan, f"{where}#/plan")
+        except PlanError as error:
+            raise RecordError(
+                error.problem, where=(error.where or where).replace("#/plan#", "#/plan")
+            ) from error
