@@ -1,0 +1,70 @@
+"""``makespan demo``: the whole path on real input, written to a folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from makespan.cli import options as opt
+from makespan.cli.codes import Exit
+from makespan.cli.progress import Progress
+from makespan.cli.terminal import stdout_kept_clean
+
+if TYPE_CHECKING:
+    import argparse
+
+    from makespan.cli.terminal import Terminal
+
+EXAMPLES = ("makespan demo", "makespan demo -o makespan-demo --threads 2 --repeats 5 -f")
+
+
+def prepare_parser(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="makespan-demo",
+        metavar="FOLDER",
+        help="where everything goes (default: makespan-demo)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=opt.threads,
+        metavar="N",
+        help="thread budget (default: the usable cores, at least 2)",
+    )
+    parser.add_argument(
+        "--repeats",
+        type=opt.repeats,
+        default=5,
+        metavar="N",
+        help="interleaved runs of each order (default: 5)",
+    )
+    parser.add_argument("--time-limit", type=opt.seconds, metavar="S", help="wall seconds for the search")
+    opt.add_force(parser)
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> int:
+    """Run the demo, and say what was gained."""
+    from makespan_optimizer.demo import demo
+
+    more = {} if options.time_limit is None else {"time_limit_s": options.time_limit}
+    with Progress(terminal) as progress, stdout_kept_clean(options.json):
+
+        def say(text: str) -> None:
+            progress.clear()
+            terminal.say(text)
+
+        result = demo(
+            options.output,
+            threads=options.threads,
+            repeats=options.repeats,
+            progress=progress.count,
+            say=say,
+            force=options.force,
+            **more,
+        )
+    if options.json:
+        terminal.emit_json(result)
+    else:
+        terminal.emit(result.text())
+    return Exit.OK

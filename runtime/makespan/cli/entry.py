@@ -1,0 +1,94 @@
+"""``main``: from the words of a command line to an exit code.
+
+Every way out of a verb ends here: its own exit code, bad input (2, one line), Ctrl-C (130), a reader of
+stdout that has gone (0), and a fault of makespan (70, with its traceback).
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from makespan.cli.codes import Exit
+from makespan.cli.parser import HelpWanted, UsageError, top_parser, verb_module, verb_parser
+from makespan.cli.terminal import ReaderGoneError, Terminal
+from makespan.errors import MakespanError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from makespan.cli.parser import Verb
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The words after ``makespan``; those of this process when omitted.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    terminal = Terminal(verbose="-v" in words or "--verbose" in words)
+    try:
+        try:
+            module, options = _read(words)
+            terminal = Terminal(color=options.color, quiet=options.quiet, verbose=options.verbose)
+            with warnings.catch_warnings():
+                _speak_warnings(terminal)
+                return int(module.run(options, terminal))
+        except HelpWanted as wanted:
+            terminal.emit(wanted.text)
+            return Exit.OK
+    except ReaderGoneError:
+        return Exit.OK
+    except KeyboardInterrupt:
+        terminal.note("makespan: interrupted")
+        return Exit.INTERRUPTED
+    except MakespanError as error:
+        if terminal.verbose:
+            terminal.note(_traceback(error))
+        elif isinstance(tail := getattr(error, "traceback_tail", None), str):
+            terminal.note(tail)
+        terminal.error(str(error))
+        return Exit.USAGE
+    except Exception as error:
+        terminal.note(_traceback(error))
+        terminal.error(f"a fault of makespan itself: {type(error).__name__}: {error}")
+        return Exit.INTERNAL
+
+
+def _read(words: list[str]) -> tuple[Verb, argparse.Namespace]:
+    if not words or words[0].startswith("-"):
+        parser = top_parser()
+        parser.read(words)
+        raise UsageError("a verb is needed", hint="makespan --help")
+    from makespan.cli.config import settings
+
+    module = verb_module(words[0])
+    parser = verb_parser(words[0], module)
+    if not {"-h", "--help"} & set(words):  # help is given even when a setting is wrong
+        parser.set_defaults(**settings(parser))
+    return module, parser.read(words[1:])
+
+
+def _speak_warnings(terminal: Terminal) -> None:
+    """Turn our own warnings into lines; those of the user's code go their usual way."""
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+        if category.__name__ == "ProfileWarning":  # by name: importing it would make `run` heavier
+            terminal.warn(str(message))
+        else:
+            shown(message, category, *rest, **more)
+
+    replacement: Callable[..., None] = show
+    warnings.showwarning = replacement
+
+
+def _traceback(error: BaseException) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error)).rstrip()

@@ -1,0 +1,161 @@
+"""The parser: one for the verbs, one for the verb that runs.
+
+argparse does the work; what it lacks is added here: a wrong verb or option is answered with the nearest right
+one, errors are `MakespanError` (so that they look like every other), options are never abbreviated (a new
+option would make scripts ambiguous), and help ends with examples that can be pasted.
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
+
+from makespan._version import __version__
+from makespan.errors import MakespanError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from makespan.cli.terminal import Terminal
+
+# verb: (module, what it does)
+VERBS = {
+    "profile": ("profile", "run the DAG one node at a time, and measure what each node does with its time"),
+    "optimize": ("optimize", "compute a plan from a profile: order, groups, makespan, lower bound"),
+    "run": ("run", "run the DAG, with a plan or without, and record what happened"),
+    "report": ("report", "draw the Gantt of a run: HTML, PNG, SVG, PDF or text"),
+    "what-if": ("what_if", "the makespan to expect with other thread budgets"),
+    "explain": ("explain", "why the plan is as it is, as a whole or for one node"),
+    "check": ("check", "is a plan whole, and still for this DAG and this machine?"),
+    "doctor": ("doctor", "what this machine can measure, and what spoils it"),
+    "demo": ("demo", "all of it, on real input"),
+}
+
+_EXAMPLES = """\
+examples:
+  makespan demo
+  makespan profile pipeline:news --args '["https://example.org"]' -o profile.json"""
+
+
+class UsageError(MakespanError):
+    """A wrong word on the command line."""
+
+
+class HelpWanted(Exception):  # noqa: N818 (a request, not a fault)
+    """``--help`` or ``--version``: the text to print on stdout."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(text)
+
+
+class Verb(Protocol):
+    """What a verb's module provides."""
+
+    EXAMPLES: tuple[str, str]
+
+    def prepare_parser(self, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's arguments."""
+
+    def run(self, options: argparse.Namespace, terminal: Terminal) -> int:
+        """Do it, and return the exit code."""
+
+
+class _Help(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=kwargs.get("help"))
+
+    def __call__(self, parser: argparse.ArgumentParser, *_args: object) -> NoReturn:
+        raise HelpWanted(parser.format_help())
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser that raises `UsageError`, and says what was probably meant."""
+
+    def __init__(self, prog: str, description: str, examples: str) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            add_help=False,
+            allow_abbrev=False,
+        )
+        self.color = False  # Python 3.14 would colour the help whatever --color says
+        self.add_argument("-h", "--help", action=_Help, help="show this help")
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of leaving the process."""
+        raise UsageError(message.removeprefix("argument "), where=self.prog, hint=f"{self.prog} --help")
+
+    def read(self, words: Sequence[str]) -> argparse.Namespace:
+        """Parse; refuse what is left over.
+
+        Raises
+        ------
+        UsageError
+            An unknown option, a wrong value, a word too many.
+        HelpWanted
+            ``--help`` stands among the words.
+        """
+        options, surplus = self.parse_known_intermixed_args(list(words))
+        for word in surplus:
+            if word.startswith("-") and word != "-":
+                name = word.partition("=")[0]
+                known = [option for option in self._option_string_actions if option.startswith("--")]
+                raise UsageError(
+                    f"unknown option {name!r}",
+                    where=self.prog,
+                    hint=did_you_mean(name, known) or f"{self.prog} --help",
+                )
+        if surplus:
+            raise UsageError(f"a word too many: {surplus[0]!r}", where=self.prog, hint=f"{self.prog} --help")
+        return options
+
+
+def top_parser() -> Parser:
+    """Return the parser of ``makespan`` alone: its help lists the verbs."""
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:{width}}  {about}" for verb, (_, about) in VERBS.items()]
+    parser = Parser(
+        "makespan",
+        "Profile a DAG of Python functions, compute a near-optimal schedule for a few threads, run it,\n"
+        "and see planned against actual.\n\nverbs:\n" + "\n".join(lines),
+        "exit codes: 0 fine, 1 the judged thing failed, 2 bad input, 3 no plan in time, 130 Ctrl-C\n"
+        "defaults:   [tool.makespan] in pyproject.toml < MAKESPAN_* variables < options\n\n" + _EXAMPLES,
+    )
+    parser.usage = "makespan VERB [options]     (makespan VERB --help says more)"
+    parser.add_argument("--version", action=_Version, help="show the version")
+    return parser
+
+
+class _Version(_Help):
+    def __call__(self, *_args: object) -> NoReturn:
+        raise HelpWanted(f"makespan {__version__}\n")
+
+
+def verb_module(verb: str) -> Verb:
+    """Import the module of one verb.
+
+    Raises
+    ------
+    UsageError
+        No such verb.
+    """
+    if verb not in VERBS:
+        near = did_you_mean(verb, VERBS)
+        raise UsageError(f"unknown verb {verb!r}", hint=near or f"verbs: {', '.join(VERBS)}")
+    return cast("Verb", import_module(f"makespan.cli.{VERBS[verb][0]}"))
+
+
+def verb_parser(verb: str, module: Verb) -> Parser:
+    """Return the parser of one verb, common options last."""
+    from makespan.cli.options import add_common
+
+    about = VERBS[verb][1]
+    examples = "examples:\n" + "\n".join(f"  {line}" for line in module.EXAMPLES)
+    parser = Parser(f"makespan {verb}", f"{about[0].upper()}{about[1:]}.", examples)
+    module.prepare_parser(parser)
+    add_common(parser)
+    return parser

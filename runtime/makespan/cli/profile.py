@@ -1,0 +1,137 @@
+"""``makespan profile TARGET``: run the DAG one node at a time, and write profile.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from makespan.cli import options as opt
+from makespan.cli.codes import Exit
+from makespan.cli.inputs import check_args, read_args
+from makespan.cli.progress import Progress
+from makespan.cli.reading import heed_profile_warnings, read_profile
+from makespan.cli.target import load_target
+from makespan.cli.terminal import stdout_kept_clean
+from makespan.errors import MakespanError, ProfileError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from makespan.cli.terminal import Terminal
+    from makespan.graph import DAG
+    from makespan.profile import Profile
+
+EXAMPLES = (
+    "makespan profile pipeline:news --args '[\"https://example.org\"]' -o profile.json",
+    'makespan profile pipeline.py --args \'{"url": "https://example.org"}\' --runs 3 -f',
+)
+
+
+def prepare_parser(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    opt.add_target(parser)
+    opt.add_args(parser)
+    parser.add_argument(
+        "--runs",
+        type=opt.runs,
+        default=5,
+        metavar="N",
+        help="counted runs after the one that warms up (default: 5)",
+    )
+    parser.add_argument(
+        "--sampler",
+        type=opt.sampler,
+        default="auto",
+        metavar="NAME",
+        help="auto, gil (refuse to fall back) or clocks (default: auto)",
+    )
+    opt.add_output(parser, "profile.json", "the profile")
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> int:
+    """Profile, save (merged with what is there), and say what each node does."""
+    args, kwargs = read_args(options.args)
+    opt.ready_output(options.output, "makespan-profile", force=options.force)
+    heed_profile_warnings()
+    to_stdout = options.output == "-" or options.json
+    with stdout_kept_clean(to_stdout):
+        dag = load_target(options.target)
+        check_args(dag, args, kwargs)
+        if not options.force:
+            _refuse_another(options.output, dag)
+        from makespan_optimizer.measure import isolate
+
+        interrupted = False
+        try:
+            with Progress(terminal) as progress:
+                profile = isolate.profile(
+                    dag,
+                    args,
+                    kwargs,
+                    runs=options.runs,
+                    sampler=options.sampler,
+                    target=options.target,
+                    progress=progress.count,
+                )
+        except KeyboardInterrupt as interrupt:
+            partial: Profile | None = getattr(interrupt, "partial", None)
+            if partial is None:
+                raise
+            profile = partial
+            interrupted = True
+        except MakespanError:
+            raise
+        except BaseException as error:
+            if not _is_a_nodes(error):
+                raise
+            from makespan.cli.tracebacks import users_traceback
+
+            terminal.note(users_traceback(error))
+            terminal.error("a node raised; nothing was written")
+            return Exit.JUDGED
+    _write(profile, options, terminal)
+    if interrupted:
+        terminal.note("makespan: interrupted; the complete runs were kept")
+        return Exit.INTERRUPTED
+    return Exit.OK
+
+
+def _write(profile: Profile, options: argparse.Namespace, terminal: Terminal) -> None:
+    if options.output != "-":
+        profile.save(options.output, force=options.force)
+    if options.json or options.output == "-":
+        terminal.emit(profile.to_json())
+    else:
+        terminal.say(profile.summary())
+    if options.output != "-":
+        terminal.say(f"wrote {options.output}")
+
+
+def _refuse_another(path: str, dag: DAG[..., Any]) -> None:
+    """Say before the measurement, not after it, that the file there cannot take it.
+
+    Raises
+    ------
+    ProfileError
+        It is a profile of another DAG or another machine, or not readable.
+    """
+    file = Path(path)
+    if path == "-" or not file.is_file() or not file.stat().st_size:
+        return
+    from makespan.machine import this_machine
+
+    there = read_profile(path)
+    replace = "-f replaces it"
+    if there.dag.fingerprint != dag.fingerprint:
+        problem = f"is a profile of another DAG ({there.dag.name!r}), or of this one before it changed"
+        raise ProfileError(problem, where=path, hint=replace)
+    differences = there.machine.differences(this_machine())
+    if differences:
+        raise ProfileError(
+            f"is a profile of another machine ({'; '.join(differences)})", where=path, hint=replace
+        )
+
+
+def _is_a_nodes(error: BaseException) -> bool:
+    """Say whether an exception came out of a node: it has the note that names it."""
+    return any(str(note).startswith("in node ") for note in getattr(error, "__notes__", ()))
