@@ -45,6 +45,7 @@ class Shares(NamedTuple):
     sampled: bool = True
     """The GIL was sampled; else `gil_s` is an upper bound."""
     half_width: float = 0.0
+    """Of gil_s / wall_s."""
     retakes: float = 0.0
     """How often a call took the GIL anew, as far as seen."""
     burst_s: float = 0.0
@@ -68,7 +69,7 @@ def classify(shares: Shares) -> tuple[Kind, float]:
         return _by_clocks(shares, waits, trust * _CLOCKS_TRUST)
     held = min(1.0, shares.gil_s / shares.wall_s)
     native = max(0.0, 1 - held - waits)
-    unsure = 0.1 + shares.half_width * min(1.0, shares.cpu_s / shares.wall_s)
+    unsure = 0.1 + shares.half_width
     rate = shares.retakes / shares.wall_s
     if rate > CHATTY_PER_S and shares.retakes >= _CHATTY_AT_LEAST and native <= MOST:
         return "chatty", trust * _margin(rate / CHATTY_PER_S - 1, 1.0)

@@ -121,7 +121,9 @@ def summarize(
     wall_s = median(walls)
     cpu_s = min(typical(lambda call: call.cpu_s), wall_s)
     other_s = typical(lambda call: call.other_cpu_s)
-    share, half_width = gil_share(used, gil=gil)
+    share, unsure = gil_share(used, gil=gil)
+    # Of the wall: a node that sleeps holds the GIL for no time, however little its CPU time was sampled.
+    half_width = None if unsure is None else min(1.0, unsure * cpu_s / wall_s) if wall_s > 0 else unsure
     other_gil_s = min(other_s, typical(lambda call: call.other_gil_s))
     gil_s = cpu_s * share + other_gil_s
     native_s = max(0.0, cpu_s * (1 - share) + other_s - other_gil_s)
@@ -137,8 +139,8 @@ def summarize(
             other_cpu_s=other_s,
             blocked_s=blocked_s,
             gil_wait_s=gil_wait_s,
-            sampled=half_width is not None or any(call.gil_retakes is not None for call in used) or not gil,
-            half_width=half_width if half_width is not None else 0.5,
+            sampled=half_width is not None,
+            half_width=half_width or 0.0,
             retakes=max(retakes or 0, _wakes(used, blocked_s)),
             burst_s=burst_s or 0.0,
             switch_interval_s=switch_interval_s,
@@ -187,14 +189,15 @@ def wall_net_s(call: Call) -> float:
 def gil_share(calls: Sequence[Call], *, gil: bool = True) -> tuple[float, float | None]:
     """Return the pooled GIL share of the CPU time and the half-width of its 95 % interval.
 
-    (1, None) when it was never sampled: the CPU share is an upper bound.
+    (1, None) when nothing was sampled: the CPU share is an upper bound. (1, 1) when samples fell into the
+    calls, but none on their CPU time: it may be anything.
     """
     if not gil:
         return 0.0, 0.0
     sampled = [call for call in calls if call.gil_share is not None and call.gil_samples]
     n = sum(call.gil_samples for call in sampled)
     if not n:
-        return 1.0, None
+        return 1.0, 1.0 if any(call.gil_retakes is not None for call in calls) else None
     share = min(1.0, sum((call.gil_share or 0.0) * call.gil_samples for call in sampled) / n)
     return share, min(1.0, wilson_half_width(share, n) + SYSTEMATIC)
 

@@ -34,7 +34,14 @@ from makespan_optimizer.measure.calibrate import (
 from makespan_optimizer.measure.estimate import summarize
 from makespan_optimizer.measure.merge import latest
 from makespan_optimizer.measure.meter import Meter
-from makespan_optimizer.measure.sampler import NoSampler, Sampler, SamplerName, fallback_note, open_sampler
+from makespan_optimizer.measure.sampler import (
+    NoSampler,
+    Sampler,
+    SamplerName,
+    fallback_note,
+    open_sampler,
+    unavailable,
+)
 from makespan_optimizer.measure.size import size_of
 
 if TYPE_CHECKING:
@@ -96,7 +103,7 @@ def profile(
     chosen, notes = open_sampler(sampler)
     with Meter(chosen) as meter:
         measurement.load = load = ForeignLoad(chosen.cpu_s)
-        measurement.notes = notes + _calibrate(measurement, meter)
+        measurement.notes = notes + _calibrate(measurement, meter, sampler)
         taken = load.share()
         if taken is not None and taken > LOAD_LIMIT:
             warnings.warn(
@@ -117,7 +124,7 @@ def profile(
     return made
 
 
-def _calibrate(measurement: _Measurement, meter: Meter) -> tuple[str, ...]:
+def _calibrate(measurement: _Measurement, meter: Meter, wanted: SamplerName) -> tuple[str, ...]:
     """Test the sampler, and put clocks alone in its place when it fails; return notes."""
     figures = measurement.calibration
     figures["cores"] = round(cores_measured(), 3)
@@ -128,6 +135,8 @@ def _calibrate(measurement: _Measurement, meter: Meter) -> tuple[str, ...]:
     figures.update(tested.figures)
     if tested.fault is None:
         return ()
+    if wanted == "gil":
+        raise unavailable(tested.fault)
     meter.sampler.close()
     meter.sampler = NoSampler()
     return (fallback_note(tested.fault),)

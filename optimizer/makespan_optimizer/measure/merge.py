@@ -51,9 +51,10 @@ def merge_profiles(old: Profile, new: Profile, *, where: str | None = None) -> P
         if found:
             nodes.append(_merged(found, order, new))
     kept = {call.run for node in nodes for call in node.calls}
+    outlived = {call.run for profile in (old, new) for node in profile.nodes for call in node.calls} - kept
     return msgspec.structs.replace(
         new,
-        runs=tuple(headers[run] for run in order if run in kept),
+        runs=tuple(headers[run] for run in order if run not in outlived),
         nodes=tuple(nodes),
         dropped=(),
     )

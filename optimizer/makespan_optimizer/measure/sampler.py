@@ -27,6 +27,7 @@ from makespan_optimizer.measure.gil import GilNotFoundError, locate_gil, thread_
 RATE_HZ = 1000.0
 _START_S = 3.0
 _STOP_S = 0.25
+_STALL_S = 1.0  # a call so long without a single sample: the sampler does not run any more
 _PR_SET_PTRACER = 0x59616D61
 _CPUCLOCK_SCHED = 2  # a process's CPU clock is ~pid << 3 | 2 (clock_getcpuclockid(3))
 
@@ -120,6 +121,8 @@ class OutsideSampler:
         self.rate_hz: float | None = rate_hz
         self.lost: str | None = None
         self._call = 0
+        self._ticks = 0
+        self._began = 0.0
         self._owner = os.getpid()
         self._child: subprocess.Popen[bytes] | None = None
         holder_at = _find()
@@ -186,6 +189,8 @@ class OutsideSampler:
     def begin(self) -> None:
         """Announce the next call."""
         self._call += 1
+        self._ticks = outside.SAYS.unpack_from(self._board)[1]
+        self._began = time.monotonic()
         self._ask(self._call)
 
     def end(self) -> Seen | None:
@@ -193,6 +198,9 @@ class OutsideSampler:
         call = self._call
         self._ask(0)
         found = outside.RECORD.unpack_from(self._board, outside.RECORD_AT[call & 1])
+        ticks = outside.SAYS.unpack_from(self._board)[1]
+        if self.lost is None and ticks == self._ticks and time.monotonic() - self._began > _STALL_S:
+            self.lost = "it stopped sampling"
         if self.lost is None and self._child is not None and (code := self._child.poll()) is not None:
             self.lost = f"signal {-code}" if code < 0 else f"exit code {code}"
         if self.lost is not None:
@@ -233,10 +241,15 @@ def open_sampler(wanted: SamplerName) -> tuple[Sampler, tuple[str, ...]]:
         return OutsideSampler(), ()
     except SamplerUnavailableError as error:
         if wanted == "gil":
-            raise OptionError(
-                f"the GIL cannot be sampled here: {error}", where="sampler", hint="use auto or clocks"
-            ) from error
+            raise unavailable(str(error)) from error
         return NoSampler(), (fallback_note(str(error)),)
+
+
+def unavailable(reason: str) -> OptionError:
+    """Return the error for a sampler that was asked for by name and cannot be had."""
+    return OptionError(
+        f"the GIL cannot be sampled here: {reason}", where="sampler", hint="use auto or clocks"
+    )
 
 
 def fallback_note(reason: str) -> str:

@@ -58,7 +58,8 @@ class _Walk:
         if id(value) in self.seen or depth < 0 or self.left < 0:
             return 0.0
         self.seen.add(id(value))
-        ask = _KNOWN.get(kind.__module__.partition(".")[0]) if isinstance(kind.__module__, str) else None
+        module = type.__getattribute__(kind, "__module__")
+        ask = _KNOWN.get(module.partition(".")[0]) if type(module) is str else None
         if ask is not None:
             try:
                 said = ask(value)
@@ -68,8 +69,12 @@ class _Walk:
         return self.contents(value, depth)
 
     def contents(self, value: Any, depth: int) -> float:
-        """Return the size of an object and of what it holds; the base classes' own methods walk it."""
-        if isinstance(value, dict):
+        """Return the size of an object and of what it holds.
+
+        The base classes' own methods walk it, and its type is asked for, never its ``__class__``.
+        """
+        kind = type(value)
+        if issubclass(kind, dict):
             own, length = dict.__sizeof__(value), dict.__len__(value)
             return (
                 own
@@ -78,11 +83,11 @@ class _Walk:
             )
         base: Any  # mypy would have every base's method take every base's objects
         for base in (list, tuple, set, frozenset):
-            if isinstance(value, base):
+            if issubclass(kind, base):
                 own, length = base.__sizeof__(value), base.__len__(value)
                 return float(own + self.sample(base.__iter__(value), length, depth))
         for plain in (str, bytes, bytearray, int, float):
-            if isinstance(value, plain):
+            if issubclass(kind, plain):
                 return plain.__sizeof__(value)
         own = object.__sizeof__(value)
         try:
