@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 # Variables that set how many threads native libraries start.
 THREAD_VARIABLES = (
@@ -26,8 +28,9 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gil: bool
     platform: str
     cpu: str
-    cores: float
-    switch_interval_s: float
+    cores: Annotated[float, Meta(gt=0)]
+    """Usable by one process: its affinity, cut by the quota of its container."""
+    switch_interval_s: Annotated[float, Meta(ge=0)]
     thread_variables: dict[str, str] = {}
 
     def differences(self, other: Machine) -> list[str]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 # Frames of these modules stand between the user's call and the question. Other modules of this package may
 # hold nodes and DAGs themselves (the demo), so the package's name alone does not tell.
@@ -22,12 +27,23 @@ _BETWEEN = frozenset(
 )
 
 
+# A misuse may be seen inside a function of the standard library: copy.deepcopy, os.path.join.
+_LIBRARY = os.__file__.removesuffix("os.py")
+_INSTALLED = (f"{_LIBRARY}site-packages", f"{_LIBRARY}dist-packages")
+
+
 def caller_place() -> str:
-    """Return ``file:line`` of the nearest caller outside the modules that describe."""
-    frame = sys._getframe(1)  # noqa: SLF001
-    while frame.f_back is not None and frame.f_globals.get("__name__") in _BETWEEN:
+    """Return ``file:line`` of the nearest caller outside the standard library and what describes."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    nearest = ""
+    while frame is not None:
+        if frame.f_globals.get("__name__") not in _BETWEEN:
+            file = frame.f_code.co_filename
+            if not file.startswith((_LIBRARY, "<frozen ")) or file.startswith(_INSTALLED):
+                return f"{file}:{frame.f_lineno}"
+            nearest = nearest or f"{file}:{frame.f_lineno}"
         frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    return nearest
 
 
 def function_place(fn: object) -> str | None:
