@@ -1,0 +1,116 @@
+"""How nodes that run at the same time share the GIL and the cores.
+
+A node that takes one second alone holds the GIL for a share g of it, keeps c cores busy, and is blocked for
+the rest. Several nodes together may want more GIL than there is (one) or more cores than there are. Then the
+part of each node that needs the scarce resource stretches by a common factor σ, just as far as the capacity
+demands:
+
+    speed = 1 / (1 + g (σ_gil − 1) + c (σ_cores − 1)),   Σ speed · g ≤ 1,   Σ speed · c ≤ cores.
+
+A blocked node is never slowed; two Python loops run at half speed; a Python loop beside a matrix product on
+two cores, both at full speed. The factors are the smallest that keep both capacities, so a node waiting for
+the GIL leaves its core to others. No loss is modelled: sharing is work-conserving.
+"""
+
+from __future__ import annotations
+
+from operator import mul
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ROUNDS = 8  # of the two factors in turn; two are enough in nearly all cases
+_MOST_KEPT = 100_000  # mixtures of demands whose speeds are remembered
+
+
+class Fluid:
+    """Speeds of sets of nodes, remembered by what the nodes demand: a search meets the same mixtures again.
+
+    Parameters
+    ----------
+    gil, core : sequences of int, shape (n,)
+        Thousandths of the GIL and of one core that each node uses when it runs alone.
+    capacity : int
+        Thousandths of a core that there are.
+    """
+
+    __slots__ = ("_class", "_known", "_pairs", "capacity", "core", "gil")
+
+    def __init__(self, gil: Sequence[int], core: Sequence[int], capacity: int) -> None:
+        self.gil = gil
+        self.core = core
+        self.capacity = capacity
+        demands = list(zip(gil, core, strict=True))
+        self._pairs = sorted(set(demands))
+        number = {pair: k for k, pair in enumerate(self._pairs)}
+        self._class = [number[pair] for pair in demands]
+        self._known: dict[tuple[int, ...], dict[int, float]] = {}
+
+    def may_contend(self, together: int) -> bool:
+        """Say whether any set of so many nodes can want more than there is."""
+        return (
+            sum(sorted(self.gil, reverse=True)[:together]) > 1000
+            or sum(sorted(self.core, reverse=True)[:together]) > self.capacity
+        )
+
+    def speeds(self, running: Sequence[int]) -> list[float]:
+        """Return the speed of each running node, in (0, 1]; the order of `running` does not matter."""
+        classes = [self._class[i] for i in running]
+        key = tuple(sorted(classes))  # one order of additions, so that the same set has the same speeds
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _MOST_KEPT:
+                self._known.clear()
+            gil, core = zip(*[self._pairs[k] for k in key], strict=True)
+            found = shared_speeds([g / 1000 for g in gil], [c / 1000 for c in core], self.capacity / 1000)
+            known = self._known[key] = dict(zip(key, found, strict=True))
+        return [known[k] for k in classes]
+
+
+def shared_speeds(gil: Sequence[float], core: Sequence[float], cores: float) -> list[float]:
+    """Return the speeds of nodes that run together.
+
+    Parameters
+    ----------
+    gil, core : sequences of float, shape (k,)
+        Share of the GIL, and cores, that each node uses alone.
+    cores : float
+        How many there are.
+
+    >>> shared_speeds([1, 1, 0], [1, 1, 0], 2.0)
+    [0.5, 0.5, 1.0]
+    """
+    more_gil = _stretch(gil, [1.0] * len(gil), 1.0) if sum(gil) > 1 else 0.0
+    found = [1 / (1 + g * more_gil) for g in gil] if more_gil else [1.0] * len(gil)
+    if sum(map(mul, found, core)) > cores:
+        more_core = 0.0
+        for _ in range(_ROUNDS):
+            before = more_core
+            more_core = _stretch(core, [1 + g * more_gil for g in gil], cores)
+            if not more_gil or abs(more_core - before) < 1e-6 * more_core:
+                break
+            more_gil = _stretch(gil, [1 + c * more_core for c in core], 1.0)
+        found = [1 / (1 + g * more_gil + c * more_core) for g, c in zip(gil, core, strict=True)]
+    # Whatever the rounding, no capacity is exceeded: lower bounds rely on it.
+    over = max(sum(map(mul, found, gil)), sum(map(mul, found, core)) / cores)
+    if over <= 1:
+        return found
+    return [s / over if g or c else s for s, g, c in zip(found, gil, core, strict=True)]
+
+
+def _stretch(demand: Sequence[float], base: Sequence[float], capacity: float) -> float:
+    """Return the least x ≥ 0 with Σ demand / (base + demand·x) ≤ capacity.
+
+    The reciprocal of the sum is concave in x, so Newton's method on it climbs to the root without passing it;
+    with equal demands the first step is exact.
+    """
+    terms = [(d, b) for d, b in zip(demand, base, strict=True) if d]
+    x = 0.0
+    for _ in range(30):
+        rates = [d / (b + d * x) for d, b in terms]
+        used = sum(rates)
+        if used <= capacity * (1 + 1e-12):
+            break
+        x += (used * used / capacity - used) / sum(map(mul, rates, rates))
+    return x

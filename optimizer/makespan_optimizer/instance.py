@@ -1,0 +1,207 @@
+"""A profile as a scheduling instance: integers, one per node, and what there is of each resource.
+
+Durations are whole *ticks*. A tick is a microsecond; a nanosecond when the whole DAG takes less than 0.1 s;
+longer when the sum of all durations would pass 10^12 ticks, so that no product in a solver overflows. Demands
+are thousandths: of the GIL, and of one core. A node that wants more cores than there are is stretched here
+once, so that everything after may assume that a node alone runs at full speed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from makespan.errors import ProfileError
+from makespan.structure import Structure
+from makespan_optimizer.fluid import Fluid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from makespan.profile import NodeProfile, Profile
+
+MOST_SECONDS = 1e8  # a node that takes longer is a clock that went wrong
+_MOST_TICKS = 10**12
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """Nodes, precedence, durations, demands and capacities.
+
+    Attributes
+    ----------
+    structure : Structure
+        Names, edges, locks and exclusive nodes.
+    wall : tuple of int, shape (n,)
+        Ticks that the node takes alone.
+    gil, core : tuple of int, shape (n,)
+        Thousandths of the GIL, and of a core, that it uses while it runs alone.
+    gil_sure : tuple of int, shape (n,)
+        The part of `gil` that is measured. Clocks alone give an upper bound of the GIL share: 0 here.
+    capacity : int
+        Thousandths of a core that there are.
+    tick_s : float
+        Seconds in a tick.
+    """
+
+    structure: Structure
+    wall: tuple[int, ...]
+    gil: tuple[int, ...]
+    gil_sure: tuple[int, ...]
+    core: tuple[int, ...]
+    capacity: int
+    tick_s: float = 1e-6
+    fluid: Fluid = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fluid", Fluid(self.gil, self.core, self.capacity))
+
+    def __len__(self) -> int:
+        """Return the number of nodes."""
+        return len(self.wall)
+
+    def seconds(self, ticks: float) -> float:
+        """Return ticks as seconds, rounded to a billionth of a second (canonical files need one form)."""
+        return round(ticks * self.tick_s, 9)
+
+    def backwards(self) -> Instance:
+        """Return the same instance with time reversed: schedules of it are read from the end."""
+        s = self.structure
+        turned = Structure(s.names, s.succs, s.preds, s.order[::-1], s.locks, s.exclusive)
+        return self._like(turned)
+
+    def without_contention(self) -> Instance:
+        """Return the relaxation in which nodes never slow each other down."""
+        return instance_from(self.structure, self.wall, cores=self.capacity / 1000, tick_s=self.tick_s)
+
+    def _like(self, structure: Structure) -> Instance:
+        made = Instance(structure, self.wall, self.gil, self.gil_sure, self.core, self.capacity, self.tick_s)
+        object.__setattr__(made, "fluid", self.fluid)
+        return made
+
+
+def instance_from(
+    structure: Structure,
+    wall: Sequence[int],
+    *,
+    gil: Sequence[int] | None = None,
+    core: Sequence[int] | None = None,
+    cores: float = 2.0,
+    tick_s: float = 1e-6,
+) -> Instance:
+    """Return an instance from integers; without demands no node slows another.
+
+    >>> from makespan.structure import build
+    >>> instance_from(build(["a", "b"], [[], ["a"]]), [3, 4]).wall
+    (3, 4)
+    """
+    n = len(structure)
+    shares = tuple(gil) if gil is not None else (0,) * n
+    return Instance(
+        structure,
+        tuple(wall),
+        shares,
+        shares,
+        tuple(core) if core is not None else (0,) * n,
+        max(1, round(cores * 1000)),
+        tick_s,
+    )
+
+
+def instance_of(profile: Profile, *, cores: float | None = None, first_call: bool = False) -> Instance:
+    """Return the instance of a profile.
+
+    Parameters
+    ----------
+    profile : Profile
+    cores : float, optional
+        Cores to plan for; those of the profile's machine when omitted.
+    first_call : bool
+        Take the warm-up call's duration instead of the median: for a process that runs the DAG once.
+
+    Raises
+    ------
+    ProfileError
+        A node has no usable measurement; all such nodes are named.
+    """
+    structure = profile.structure()
+    measured = {node.name: node for node in profile.nodes}
+    _refuse_unmeasured(structure.names, measured)
+    here = profile.machine.cores
+    there = here if cores is None else cores
+    clocks_only = all(run.sampler == "clocks" for run in profile.runs)
+    rows = [_demands(measured[name], here, first_call=first_call) for name in structure.names]
+    stretch = [max(1.0, core / there) for _, _, core in rows]
+    walls_s = [wall_s * factor for (wall_s, _, _), factor in zip(rows, stretch, strict=True)]
+    tick_s = _tick(math.fsum(walls_s))
+    wall = tuple(round(wall_s / tick_s) for wall_s in walls_s)
+    gil = tuple(
+        _thousandths(share / factor) if profile.machine.gil else 0
+        for (_, share, _), factor in zip(rows, stretch, strict=True)
+    )
+    sure = tuple(
+        0 if clocks_only and measured[name].quality.gil_share_half_width is None else share
+        for name, share in zip(structure.names, gil, strict=True)
+    )
+    capacity = max(1, round(1000 * there))
+    core = tuple(
+        min(capacity, _thousandths(used / factor)) for (_, _, used), factor in zip(rows, stretch, strict=True)
+    )
+    return Instance(structure, wall, gil, sure, core, capacity, tick_s)
+
+
+def _demands(node: NodeProfile, cores: float, *, first_call: bool) -> tuple[float, float, float]:
+    """Return (wall seconds, share of the GIL, cores) of a node alone.
+
+    Clocks disagree by a little, so shares are cut to what is possible: a thread holds the GIL for at most the
+    whole call, and never uses more cores than the machine has.
+    """
+    wall_s = node.wall_net_s.median
+    if wall_s <= 0:
+        gil, core = 0.0, 0.0
+    else:
+        gil = min(1.0, node.gil_s / wall_s)
+        core = min(cores, max(gil, min(1.0, node.cpu_s / wall_s) + node.other_cpu_s / wall_s))
+    if first_call and node.first_s is not None:
+        wall_s = node.first_s
+    return wall_s, gil, core
+
+
+def _thousandths(share: float) -> int:
+    """Round to whole hundredths (shares are not measured better), and return thousandths."""
+    return 10 * round(100 * share)
+
+
+def _tick(total_s: float) -> float:
+    if total_s < 0.1:
+        return 1e-9
+    tick_s = 1e-6
+    while total_s / tick_s > _MOST_TICKS:
+        tick_s *= 10
+    return tick_s
+
+
+def _refuse_unmeasured(names: Sequence[str], measured: dict[str, NodeProfile]) -> None:
+    missing = [name for name in names if name not in measured]
+    if missing:
+        shown = ", ".join(repr(name) for name in missing[:5])
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        which = "these nodes have" if len(missing) > 1 else "this node has"
+        raise ProfileError(f"{which} no usable measurement: {shown}{more}", hint="profile again")
+    for name in names:
+        node = measured[name]
+        values = {
+            "wall_net_s.median": node.wall_net_s.median,
+            "cpu_s": node.cpu_s,
+            "gil_s": node.gil_s,
+            "other_cpu_s": node.other_cpu_s,
+            "first_s": node.first_s or 0.0,
+        }
+        for field_name, value in values.items():
+            if not 0 <= value <= MOST_SECONDS:  # NaN too
+                raise ProfileError(
+                    f"{field_name} of node {name!r} is {value!r}: not from 0 to {MOST_SECONDS:g} seconds",
+                    where=name,
+                    hint="profile again",
+                )
