@@ -76,6 +76,7 @@ class Building:
 
     def __init__(self, name: str = "dag") -> None:
         self.name = check_name("DAG", name, caller_place)
+        self.__name__ = self.name  # a DAG may be a node of another one
         self.target: str | None = None
         """``module:attribute`` when it came from there."""
         self._nodes: dict[str, Node] = {}
