@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from makespan.figures import Bar
 
-LEAST_LABEL = 4
+LEAST_LABEL = 6
 """A label cut to fewer columns says nothing."""
 
 
@@ -87,9 +87,7 @@ def bar_labels(bars: Sequence[Bar], per_second: float, column: float, end: float
         for i, bar in enumerate(row):
             until = row[i + 1].start_s * per_second if i + 1 < len(row) else end
             room = int((until - bar.start_s * per_second) / column) - 1
-            if room < LEAST_LABEL:
-                continue
-            text = clean(bar.name, room)
-            if columns(text) >= LEAST_LABEL or text == clean(bar.name):
+            text = clean(bar.name, max(room, LEAST_LABEL))
+            if columns(text) <= room:
                 chosen.append((bar, text))
     return chosen

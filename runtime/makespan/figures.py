@@ -9,9 +9,9 @@ from typing import Literal
 
 import msgspec
 
-from makespan.observed import Step  # noqa: TC001 (msgspec reads annotations at run time)
-from makespan.plan import WhatIf  # noqa: TC001
-from makespan.record import RunFailure  # noqa: TC001
+from makespan.observed import Step
+from makespan.plan import WhatIf
+from makespan.record import RunFailure
 
 # Less than this share of a bar beyond its profile is noise, not waiting.
 NOISE_SHARE = 0.03
@@ -82,6 +82,14 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     def error_share(self) -> float | None:
         """`error_s` as a share of the planned duration."""
         return None if self.error_s is None or not self.planned_s else self.error_s / self.planned_s
+
+    @property
+    def mix(self) -> tuple[float, float, float] | None:
+        """Shares of GIL, native and blocked when the node runs alone; None when it was not profiled."""
+        known_s = self.gil_s + self.native_s + self.blocked_s
+        if known_s <= 0:
+            return None
+        return self.gil_s / known_s, self.native_s / known_s, self.blocked_s / known_s
 
     def shares(self, duration_s: float) -> Shares | None:
         """Split a bar by what the profile knows; None when it knows nothing."""

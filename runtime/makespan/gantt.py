@@ -1,9 +1,9 @@
 """The Gantt chart in matplotlib: PNG, SVG, PDF and notebook figures.
 
-In each lane the plan is the thin bar, what happened the thick one below it. A bar is filled from the bottom
-by what its node does with its time: the *height* of a colour is its share, so that a share is not mistaken for
-a moment. Colour never tells nodes apart. Names are the user's: drawn without mathematics, control characters
-made visible.
+In each lane the plan is the thin bar, what happened the thick one below. A bar is filled from the bottom
+by what its node does with its time: the *height* of a colour is its share, so that a share is not mistaken
+for a moment. Colour never tells nodes apart. Names are the user's: drawn without mathematics, control
+characters made visible.
 
 Only `matplotlib.figure.Figure` is used: no pyplot, no backend is chosen, no global state is left changed.
 """

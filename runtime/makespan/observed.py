@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from heapq import heappop, heappush
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -193,3 +194,25 @@ def stack(rates: Sequence[tuple[float, float, float]]) -> tuple[tuple[float, flo
             level += change[moment]
             steps.append((moment, max(0.0, round(level, 6))))
     return tuple(steps)
+
+
+def coarse(steps: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:
+    """Average steps over `most` equal stretches of time when there are more; the area stays the same.
+
+    >>> coarse([(0.0, 2.0), (1.0, 4.0), (2.0, 0.0)], 1)
+    [(0.0, 3.0), (2.0, 0.0)]
+    """
+    if len(steps) <= most + 1:
+        return list(steps)
+    begin, end = steps[0][0], steps[-1][0]
+    wide = (end - begin) / most
+    area = [0.0] * most
+    for (start, value), (until, _) in pairwise(steps):
+        at = start
+        cell = min(most - 1, int((start - begin) / wide))
+        while at < until and cell < most:
+            edge = until if cell == most - 1 else min(until, begin + (cell + 1) * wide)
+            area[cell] += value * max(0.0, edge - at)
+            at = max(at, edge)
+            cell += 1
+    return [*((begin + i * wide, round(part / wide, 6)) for i, part in enumerate(area)), (end, 0.0)]
