@@ -260,7 +260,7 @@ def report(packages: Any, figures: list[str], found: dict[str, Any]) -> dict[str
 
 
 @dag
-def survey(files: int = 100, latency_s: float = 0.2) -> dict[str, Any]:
+def survey(files: int = 80, latency_s: float = 0.2) -> dict[str, Any]:
     """Survey the library, and about so many of its files closely; fetches take 1 to 3 × `latency_s`."""
     names, modules = list_files()
     everything = read_files(names)

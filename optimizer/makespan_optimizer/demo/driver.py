@@ -1,0 +1,251 @@
+"""The driver of the demo: sequential reference, profile, budget, plan, race, files.
+
+::
+
+    copy ─▶ run one by one ─▶ profile ─▶ what-if ─▶ optimize ─▶ default order against plan ─▶ report
+              (expected)     profile.json            plan.json           run.json              html, png
+
+Each file is written when it is known, whole or not at all: Ctrl-C leaves complete files or none.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import warnings
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from makespan.errors import OptionError, missing_extra
+from makespan.machine import usable_cores
+from makespan.options import check_threads
+from makespan.profile import ProfileWarning
+from makespan.record import Comparison
+from makespan_optimizer.demo import folder as place
+from makespan_optimizer.demo.race import race, spread, steps
+from makespan_optimizer.demo.result import UNSTEADY, DemoResult
+from makespan_optimizer.options import positive, whole
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping, Sequence
+
+    from makespan.graph import DAG
+    from makespan.plan import Plan, WhatIf
+    from makespan.profile import Profile
+    from makespan_optimizer.demo.race import Race
+    from makespan_optimizer.search import Progress
+
+    Say = Callable[[str], object]
+    Count = Callable[[int, int, str], object]
+
+PROFILE_RUNS = 3
+ENOUGH = 0.01  # a budget this close to the best expected makespan is as good
+MOST_THREADS = 8
+
+
+def demo(
+    folder: str | os.PathLike[str] = "makespan-demo",
+    *,
+    threads: int | None = None,
+    repeats: int = 5,
+    time_limit_s: float = 10.0,
+    files: int | None = None,
+    progress: Count | None = None,
+    say: Say | None = None,
+    force: bool = False,
+) -> DemoResult:
+    """Profile, plan and run the survey of the standard library, and compare plan and default order.
+
+    Parameters
+    ----------
+    folder : path
+        Where everything goes; made if it is missing.
+    threads : int, optional
+        The thread budget; chosen by what-if when omitted.
+    repeats : int
+        Interleaved runs of each order, 1 to 1000.
+    time_limit_s : float
+        Wall seconds for the search for a plan.
+    files : int, optional
+        How many files are looked at closely; the example's own number when omitted.
+    progress : callable, optional
+        Called as ``progress(done, total, label)`` within each step.
+    say : callable, optional
+        Called with a line of prose at each step.
+    force : bool
+        Overwrite files of other kinds.
+
+    Raises
+    ------
+    OptionError
+        An option cannot be, or the folder holds files of another kind. Before anything ran.
+    MissingExtraError
+        A package of the example or of the optimizer is not installed.
+    MakespanError
+        A result differed from the sequential one.
+    """
+    if threads is not None:
+        check_threads(threads)
+    inputs = {} if files is None else {"files": whole("files", files, 1, 1_000_000)}
+    example = place.find_example().read_bytes()
+    where = Path(folder)
+    whole("repeats", repeats, 1, 1000)
+    positive("time_limit_s", time_limit_s, 1e9)
+    _ensure_packages()
+    place.ensure_usable(where, example, force=force)
+    made = place.make(where)
+    copy = place.put_example(made, example)
+    session = Session(_load(copy), inputs, made, progress or _silent, say or _silent)
+    return session.play(threads, repeats, time_limit_s, shown=shlex.quote(str(folder)))
+
+
+class Session:
+    """One demo of one DAG; the steps in the order in which they are played."""
+
+    def __init__(
+        self, dag: DAG[..., Any], inputs: Mapping[str, Any], folder: Path, progress: Count, say: Say
+    ) -> None:
+        self.dag = dag
+        self.inputs = inputs
+        self.folder = folder
+        self.progress = progress
+        self.say = say
+
+    def play(self, threads: int | None, repeats: int, time_limit_s: float, *, shown: str) -> DemoResult:
+        """Run all steps, and return what was found."""
+        self.say(f"{len(self.dag)} nodes; first one after the other, for the result that all runs must give")
+        first = self.dag.prepare(threads=1).run(**self.inputs)
+        expected = first.result
+        profile = self._profile()
+        budget, why = self._budget(profile, threads)
+        plan = self._plan(profile, budget, time_limit_s)
+        found = self._race(plan, expected, repeats)
+        self._report(found)
+        return DemoResult(
+            folder=shown,
+            target=self.dag.target or self.dag.name,
+            nodes=len(self.dag),
+            threads=budget,
+            threads_why=why,
+            cores=usable_cores(),
+            sequential_s=median(found.sequential_s),
+            default_runs_s=found.default_s,
+            planned_runs_s=found.planned_s,
+            wins=found.wins,
+            predicted_s=plan.makespan_s,
+            lower_bound_s=plan.lower_bound_s,
+            binding=plan.binding,
+            gap=plan.gap,
+            winner=plan.solver.winner,
+            unsteady=max(spread(found.default_s), spread(found.planned_s)) > UNSTEADY,
+            files=(place.EXAMPLE, *place.KINDS),
+        )
+
+    def _profile(self) -> Profile:
+        self.say(f"profile: one node at a time, once to warm up and {PROFILE_RUNS} times to measure")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ProfileWarning)
+            profile = self.dag.profile(**self.inputs, runs=PROFILE_RUNS, progress=self._count)
+        for warning in caught:
+            self.say(f"warning: {warning.message}")
+        profile.save(self.folder / "profile.json", force=True)
+        return profile
+
+    def _budget(self, profile: Profile, threads: int | None) -> tuple[int, str]:
+        if threads is not None:
+            return threads, "as asked"
+        from makespan_optimizer.what_if import what_if
+
+        answers = what_if(profile, range(1, MOST_THREADS + 1))
+        self.say("expected: " + ", ".join(f"{its.threads} threads {its.makespan_s:.2f} s" for its in answers))
+        budget = smallest_good_budget(answers)
+        return budget, "the fewest threads that are expected to be as good as more"
+
+    def _plan(self, profile: Profile, threads: int, time_limit_s: float) -> Plan:
+        self.say(f"optimize: for {threads} threads, within {time_limit_s:g} s")
+
+        def shown(state: Progress) -> None:
+            done = min(time_limit_s, state.elapsed_s)
+            label = f"{state.stage}: best {state.best_s:.3f} s, bound {state.bound_s:.3f} s"
+            self._count(round(100 * done), round(100 * time_limit_s), label)
+
+        plan = profile.optimize(threads=threads, time_limit_s=time_limit_s, progress=shown)
+        plan.save(self.folder / "plan.json", force=True)
+        self.say(
+            f"{plan.makespan_s:.2f} s expected, default order {plan.default_makespan_s:.2f} s; "
+            f"lower bound {plan.lower_bound_s:.2f} s ({plan.binding}), gap {plan.gap:.1%}"
+        )
+        return plan
+
+    def _race(self, plan: Plan, expected: Any, repeats: int) -> Race:
+        self.say(f"run: default order and plan in turns, {repeats} times each on {plan.threads} threads")
+        default, planned = self.dag.prepare(threads=plan.threads), self.dag.prepare(plan)
+        sequential = self.dag.prepare(threads=1)
+        total, done = steps(repeats), 0
+
+        def step(label: str) -> None:
+            nonlocal done
+            self._count(done, total, label)
+            done += 1
+
+        found = race(default, planned, sequential, self.inputs, expected, repeats=repeats, step=step)
+        self._count(total, total, "done")
+        return found
+
+    def _report(self, found: Race) -> None:
+        """Write the planned run of median makespan, with the comparison, and its pictures."""
+        from makespan.report import write_report
+
+        comparison = Comparison(found.default_s, found.planned_s, median(found.sequential_s))
+        record = msgspec.structs.replace(found.middle.record, comparison=comparison)
+        record.save(self.folder / "run.json", force=True)
+        for name in ("report.html", "gantt.png"):
+            write_report(record, self.folder / name, force=True)
+
+    def _count(self, done: int, total: int, label: str) -> None:
+        self.progress(done, total, label)
+
+
+def smallest_good_budget(answers: Sequence[WhatIf]) -> int:
+    """Return the fewest threads whose expected makespan is about the best of all.
+
+    Raises
+    ------
+    OptionError
+        There is no answer.
+    """
+    if not answers:
+        raise OptionError("no budget to choose from", where="threads")
+    best = min(its.makespan_s for its in answers)
+    return min(its.threads for its in answers if its.makespan_s <= best * (1 + ENOUGH))
+
+
+def _load(copy: Path) -> DAG[..., Any]:
+    """Import the copy, so that what is profiled is what lies in the folder."""
+    from makespan.cli.target import load_target
+
+    dag = load_target(f"{copy}:{place.DAG_NAME}")
+    dag.target = f"{copy.name}:{place.DAG_NAME}"  # the commands are run in the folder
+    return dag
+
+
+def _ensure_packages() -> None:
+    """Say which package is missing before a minute is spent."""
+    import importlib.util
+
+    for package, name in (
+        ("ortools", "OR-Tools"),
+        ("numpy", "numpy"),
+        ("pandas", "pandas"),
+        ("matplotlib", "matplotlib"),
+    ):
+        if package not in sys.modules and importlib.util.find_spec(package) is None:
+            raise missing_extra("makespan demo", name, "all")
+
+
+def _silent(*_: object) -> None:
+    pass
