@@ -100,6 +100,27 @@ def count_descriptors():
     return count
 
 
+@pytest.mark.skipif(not LINUX, reason="run delay is read from /proc")
+def test_a_core_lost_while_the_clocks_are_read_is_not_the_calls_delay(monkeypatch):
+    delay, lost = 0.0, [0.0]
+
+    def read(_: int) -> float:
+        nonlocal delay
+        if lost and (seconds := lost.pop(0)):
+            time.sleep(seconds)
+            delay += seconds
+        return delay
+
+    monkeypatch.setattr("makespan_optimizer.measure.clocks._run_delay_s", read)
+    with Stopwatch() as watch:
+        lost[:] = [0.01, 0.0, 0.02]  # at the beginning, at its second try, at the end
+        began = watch.begin()
+        assert lost == [0.02]
+        time.sleep(0.001)  # it gave way of itself, so it may have been blocked
+        passed = watch.end(began)
+    assert passed.run_delay_s < 0.005
+
+
 def clocks(wall=1.0, cpu=0.0, delay=0.0, nvcsw=0) -> Clocks:
     return Clocks(wall, cpu, cpu, delay, 0.0, nvcsw, 0, 0, 0.0)
 

@@ -31,6 +31,8 @@ _THREAD = getattr(resource, "RUSAGE_THREAD", None)
 _CHILDREN = getattr(resource, "RUSAGE_CHILDREN", None)
 
 _JITTER_S = 2e-6  # process and thread clocks cannot be read at one moment
+_PREEMPTED_S = 1e-4  # reading all clocks takes a tenth of this, unless the thread loses its core
+_TRIES = 5
 
 
 class Clocks(NamedTuple):
@@ -91,13 +93,18 @@ class Stopwatch:
             self._gc_s += time.perf_counter() - self._gc_began
 
     def begin(self) -> Clocks:
-        """Read all clocks, the wall last."""
-        delay_s = _run_delay_s(self._schedstat) if self._schedstat >= 0 else 0.0
-        children_s, switches = _usage()
-        # Process and thread in the same order at both ends: the time between the readings cancels out.
-        process_s = time.process_time()
-        cpu_s = time.thread_time()
-        return Clocks(time.perf_counter(), cpu_s, process_s, delay_s, children_s, *switches, self._gc_s)
+        """Read all clocks, the wall last; again, when this thread lost its core meanwhile."""
+        for _ in range(_TRIES):
+            before_s = time.perf_counter()
+            delay_s = _run_delay_s(self._schedstat) if self._schedstat >= 0 else 0.0
+            children_s, switches = _usage()
+            # Process and thread in the same order at both ends: the time between the readings cancels out.
+            process_s = time.process_time()
+            cpu_s = time.thread_time()
+            wall_s = time.perf_counter()
+            if wall_s - before_s < _PREEMPTED_S:
+                break
+        return Clocks(wall_s, cpu_s, process_s, delay_s, children_s, *switches, self._gc_s)
 
     def end(self, began: Clocks) -> Clocks:
         """Read all clocks, the wall first, and return what passed since `began`."""
@@ -106,6 +113,9 @@ class Stopwatch:
         cpu_s = time.thread_time()
         children_s, switches = _usage()
         delay_s = _run_delay_s(self._schedstat) if self._schedstat >= 0 else 0.0
+        late_s = time.perf_counter() - wall_s
+        if late_s > _PREEMPTED_S:  # the core was lost after the wall was read: that is not the call's delay
+            delay_s -= late_s
         ended = Clocks(wall_s, cpu_s, process_s, delay_s, children_s, *switches, self._gc_s)
         passed = Clocks._make(max(type(a)(0), b - a) for a, b in zip(began, ended, strict=True))
         return passed if not self.counts_switches else _never_blocked(passed)

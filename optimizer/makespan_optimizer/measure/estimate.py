@@ -50,8 +50,8 @@ def call_from(run: str, clocks: Clocks, seen: Seen | None, *, gil: bool = True) 
     gil : bool
         Whether the interpreter has a GIL.
     """
-    delay_s = min(clocks.run_delay_s, clocks.wall_s)
-    cpu_s = min(clocks.cpu_s, clocks.wall_s - delay_s)
+    cpu_s = min(clocks.cpu_s, clocks.wall_s)
+    delay_s = min(clocks.run_delay_s, clocks.wall_s - cpu_s)
     off_s = clocks.wall_s - delay_s - cpu_s
     share: float | None = None if gil else 0.0
     other_gil_s = gil_wait_s = 0.0
