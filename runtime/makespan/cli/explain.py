@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from makespan.cli.codes import Exit
+from makespan.cli.terminal import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -40,5 +41,5 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     if options.json:
         terminal.emit_json(told)
     else:
-        terminal.emit(told.text())
+        terminal.emit("\n".join(map(printable, told.text().splitlines())))
     return Exit.OK

@@ -9,9 +9,13 @@ from makespan.cli import options as opt
 from makespan.cli.codes import Exit
 from makespan.cli.progress import Progress
 from makespan.cli.reading import read_profile
+from makespan.words import percent, seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from makespan.cli.terminal import Terminal
+    from makespan_optimizer.search import Progress as Step
 
 EXAMPLES = (
     "makespan optimize profile.json --threads 4 --time-limit 10 -o plan.json",
@@ -34,7 +38,21 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="thread budget (default: the usable cores, at least 2)",
     )
-    add_solver(parser)
+    add_search(parser)
+    parser.add_argument(
+        "--workers", type=opt.workers, default=2, metavar="N", help="solver threads (default: 2)"
+    )
+    parser.add_argument(
+        "--deterministic",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="the same plan every time, byte by byte (default: yes)",
+    )
+    parser.add_argument(
+        "--first-call",
+        action="store_true",
+        help="plan for a process that runs the DAG once: durations of first calls",
+    )
     parser.add_argument(
         "--gap",
         type=opt.gap,
@@ -44,18 +62,20 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
     opt.add_output(parser, "plan.json", "the plan")
 
 
-def add_solver(parser: argparse.ArgumentParser) -> None:
+def add_search(parser: argparse.ArgumentParser) -> None:
     """Add what ``optimize`` and ``what-if`` share."""
     parser.add_argument(
         "--cores", type=opt.cores, metavar="X", help="cores to plan for (default: those of the profile)"
     )
-    parser.add_argument("--time-limit", type=opt.seconds, metavar="S", help="wall seconds for the search")
-    parser.add_argument("--seed", type=opt.seed, metavar="N", help="same seed, same plan")
-    parser.add_argument("--workers", type=opt.workers, metavar="N", help="solver workers")
     parser.add_argument(
-        "--deterministic",
-        action=argparse.BooleanOptionalAction,
-        help="the same plan every time, byte by byte",
+        "--time-limit",
+        type=opt.seconds,
+        default=10.0,
+        metavar="S",
+        help="wall seconds for all of it (default: 10)",
+    )
+    parser.add_argument(
+        "--seed", type=opt.seed, default=0, metavar="N", help="same seed, same plan (default: 0)"
     )
 
 
@@ -65,9 +85,10 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     profile = read_profile(options.profile, terminal)
     from makespan_optimizer.optimize import optimize
 
+    asked = given(options, "threads", "cores", "seed", "workers", "gap", "deterministic", "first_call")
     try:
         with Progress(terminal) as progress:
-            plan = optimize(profile, **given(options, "threads", "gap"), progress=told(progress))
+            plan = optimize(profile, **asked, progress=shower(progress))
     except TimeoutError as error:
         terminal.error(f"no plan in time: {error}" if str(error) else "no plan in time")
         return Exit.NO_PLAN
@@ -85,28 +106,17 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     return Exit.OK
 
 
-def given(options: argparse.Namespace, *more: str) -> dict[str, Any]:
-    """Return the options that were given, by the names that the optimizer has for them."""
-    names = {name: name for name in ("cores", "seed", "workers", "deterministic", *more)} | {
-        "time_limit": "time_limit_s"
-    }
-    values = {name: getattr(options, word) for word, name in names.items()}
+def given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Return the options that have a value, by the names that the optimizer has for them."""
+    values = {"time_limit_s": options.time_limit} | {name: getattr(options, name) for name in names}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def told(progress: Progress) -> Any:
+def shower(progress: Progress) -> Callable[[Step], None]:
     """Return the callback that shows best, bound and gap."""
 
-    def tell(best_s: float | None, bound_s: float | None, gap: float | None = None, *_more: object) -> None:
-        words = []
-        if best_s is not None:
-            words.append(f"best {best_s:.3f} s")
-        if bound_s is not None:
-            words.append(f"bound {bound_s:.3f} s")
-        if gap is None and best_s and bound_s is not None:
-            gap = (best_s - bound_s) / best_s
-        if gap is not None:
-            words.append(f"gap {gap:.1%}")
-        progress.tell(" · ".join(words))
+    def show(step: Step) -> None:
+        best, bound = seconds(step.best_s), seconds(step.bound_s)
+        progress.tell(f"{step.stage}: best {best} · bound {bound} · gap {percent(step.gap)}")
 
-    return tell
+    return show

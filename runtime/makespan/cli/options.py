@@ -54,11 +54,11 @@ def number(what: str, least: float, most: float, *, above: bool = False) -> Call
 
 
 threads = whole("a thread budget", 1, MAX_THREADS)
-cores = number("the number of cores", 0, 100_000, above=True)
+cores = number("the number of cores", 0.01, 100_000)
 seconds = number("a time limit in seconds", 0, MAX_SECONDS, above=True)
 seed = whole("a seed", 0, MAX_SEED)
 workers = whole("the number of solver workers", 1, 256)
-gap = number("a gap", 0, 1)
+gap = number("a gap", 0, 0.999999)
 runs = whole("the number of counted runs", 1, 1000)
 repeats = whole("the number of repeats", 1, 10_000)
 

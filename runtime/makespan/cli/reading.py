@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def heed_profile_warnings() -> None:
-    """Let every `ProfileWarning` through, whatever ``-W`` says; `makespan.cli.entry` turns them into lines."""
+    """Let every `ProfileWarning` through, whatever ``-W`` says; `makespan.cli.entry` makes lines of them."""
     from makespan.profile import ProfileWarning
 
     warnings.simplefilter("always", ProfileWarning)

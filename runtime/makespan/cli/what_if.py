@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from makespan.cli import options as opt
 from makespan.cli.codes import Exit
-from makespan.cli.optimize import add_solver, given
+from makespan.cli.optimize import add_search, given, shower
+from makespan.cli.progress import Progress
 from makespan.cli.reading import read_profile
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help="thread budgets: 1..16 or 1,2,4 (default: 1..8)",
     )
-    add_solver(parser)
+    add_search(parser)
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
@@ -47,7 +48,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     profile = read_profile(options.profile, terminal)
     from makespan_optimizer.what_if import what_if
 
-    rows = list(what_if(profile, options.budgets, **given(options)))
+    with Progress(terminal) as progress:
+        rows = what_if(profile, options.budgets, **given(options, "cores", "seed"), progress=shower(progress))
     if options.json:
         terminal.emit_json([_as_json(row, rows[0]) for row in rows])
     else:
