@@ -323,5 +323,6 @@ def _line(item: Any) -> str:
 
 
 def _pointer(path: str) -> str:
-    """Turn msgspec's ``$.nodes[3].rank`` into ``/nodes/3/rank``."""
-    return re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", path.strip("`").removeprefix("$")).replace(".", "/")
+    """Turn msgspec's ``$.nodes[3].rank`` into ``/nodes/3/rank``; it does not say which key of a mapping."""
+    known = path.strip("`").removeprefix("$").partition("[...]")[0]
+    return re.sub(r"\[(\d+)\]", r"/\1", known).replace(".", "/")
