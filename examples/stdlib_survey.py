@@ -82,6 +82,8 @@ def list_files() -> tuple[list[str], list[str]]:
     for folder, below, names in os.walk(LIBRARY):
         below[:] = [name for name in below if name not in {"__pycache__", "site-packages", "dist-packages"}]
         found += [Path(folder, name) for name in names if name.endswith(".py")]
+    if not found:
+        raise FileNotFoundError(f"the standard library has no .py files in {LIBRARY}")
     files = sorted(path.relative_to(LIBRARY).as_posix() for path in found)
     return files, sorted(set(map(package_of, files)))
 
