@@ -295,7 +295,8 @@ def parse_profile(data: bytes, where: str = "profile") -> Profile:
     kept: dict[str, NodeProfile] = {}
     dropped: list[str] = []
     for i, record in enumerate(records):
-        name = str(record.get("name", f"number {i}")) if isinstance(record, dict) else f"number {i}"
+        said = record.get("name") if isinstance(record, dict) else None
+        name = said if isinstance(said, str) else f"number {i}"
         try:
             kept[name] = _measured(record, i, number, kept, where)
         except ProfileError as error:
