@@ -80,21 +80,21 @@ def settings(
 def from_file(folder: Path) -> dict[str, Any]:
     """Return the settings of the nearest pyproject.toml that has some."""
     for place in (folder, *folder.parents):
-        table = _table(place / "pyproject.toml")
+        file = place / "pyproject.toml"
+        shown = file.name if place == folder else str(file)
+        table = _table(file, shown)
         if table is not None:
-            file = place / "pyproject.toml"
-            shown = str(file.relative_to(folder)) if place == folder else str(file)
             return _checked(table, f"{shown} [tool.makespan]")
     return {}
 
 
-def _table(file: Path) -> Any:
+def _table(file: Path, shown: str) -> Any:
     if not file.is_file():
         return None
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise OptionError(f"cannot be read: {error.strerror}", where=str(file)) from error
+        raise OptionError(f"cannot be read: {error.strerror}", where=shown) from error
     if b"makespan" not in data:  # spares the TOML parser, and faults that are no affair of ours
         return None
     import tomllib
@@ -102,7 +102,7 @@ def _table(file: Path) -> Any:
     try:
         whole = tomllib.loads(data.decode())
     except ValueError as error:
-        raise OptionError(f"is not TOML: {error}", where=str(file)) from error
+        raise OptionError(f"is not TOML: {error}", where=shown) from error
     tool = whole.get("tool")
     return tool.get("makespan") if isinstance(tool, dict) else None
 

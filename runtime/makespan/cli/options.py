@@ -60,7 +60,7 @@ seed = whole("a seed", 0, MAX_SEED)
 workers = whole("the number of solver workers", 1, 256)
 gap = number("a gap", 0, 0.999999)
 runs = whole("the number of counted runs", 1, 1000)
-repeats = whole("the number of repeats", 1, 10_000)
+repeats = whole("the number of repeats", 1, 1000)
 
 
 def budgets(text: str) -> list[int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import traceback
 from pathlib import Path
 
 _OURS = str(Path(__file__).parent.parent) + "/"
+_IMPORTS = (str(importlib.__file__), "<frozen importlib")
 
 
 def users_traceback(error: BaseException) -> str:
@@ -20,7 +22,7 @@ def _strip(shown: traceback.TracebackException, seen: set[int]) -> None:
         return
     seen.add(id(shown))
     theirs = [frame for frame in shown.stack if not _is_ours(frame.filename)]
-    if theirs:
+    if theirs or shown.exc_type is not None and issubclass(shown.exc_type, SyntaxError):
         shown.stack[:] = theirs
     below = [shown.__cause__, shown.__context__, *(getattr(shown, "exceptions", None) or ())]
     for other in below:
@@ -29,4 +31,4 @@ def _strip(shown: traceback.TracebackException, seen: set[int]) -> None:
 
 
 def _is_ours(file: str) -> bool:
-    return file.startswith((_OURS, "<frozen importlib")) or "/makespan_optimizer/" in file
+    return file.startswith((_OURS, *_IMPORTS)) or "/makespan_optimizer/" in file
