@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_ITEMS = 64  # looked at in each container
-_OBJECTS = 4096  # looked at in all
+_ITEMS = 32  # looked at in each container
+_OBJECTS = 5000  # looked at in all
 _DEPTH = 8
 
 _PLAIN = frozenset(
@@ -50,11 +50,11 @@ class _Walk:
 
     def size(self, value: Any, depth: int) -> float:
         kind = type(value)
+        self.left -= 1
         if kind in _PLAIN:
             return sys.getsizeof(value)
         if kind is memoryview:
             return float(value.nbytes)
-        self.left -= 1
         if id(value) in self.seen or depth < 0 or self.left < 0:
             return 0.0
         self.seen.add(id(value))
@@ -97,7 +97,11 @@ class _Walk:
         return own + (self.size(attributes, depth - 1) if type(attributes) is dict else 0.0)
 
     def sample(self, items: Iterable[Any], length: int, depth: int) -> float:
-        if not length:
-            return 0.0
-        some = [self.size(item, depth - 1) for item in islice(items, _ITEMS)]
-        return sum(some) * length / len(some)
+        """Return the size of `length` items, judged by the first ones, as many as the walk may still see."""
+        total, count = 0.0, 0
+        for item in islice(items, _ITEMS):
+            if self.left < 0:
+                break
+            total += self.size(item, depth - 1)
+            count += 1
+        return total * length / count if count else 0.0
