@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SNIPPET_S = 0.06
 LOAD_LIMIT = 0.05
-_BLOCK = 4 << 20
+_BLOCK = bytes(1 << 20)  # made before: to fill it would hold the GIL
 _TRIES = 3
 # What the self-test's figures must reach: (at least, at most).
 LIMITS = {"loop_gil": (0.9, 1.0), "hash_gil": (0.0, 0.1), "sleep_blocked": (0.9, 1.0)}
@@ -118,13 +118,12 @@ def _affinity() -> set[int]:
 
 def cores_measured() -> float:
     """Return how many cores two threads of native work get: 2 on a machine that has them free, else less."""
-    block = bytes(_BLOCK)
-    hash_s = min(_seconds(lambda: hashlib.sha256(block).digest()) for _ in range(3))
+    hash_s = min(_seconds(lambda: hashlib.sha256(_BLOCK).digest()) for _ in range(3))
     rounds = max(1, round(SNIPPET_S / hash_s))
 
     def work() -> None:
         for _ in range(rounds):
-            hashlib.sha256(block).digest()
+            hashlib.sha256(_BLOCK).digest()
 
     alone_s = _seconds(work)
 
@@ -169,10 +168,9 @@ def _loop() -> None:
 
 
 def _hash() -> None:
-    block = bytes(_BLOCK)
     until = time.perf_counter() + SNIPPET_S
     while time.perf_counter() < until:
-        hashlib.sha256(block).digest()
+        hashlib.sha256(_BLOCK).digest()
 
 
 def _sleep() -> None:
