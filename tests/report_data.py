@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING, Any, Literal
 
 from makespan.machine import Machine
 from makespan.plan import DagId, Plan, PlanGroup, PlanNode, Solver, WhatIf
@@ -11,6 +12,10 @@ from makespan.record import Comparison, RunFailure, RunNode, RunRecord
 MACHINE = Machine(
     python="CPython 3.11.7", gil=True, platform="linux", cpu="test", cores=4.0, switch_interval_s=0.005
 )
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Status = Literal["ok", "failed", "interrupted"]
 DAG_ID = DagId("news", "f" * 64, "pipeline:news")
 WORDS = ("fetch", "parse", "embed", "score", "join", "render", "write", "index")
 KINDS = {"python": (0.95, 0.03), "native": (0.08, 0.88), "io": (0.05, 0.03), "mixed": (0.4, 0.3)}
@@ -36,12 +41,14 @@ HOSTILE = (
 )
 
 
-def node_plan(name: str, rank: int, start_s: float, duration_s: float, lane: int, **fields) -> PlanNode:
+def node_plan(name: str, rank: int, start_s: float, duration_s: float, lane: int, **fields: Any) -> PlanNode:
     fields.setdefault("alone_s", duration_s)
     return PlanNode(name=name, rank=rank, start_s=start_s, duration_s=duration_s, lane=lane, **fields)
 
 
-def make_plan(nodes, *, threads=2, makespan_s=None, **fields) -> Plan:
+def make_plan(
+    nodes: Sequence[PlanNode], *, threads: int = 2, makespan_s: float | None = None, **fields: Any
+) -> Plan:
     end_s = (
         makespan_s if makespan_s is not None else max((n.start_s + n.duration_s for n in nodes), default=0.0)
     )
@@ -62,7 +69,15 @@ def make_plan(nodes, *, threads=2, makespan_s=None, **fields) -> Plan:
     )
 
 
-def make_record(nodes, *, plan=None, threads=2, status="ok", makespan_s=None, **fields) -> RunRecord:
+def make_record(
+    nodes: Sequence[RunNode],
+    *,
+    plan: Plan | None = None,
+    threads: int = 2,
+    status: Status = "ok",
+    makespan_s: float | None = None,
+    **fields: Any,
+) -> RunRecord:
     end_s = makespan_s if makespan_s is not None else max((n.end_s for n in nodes), default=0.0)
     fields.setdefault("dag", DAG_ID)
     return RunRecord(
@@ -78,10 +93,13 @@ def make_record(nodes, *, plan=None, threads=2, status="ok", makespan_s=None, **
     )
 
 
-def greedy(durations, after, threads):
+def greedy(
+    durations: Sequence[float], after: Sequence[Sequence[int]], threads: int
+) -> list[tuple[float, float, int]]:
     """Starts and lanes of work-conserving dispatch by index, each node when its inputs are there."""
     free = [0.0] * threads
-    end, out = {}, []
+    end: dict[int, float] = {}
+    out = []
     for i, duration in enumerate(durations):
         ready = max((end[p] for p in after[i]), default=0.0)
         lane = min(range(threads), key=lambda k: (max(free[k], ready), k))
@@ -91,7 +109,15 @@ def greedy(durations, after, threads):
     return out
 
 
-def random_run(n: int, *, threads: int = 4, seed: int = 0, names=None, noise: float = 0.15, status="ok"):
+def random_run(
+    n: int,
+    *,
+    threads: int = 4,
+    seed: int = 0,
+    names: Iterable[str] | None = None,
+    noise: float = 0.15,
+    status: Status = "ok",
+) -> RunRecord:
     """A run of n nodes with its plan: mixed kinds, heavy-tailed durations, noisy actual times."""
     rng = random.Random(seed)
     names = list(names or (f"{WORDS[i % len(WORDS)]}_{i:02d}" for i in range(n)))

@@ -141,7 +141,8 @@
       body.replaceChildren();
       for (const row of data.nodes) {
         const tr = put(body, "tr"), name = put(tr, "th");
-        const start = of(row, "start_s"), planned = of(row, "planned_s"), lane = of(row, "lane");
+        const start = of(row, data.ran ? "start_s" : "planned_start_s"), planned = of(row, "planned_s");
+        const lane = of(row, data.ran ? "lane" : "planned_lane");
         const actual = of(row, "actual_s");
         const plain = (x) => (x === null ? "" : seconds(x));
         name.scope = "row";

@@ -20,6 +20,7 @@ MOST_ROWS = 200
 MOST_WRONG = 8
 MOST_CHAIN = 40
 STAR = "\N{BLACK STAR}"
+KEY = "→ waited for its input, ⇢ for its thread or lock."
 MIX = 66
 """Width of a small bar of shares."""
 
@@ -149,11 +150,13 @@ def chain(report: Report) -> str:
         half = MOST_CHAIN // 2
         items[half:-half] = [f'<li class="quiet">{len(items) - MOST_CHAIN:,} more</li>']
     waited_s = sum(step.waited_s for step in report.chain)
+    size = (
+        f"The critical path of the run: {plural(len(report.chain), 'node')}, {seconds(waited_s)} of waiting"
+    )
     return (
         "<section>\n<h2>What decided the end</h2>\n"
         f'<ol class="chain">\n{"".join(items)}\n</ol>\n'
-        f'<p class="quiet">The critical path of the run: {plural(len(report.chain), "node")}, '
-        f"{seconds(waited_s)} of waiting between them. → waited for its input, ⇢ for its thread or lock.</p>\n</section>"
+        f'<p class="quiet">{size} between them. {KEY}</p>\n</section>'
     )
 
 

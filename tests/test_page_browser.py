@@ -1,0 +1,306 @@
+"""The page in a real browser: a silent console, a script that runs, a card that says what it points at.
+
+Needs Chromium (Debian: ``apt-get install -y chromium``). Without it these tests fail: a page that no browser
+has opened is not tested.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from contextlib import contextmanager
+from html import unescape
+from select import select
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from makespan.report import render
+from tests.report_data import HOSTILE, failed_run, random_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from makespan.record import RunRecord
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-extensions",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--window-size=1160,1000",
+]
+
+
+def browser() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.fail("the page is tested in Chromium, which is not installed: apt-get install -y chromium")
+    return found
+
+
+class Page:
+    """A page that is open, spoken to over the DevTools pipe."""
+
+    def __init__(self, to_browser: int, from_browser: int) -> None:
+        self.write, self.read = to_browser, from_browser
+        self.count, self.session, self.rest = 0, "", b""
+        self.complaints: list[str] = []
+
+    def message(self) -> dict[str, Any]:
+        while b"\0" not in self.rest:
+            assert select([self.read], [], [], 60)[0], "the browser says nothing any more"
+            more = os.read(self.read, 1 << 20)
+            assert more, "the browser went away"
+            self.rest += more
+        one, _, self.rest = self.rest.partition(b"\0")
+        return json.loads(one)  # type: ignore[no-any-return]
+
+    def event(self, name: str) -> None:
+        while self.heard(self.message()) != name:
+            pass
+
+    def heard(self, message: dict[str, Any]) -> str:
+        method, params = message.get("method", ""), message.get("params", {})
+        if method == "Runtime.exceptionThrown":
+            self.complaints.append(str(params["exceptionDetails"]))
+        elif method == "Runtime.consoleAPICalled":
+            self.complaints.append(str(params["args"]))
+        elif method == "Log.entryAdded":
+            self.complaints.append(params["entry"]["text"])
+        return str(method)
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        self.count += 1
+        order = {"id": self.count, "method": method, "params": params}
+        if self.session:
+            order["sessionId"] = self.session
+        os.write(self.write, json.dumps(order).encode() + b"\0")
+        while True:
+            message = self.message()
+            if message.get("id") == self.count:
+                assert "error" not in message, message
+                return message["result"]  # type: ignore[no-any-return]
+            self.heard(message)
+
+    def eval(self, code: str) -> Any:
+        return self.call("Runtime.evaluate", expression=code, returnByValue=True)["result"].get("value")
+
+    def open(self, path: Path) -> None:
+        self.call("Page.navigate", url=path.as_uri())
+        self.event("Page.loadEventFired")
+
+    def point(self, x: float, y: float) -> None:
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Page]:
+    ours, theirs = os.pipe(), os.pipe()
+    fds = (ours[0], theirs[1])
+    # The browser reads orders from descriptor 3 and answers on 4.
+    script = f'exec "$@" 3<&{fds[0]} 4>&{fds[1]}'
+    order = [
+        "bash",
+        "-c",
+        script,
+        "-",
+        browser(),
+        *FLAGS,
+        "--remote-debugging-pipe",
+        f"--user-data-dir={folder}",
+    ]
+    process = subprocess.Popen(order, pass_fds=fds, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    for fd in fds:
+        os.close(fd)
+    page = Page(ours[1], theirs[0])
+    try:
+        target = page.call("Target.createTarget", url="about:blank")["targetId"]
+        page.session = page.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log"):
+            page.call(f"{domain}.enable")
+        yield page
+    finally:
+        page.session = ""
+        try:
+            page.call("Browser.close")
+        except (AssertionError, OSError):
+            process.kill()
+        process.wait(20)
+        os.close(page.write)
+        os.close(page.read)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with opened(tmp_path_factory.mktemp("browser")) as page:
+        yield page
+
+
+def show(page: Page, record: RunRecord, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_bytes(render(record, "html"))
+    page.complaints.clear()
+    page.open(path)
+
+
+def bar_under(page: Page, name: str) -> tuple[float, float]:
+    """Where on the screen the thick bar of a node lies, worked out from the data in the page."""
+    code = """(name => {
+      const data = JSON.parse(document.getElementById("data").textContent), c = data.chart;
+      const at = Object.fromEntries(data.columns.map((column, i) => [column, i]));
+      const row = data.nodes.find((node) => node[at.name] === name);
+      const x = c.left + (row[at.start_s] + row[at.actual_s] / 2) * c.per_s;
+      const y = c.top + row[at.lane] * c.pitch + c.thick[0] + c.thick[1] / 2;
+      const seen = new DOMPoint(x, y).matrixTransform(document.querySelector(".gantt").getScreenCTM());
+      return [seen.x, seen.y];
+    })"""
+    x, y = page.eval(f"{code}({json.dumps(name)})")
+    return x, y
+
+
+def test_dump_of_the_dom_and_a_silent_console(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_bytes(render(random_run(len(HOSTILE), names=HOSTILE), "html"))
+    order = [
+        browser(),
+        *FLAGS,
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--enable-logging=stderr",
+        "--dump-dom",
+        path.as_uri(),
+    ]
+    done = subprocess.run(order, capture_output=True, text=True, timeout=60, check=True)
+    assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    dom = done.stdout
+    assert dom.count("<script") == 2  # ours: nothing that a name held became an element
+    assert "<img" not in dom
+    assert 'class="pick"' in dom  # our script ran to its end
+    assert "<script>alert(1)</script>" in unescape(dom)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("n", [0, 1, 10, 5000])
+def test_it_opens_without_a_complaint_at_any_size(page: Page, tmp_path: Path, n: int, scheme: str) -> None:
+    page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    show(page, random_run(n), tmp_path)
+    assert page.complaints == []
+    paper = page.eval("getComputedStyle(document.body).backgroundColor")
+    channels = [int(part) for part in re.findall(r"\d+", paper)][:3]
+    assert (min(channels) > 200) == (scheme == "light")
+    assert page.eval("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert page.eval("document.querySelectorAll('svg').length") >= 1
+
+
+def test_text_can_be_read_in_both_schemes(page: Page, tmp_path: Path) -> None:
+    for scheme in ("light", "dark"):
+        page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        show(page, failed_run(), tmp_path)
+        paper = page.eval("getComputedStyle(document.body).backgroundColor")
+        for part in ("h1", ".sub", ".figures dd", ".figures dt", "td", "svg text", "svg text.q"):
+            rule = "fill" if part.startswith("svg") else "color"
+            ink = page.eval(f"getComputedStyle(document.querySelector('{part}')).{rule}")
+            assert contrast(ink, paper) >= 4.5, (scheme, part, ink, paper)
+
+
+def contrast(one: str, other: str) -> float:
+    def light(colour: str) -> float:
+        channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((light(one), light(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_the_card_tells_of_the_bar_under_the_pointer(page: Page, tmp_path: Path) -> None:
+    record = random_run(34)
+    show(page, record, tmp_path)
+    assert page.eval("document.getElementById('card').hidden") is True
+    node = record.nodes[3]
+    page.point(*bar_under(page, node.name))
+    said = page.eval("document.getElementById('card').innerText")
+    assert page.eval("document.getElementById('card').hidden") is False
+    assert said.splitlines()[0] == node.name
+    assert "planned start" in said
+    assert "holds the GIL" in said
+    page.point(2, 2)
+    assert page.eval("document.getElementById('card').hidden") is True
+    assert page.complaints == []
+
+
+def test_the_card_shows_hostile_names_as_text(page: Page, tmp_path: Path) -> None:
+    show(page, random_run(len(HOSTILE), names=HOSTILE), tmp_path)
+    for name in HOSTILE:
+        if "\ud800" in name or len(name) > 1000:
+            continue
+        page.point(*bar_under(page, name))
+        assert page.eval("document.querySelectorAll('#card script, #card img').length") == 0
+        said = page.eval("document.querySelector('#card strong').textContent")
+        assert said.isprintable() or "\u200d" in said
+    assert page.complaints == []
+
+
+def test_the_keyboard_walks_through_the_bars(page: Page, tmp_path: Path) -> None:
+    record = random_run(34)
+    show(page, record, tmp_path)
+    page.eval("document.querySelector('.gantt').focus()")
+    seen = []
+    for _ in range(3):
+        for kind in ("keyDown", "keyUp"):
+            page.call("Input.dispatchKeyEvent", type=kind, key="ArrowRight", code="ArrowRight")
+        seen.append(page.eval("document.querySelector('#card strong').textContent"))
+    assert len(set(seen)) == 3
+    assert seen[0] == record.nodes[0].name
+    page.call("Input.dispatchKeyEvent", type="keyDown", key="Escape", code="Escape")
+    assert page.eval("document.getElementById('card').hidden") is True
+
+
+def test_a_long_table_can_be_shown_whole(page: Page, tmp_path: Path) -> None:
+    show(page, random_run(450), tmp_path)
+    rows = "document.querySelectorAll('#nodes tbody tr').length"
+    # The data in the page is rounded to a millionth of the run: the last figure may differ.
+    first = (
+        "[...document.querySelectorAll('#nodes tbody tr')].slice(0, 200)"
+        ".map((tr) => [...tr.cells].map((td, i) => i ? td.innerText.replace(/[0-9.,]+/, '0') : td.innerText))"
+    )
+    assert page.eval(rows) == 200
+    before = page.eval(first)
+    page.eval("document.querySelector('#nodes button').click()")
+    assert page.eval(rows) == 450
+    assert page.eval(first) == before  # the script writes rows as the page does
+    assert page.complaints == []
+
+
+def test_the_policy_stops_what_should_not_run(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    smuggled = (
+        b"<script>document.title = 'owned'</script>"
+        b"<img src='https://example.invalid/x.png' onerror='document.title=1'>"
+    )
+    path.write_bytes(render(random_run(3), "html").replace(b"</main>", smuggled + b"</main>"))
+    page.complaints.clear()
+    page.open(path)
+    assert page.eval("document.title") == "news – makespan"
+    assert any("Content Security Policy" in complaint for complaint in page.complaints)
+
+
+def test_it_is_whole_without_javascript(page: Page, tmp_path: Path) -> None:
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        show(page, msgspec.structs.replace(random_run(20)), tmp_path)
+        seen = page.call("DOM.getDocument", depth=-1)
+        text = json.dumps(seen)
+        assert text.count('"nodeName": "tr"') + text.count('"nodeName": "TR"') >= 20
+        assert '"nodeName": "svg"' in text
+    finally:
+        page.call("Emulation.setScriptExecutionDisabled", value=False)
