@@ -114,5 +114,5 @@ def test_pyright_sees_the_signatures(snippet):
     config.write_text(
         f'{{"extraPaths": ["{ROOT / "runtime"}"], "pythonVersion": "3.11", "typeCheckingMode": "strict"}}'
     )
-    found, output = checked(["pyright", "--project", str(config)], snippet)
+    found, output = checked(["pyright", "--project", str(config), "--pythonpath", sys.executable], snippet)
     assert set(found) == WRONG, output

@@ -72,7 +72,7 @@ def reference(value: Any, owner: object, where: str | None) -> Any:
 
 def _reference(value: Any, owner: object, where: str | None, around: set[int]) -> Any:
     """Return `value` itself when it holds no placeholder."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind is Placeholder:
         its_owner, name, path = parts(value)
         if its_owner is not owner:
@@ -82,8 +82,8 @@ def _reference(value: Any, owner: object, where: str | None, around: set[int]) -
                 hint="use it within the function, or the DAG, that made it",
             )
         return Ref(name.removeprefix(INPUT), path, is_input=name.startswith(INPUT))
-    named = isinstance(value, tuple) and hasattr(kind, "_make")
-    if kind not in {list, tuple, dict} and not named:
+    named = getattr(kind, "_make", None) if issubclass(kind, tuple) else None  # a named tuple's own maker
+    if kind not in {list, tuple, dict} and named is None:
         if holds_placeholder(value):
             raise DescribeError(
                 f"results inside a {kind.__name__} are not seen by makespan",
@@ -104,7 +104,7 @@ def _reference(value: Any, owner: object, where: str | None, around: set[int]) -
     if kind is dict:
         keys = list(value)
         return Tree(lambda values: dict(zip(keys, values, strict=True)), made)
-    return Tree(kind._make if named else kind, made)
+    return Tree(named or kind, made)
 
 
 def references(value: Any) -> list[Ref]:

@@ -96,7 +96,7 @@ def _refusal(what: str) -> Callable[..., NoReturn]:
     return method
 
 
-for _what, _methods in {
+_REFUSED = {
     "be compared": "eq ne lt le gt ge",
     "be tested for truth": "bool",
     "be printed or formatted": "str format",
@@ -113,10 +113,10 @@ for _what, _methods in {
     "be asked for its next value": "next",
     "be reversed": "reversed",
     "be converted to an array": "array",
-}.items():
+}
+for _what, _methods in _REFUSED.items():
     for _method in _methods.split():
         setattr(Placeholder, f"__{_method}__", _refusal(_what))
-del _what, _methods, _method
 
 
 def parts(placeholder: Placeholder) -> tuple[object, str, tuple[Any, ...]]:

@@ -25,8 +25,8 @@ def outputs_of(fn: Any) -> int | None:
             if text.startswith(head) and text.endswith("]"):
                 return _count(text[len(head) : -1].removesuffix(","))
         said = getattr(fn, "__globals__", {}).get(text)
-    if isinstance(said, type) and issubclass(said, tuple) and hasattr(said, "_fields"):
-        return len(said._fields) or None
+    if isinstance(said, type) and issubclass(said, tuple):
+        return len(getattr(said, "_fields", ())) or None
     arguments = getattr(said, "__args__", None)
     if getattr(said, "__origin__", None) is tuple and arguments and arguments[-1] is not ...:
         return len(arguments)
