@@ -135,7 +135,7 @@ def _abandon_stdout() -> None:
 def stdout_kept_clean(wanted: bool) -> Iterator[None]:
     """Send what the user's code prints to stderr, as long as stdout is to carry our data.
 
-    Child processes and C libraries write to the descriptor itself, so that one is turned too.
+    Child processes and C libraries write to descriptor 1 itself, so that one is turned too.
     """
     if not wanted:
         yield
@@ -144,8 +144,8 @@ def stdout_kept_clean(wanted: bool) -> Iterator[None]:
     kept: int | None = None
     with contextlib.suppress(OSError, ValueError, AttributeError):
         ours.flush()
-        kept = os.dup(ours.fileno())
-        os.dup2(sys.stderr.fileno(), ours.fileno())
+        kept = os.dup(1)
+        os.dup2(2, 1)
     sys.stdout = sys.stderr
     try:
         yield
@@ -153,7 +153,7 @@ def stdout_kept_clean(wanted: bool) -> Iterator[None]:
         sys.stdout = ours
         if kept is not None:
             with contextlib.suppress(OSError, ValueError):
-                os.dup2(kept, ours.fileno())
+                os.dup2(kept, 1)
             os.close(kept)
 
 

@@ -22,7 +22,7 @@ def _strip(shown: traceback.TracebackException, seen: set[int]) -> None:
         return
     seen.add(id(shown))
     theirs = [frame for frame in shown.stack if not _is_ours(frame.filename)]
-    if theirs or shown.exc_type is not None and issubclass(shown.exc_type, SyntaxError):
+    if theirs or hasattr(shown, "filename"):  # a SyntaxError says itself where it is
         shown.stack[:] = theirs
     below = [shown.__cause__, shown.__context__, *(getattr(shown, "exceptions", None) or ())]
     for other in below:
