@@ -8,7 +8,7 @@ is judged by the same simulator; the search ends as soon as the best meets the b
 from __future__ import annotations
 
 import time
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from makespan.options import MAX_THREADS
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 # Nodes to simulate for each second of the time limit; one takes 3 to 30 µs.
 _RULES_WORK = 8_000
-_VARY_WORK = 4_000
+_VARY_WORK = 2_000
+_MOVE_WORK = 10_000
+_GROUP_WORK = 2_000
 
 
 def optimize(
@@ -174,9 +176,12 @@ def _search(run: _Run, options: SolverOptions, asked: Sequence[int] | None) -> s
     search.try_rules(rules(instance, run.budget, search.bound.name), _RULES_WORK * work)
     run.say("priority rules")
     _answer(run, options.seed, asked)
-    search.vary(options.seed, _VARY_WORK * work)
-    run.say("multistart")
     exhausted = not search.good and search.try_all()
+    if not exhausted:
+        search.vary(options.seed, _VARY_WORK * work)
+        run.say("multistart")
+        search.anneal(options.seed, _MOVE_WORK * work)
+        run.say("local search")
     stopped = ""
     if not search.good:
         note = ask_solver(search, options, time.monotonic, lambda: run.say("solver"), bound_only=exhausted)
@@ -200,15 +205,16 @@ def _try_gil_group(run: _Run) -> None:
         return
     best = run.search.found
     known = rules(run.instance, run.budget, "GIL")
-    found = run.search.try_group(nodes, [best.ranks, *(ranks for _, ranks in islice(known, 1, 6))])
+    orders = chain([best.ranks], (ranks for _, ranks in islice(known, 1, 6)))
+    found = run.search.try_group(nodes, orders, _GROUP_WORK * run.limit_s)
     without = best.schedule.makespan
     if found is not None and found.schedule.makespan < without * (1 - WORTH):
         run.group = (found, gil_group(run.instance, nodes, found.schedule.makespan, without))
 
 
 def _answer(run: _Run, seed: int, asked: Sequence[int] | None) -> None:
-    """Answer the thread budgets, in a fifth of the time at most unless they were asked for."""
-    until = run.deadline if asked is not None else min(run.deadline, time.monotonic() + run.limit_s / 5)
+    """Answer the thread budgets, in half of the time at most unless they were asked for."""
+    until = run.deadline if asked is not None else min(run.deadline, time.monotonic() + run.limit_s / 2)
     budgets = default_budgets(run.instance) if asked is None else asked
     for budget in dict.fromkeys(budgets):
         if asked is None and time.monotonic() >= until:

@@ -8,6 +8,8 @@ time limit comes first is the search cut short, and it says so.
 
 from __future__ import annotations
 
+import math
+import random
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 SAME = 1e-9  # relative: a candidate must be better by more than this
 PROVEN = 1e-6  # relative: a makespan this close to its bound meets it
 _PASSES = 4  # forward-backward passes of one candidate at most
+_HEAT = 0.002  # an order worse by this share is taken on with probability 1/e at first
 _ORDERS = 5040  # 7! : so many topological orders are all tried
 
 
@@ -147,6 +150,8 @@ class Search:
     def vary(self, seed: int, work: float) -> None:
         """Judge seeded variations; `work` is the number of nodes to simulate."""
         limit = self.simulated + work
+        if self.good or self.over() or self.simulated + 2 * len(self.instance) >= limit:
+            return
         best = self._latest()
         record = self.found.schedule.makespan
         for ranks in variations(self.instance, seed, best):
@@ -158,6 +163,28 @@ class Search:
             if self.found.schedule.makespan < record:
                 record = self.found.schedule.makespan
                 best[:] = self._latest()
+
+    def anneal(self, seed: int, work: float) -> None:
+        """Move nodes to other places of the best order; `work` is the number of nodes to simulate.
+
+        A worse order is taken on with a probability that falls to nothing (Kirkpatrick, Gelatt and Vecchi
+        1983). A step starts from the order in which nodes really started, so a move is seldom without effect.
+        """
+        source = random.Random(seed)  # noqa: S311 (not for secrets)
+        n = len(self.instance)
+        if n < 2 or self.good:
+            return
+        order, current = self.found.schedule.order, self.found.schedule.makespan
+        begun = self.simulated
+        while not (self.good or self.over() or self.simulated >= begun + work):
+            moved = order.copy()
+            for _ in range(source.choice((1, 1, 2, 3))):
+                moved.insert(source.randrange(n), moved.pop(source.randrange(n)))
+            schedule = self.judge("local search", order_ranks(moved))
+            worse = schedule.makespan / current - 1 if current else 0.0
+            heat = _HEAT * (1 - (self.simulated - begun) / work)
+            if worse <= 0 or (heat > 0 and source.random() < math.exp(-worse / heat)):
+                order, current = schedule.order, schedule.makespan
 
     def try_all(self) -> bool:
         """Judge every order there is, when there are few; return whether it was done."""
@@ -180,14 +207,18 @@ class Search:
                 return
             self.improve(name, self.judge(name, ranks))
 
-    def try_group(self, nodes: tuple[int, ...], orders: Sequence[Sequence[int]]) -> Candidate | None:
+    def try_group(
+        self, nodes: tuple[int, ...], orders: Iterable[Sequence[int]], work: float
+    ) -> Candidate | None:
         """Return the best candidate with a group of limit 1; the best so far is left as it is."""
         groups: Groups = ((nodes, 1),)
         other = Search(self.instance, self.budget, self.bound, self.over, self.gap)
         for ranks in orders:
-            if other.best is not None and self.over():
+            if other.best is not None and (self.over() or other.simulated >= work):
                 break
-            other.improve("sequential group", other.judge("sequential group", ranks, groups), groups)
+            schedule = other.judge("sequential group", ranks, groups)
+            if other.simulated < work:
+                other.improve("sequential group", schedule, groups)
         self.tried += other.tried
         self.simulated += other.simulated
         return other.best

@@ -36,7 +36,7 @@ _ADOPTED = 6  # incumbents of each model that are judged
 
 # Deterministic time for each second of the time limit. A unit of it takes one to ten seconds of wall time, so
 # that the wall limit, which could cut off a different amount each time, is seldom reached.
-_UNITS = {"threads": 0.04, "resources": 0.02}
+_UNITS = {"threads": 0.02, "resources": 0.01}
 
 
 class SolverOptions(NamedTuple):

@@ -1,0 +1,102 @@
+"""From a profile to integers."""
+
+import math
+
+import msgspec
+import pytest
+
+from makespan.errors import ProfileError
+from makespan.structure import build
+from makespan_optimizer.instance import instance_from, instance_of
+from tests.builders import make_profile
+
+
+def test_kinds_become_demands():
+    profile = make_profile(
+        {name: [] for name in "pnixm"},
+        2.0,
+        {"p": "python", "n": "native", "i": "io", "x": "parallel", "m": "mixed"},
+    )
+    instance = instance_of(profile)
+    assert instance.wall == (2_000_000,) * 5
+    assert instance.gil == (1000, 0, 0, 0, 500)
+    assert instance.core == (1000, 1000, 0, 2000, 500)
+    assert instance.gil_sure == instance.gil
+    assert instance.capacity == 2000
+    assert instance.tick_s == 1e-6
+
+
+def test_clocks_alone_prove_nothing_about_the_gil():
+    profile = make_profile({"a": []}, 1.0, "python", sampler="clocks")
+    node = profile.nodes[0]
+    unsure = msgspec.structs.replace(
+        node, quality=msgspec.structs.replace(node.quality, gil_share_half_width=None)
+    )
+    instance = instance_of(msgspec.structs.replace(profile, nodes=(unsure,)))
+    assert instance.gil == (1000,)
+    assert instance.gil_sure == (0,)
+
+
+def test_without_a_gil_there_is_none():
+    assert instance_of(make_profile({"a": []}, 1.0, "python", gil=False)).gil == (0,)
+
+
+def test_fewer_cores_stretch_what_wants_more():
+    instance = instance_of(make_profile({"a": [], "b": []}, 1.0, {"a": "parallel"}), cores=0.5)
+    assert instance.wall == (4_000_000, 1_000_000)
+    assert instance.core == (500, 0)
+
+
+def test_more_cores_stretch_nothing():
+    assert instance_of(make_profile({"a": []}, 1.0, "parallel"), cores=64).wall == (1_000_000,)
+
+
+def test_clocks_that_disagree_are_cut_to_what_is_possible():
+    profile = make_profile({"a": []}, 1.0, splits={"a": (1.2, 1.1, 5.0, 0.0)})
+    instance = instance_of(profile)
+    assert (instance.gil, instance.core, instance.wall) == ((1000,), (2000,), (1_000_000,))
+
+
+@pytest.mark.parametrize(("seconds", "tick_s"), [(3e-6, 1e-9), (0.2, 1e-6), (1e5, 1e-6), (9e7, 1e-4)])
+def test_ticks_fit_the_durations(seconds, tick_s):
+    instance = instance_of(make_profile({"a": []}, seconds))
+    assert instance.tick_s == pytest.approx(tick_s)
+    assert instance.wall[0] * instance.tick_s == pytest.approx(seconds)
+    assert instance.wall[0] <= 10**12
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e-300, 1e-12])
+def test_what_no_clock_can_tell_from_zero_is_zero(seconds):
+    assert instance_of(make_profile({"a": [], "b": []}, [seconds, 1.0])).wall == (0, 1_000_000)
+
+
+@pytest.mark.parametrize("seconds", [-1.0, math.nan, math.inf, 1e308, 1.1e8])
+def test_impossible_durations_are_refused_by_name(seconds):
+    with pytest.raises(ProfileError, match=r"wall_net_s.median of node 'b' is .*profile again"):
+        instance_of(make_profile({"a": [], "b": []}, [1.0, seconds]))
+
+
+def test_unmeasured_nodes_are_named():
+    profile = make_profile({name: [] for name in "abcdefgh"}, missing="bcdefg")
+    with pytest.raises(
+        ProfileError, match=r"these nodes .* 'b', 'c', 'd', 'e', 'f' and 1 more \(profile again\)"
+    ):
+        instance_of(profile)
+
+
+def test_first_call_takes_the_warm_up():
+    profile = make_profile({"a": [], "b": []}, 1.0, first_s={"a": 3.0})
+    assert instance_of(profile, first_call=True).wall == (3_000_000, 1_000_000)
+    assert instance_of(profile).wall == (1_000_000, 1_000_000)
+
+
+def test_backwards_turns_every_edge_and_turns_back():
+    instance = instance_from(build("abc", ["", "a", "a"]), [1, 2, 3])
+    assert instance.backwards().structure.preds == ((1, 2), (), ())
+    assert instance.backwards().backwards() == instance
+
+
+def test_without_contention_demands_nothing():
+    instance = instance_from(build("ab", ["", ""]), [1, 2], gil=[1000, 1000], core=[1000, 1000])
+    assert not instance.without_contention().fluid.may_contend(2)
+    assert instance.fluid.may_contend(2)

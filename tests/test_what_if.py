@@ -1,0 +1,64 @@
+"""Other thread budgets."""
+
+import math
+
+import pytest
+
+from makespan.errors import OptionError, ProfileError
+from makespan_optimizer.instance import instance_of
+from makespan_optimizer.optimize import optimize
+from makespan_optimizer.what_if import default_budgets, what_if
+from tests.builders import make_profile
+
+WIDE = make_profile({name: [] for name in "abcdef"})
+
+
+def test_budgets_are_answered_in_the_order_asked():
+    rows = what_if(WIDE, [6, 1, 2, 3])
+    assert [(row.threads, row.makespan_s, row.lower_bound_s) for row in rows] == [
+        (6, 1.0, 1.0),
+        (1, 6.0, 6.0),
+        (2, 3.0, 3.0),
+        (3, 2.0, 2.0),
+    ]
+
+
+def test_more_cores():
+    heavy = make_profile({name: [] for name in "abcd"}, 1.0, "native", cores=2)
+    assert [row.makespan_s for row in what_if(heavy, [4])] == [pytest.approx(2.0)]
+    assert [row.makespan_s for row in what_if(heavy, [4], cores=4)] == [pytest.approx(1.0)]
+
+
+def test_threads_do_not_help_python():
+    loops = make_profile({name: [] for name in "abcd"}, 1.0, "python", cores=8)
+    assert [row.makespan_s for row in what_if(loops, [1, 4])] == pytest.approx([4.0, 4.0])
+
+
+def test_progress_is_told_for_each_budget():
+    told = []
+    what_if(WIDE, [1, 2], progress=told.append)
+    assert [step.stage for step in told] == ["1 threads", "2 threads"]
+
+
+@pytest.mark.parametrize("threads", [0, -1, math.nan, True, 1.5, 1025, "2", None])
+def test_impossible_budgets(threads):
+    with pytest.raises(OptionError, match="threads"):
+        what_if(WIDE, [1, threads])
+
+
+def test_unmeasured_nodes():
+    with pytest.raises(ProfileError, match="profile again"):
+        what_if(make_profile({"a": []}, missing="a"), [1])
+
+
+def test_default_budgets_end_with_the_width():
+    assert default_budgets(instance_of(WIDE)) == [1, 2, 3, 4, 5, 6]
+    assert default_budgets(instance_of(make_profile({"a": [], "b": ["a"]}))) == [1]
+    assert default_budgets(instance_of(make_profile({}))) == [1]
+    assert default_budgets(instance_of(make_profile({str(i): [] for i in range(2001)}))) == [1, 2, 4, 8]
+
+
+def test_a_plan_answers_its_own_budget_with_itself():
+    plan = optimize(WIDE, 2, what_if=[4, 2])
+    assert [(row.threads, row.makespan_s) for row in plan.what_if] == [(4, 2.0), (2, plan.makespan_s)]
+    assert optimize(WIDE, 2, what_if=[]).what_if == ()
