@@ -191,7 +191,7 @@ def test_headline_figures() -> None:
     assert seen.text["dt"][:4] == [
         "actual · planned 3.00 s (+6.7 %)",
         "over the unplanned order (4.00 s, predicted)",
-        "from the lower bound 3.00 s – critical path binds",
+        "from the lower bound 3.00 s (binding: critical path)",
         "lanes busy",
     ]
     failed = Seen(render(failed_run(), "html"))
@@ -204,7 +204,7 @@ def test_a_run_faster_than_its_bound_or_slower_than_unplanned_says_so() -> None:
     assert record.plan is not None
     fast = replace(record, plan=replace(record.plan, lower_bound_s=3.5, default_makespan_s=3.0))
     words = Seen(render(fast, "html")).text["dt"]
-    assert words[2] == "below the lower bound 3.50 s – critical path binds; nodes ran faster than profiled"
+    assert words[2] == "below the lower bound 3.50 s (binding: critical path); nodes ran faster than profiled"
     assert words[1] == "slower than the unplanned order (3.00 s, predicted)"
 
 

@@ -37,7 +37,7 @@ __all__ = [
     "table",
 ]
 
-GIL, NATIVE, BLOCKED, UNKNOWN = "█", "▒", "░", "■"
+GIL, NATIVE, BLOCKED, LONGER, UNKNOWN = "█", "▒", "░", "·", "■"
 KEY = f"{GIL} holds the GIL  {NATIVE} native  {BLOCKED} blocked (shares, not order)"
 NO_GAIN_SHARE = 0.01
 WIDTH = 64
@@ -154,7 +154,7 @@ def _mix(parts: tuple[float, ...], width: int) -> str:
     if whole <= 0:
         return "?" * width
     text, before, filled = "", 0.0, 0
-    for part, mark in zip(parts, (GIL, NATIVE, BLOCKED), strict=True):
+    for part, mark in zip(parts, (GIL, NATIVE, BLOCKED, LONGER), strict=False):
         before += part
         upto = round(width * before / whole)
         text += mark * (upto - filled)
@@ -247,14 +247,17 @@ def _gantt(report: Report) -> Iterable[str]:
         yield f"{f'lane {row}':{margin}} {''.join(cells).rstrip()}"
     foot = f"0{seconds(extent_s):>{WIDTH - 1}}"
     yield f"{'':{margin}} {foot}"
-    yield f"{'':{margin}} {KEY if any(bar.shares for bar in bars) else f'{UNKNOWN} a node ran'}"
+    key = KEY if any(bar.shares for bar in bars) else f"{UNKNOWN} a node ran"
+    longer = any(bar.shares and bar.shares.longer for bar in bars)
+    yield f"{'':{margin}} {f'{LONGER} longer than alone  ' if longer else ''}{key}"
 
 
 def _cells(bar: Bar, width: int) -> str:
     if bar.shares is None:
         body = UNKNOWN * width
     else:
-        body = _mix((bar.shares.gil, bar.shares.native, bar.shares.blocked), width)
+        shares = bar.shares
+        body = _mix((shares.gil, shares.native, shares.blocked, shares.longer), width)
     return body if width == 1 else f"{body[:-1]}▏"
 
 

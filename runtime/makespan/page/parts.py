@@ -71,7 +71,7 @@ def _gain(report: Report) -> tuple[str, str]:
 def _distance(report: Report) -> tuple[str, str]:
     if report.bound_s is None:
         return "", "from the lower bound: no plan, no bound"
-    bound = f"the lower bound {seconds(report.bound_s)} {DASH} {clean(report.binding, 40)} binds"
+    bound = f"the lower bound {seconds(report.bound_s)} (binding: {clean(report.binding, 40)})"
     if report.gap is None:
         return "", f"from {bound}{'' if report.status == 'ok' else '; the run did not reach its end'}"
     if report.gap < -0.0005:

@@ -185,7 +185,7 @@ def what_if(report: Report) -> str:
         return "M" + "L".join(f"{number(a)} {number(b)}" for a, b in zip(x, ys, strict=True))
 
     words = ", ".join(f"{case.threads} threads {seconds(case.makespan_s)}" for case in cases)
-    key = "threads · dashed: lower bound · large dot: this budget"
+    key = "threads · expected seconds · dashed: lower bound · large dot: this budget"
     parts = [
         f'<svg viewBox="0 0 {number(width)} {number(height)}" role="img" aria-label="{words}">',
         f'<path class="grid" d="M{number(left)} {number(base)}H{number(width)}"/>',
