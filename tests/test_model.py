@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -40,12 +41,13 @@ def request(instance, budget, ranks=None, *, rigid=False):
     if rigid:
         hint, resources = rigid_schedule(instance, ranks, budget), contended_resources(instance)
     else:
-        hint, resources = simulate(instance.without_contention(), ranks, budget).start, ()
+        start = simulate(instance.without_contention(), ranks, budget).start
+        hint, resources = [int(t) for t in start], ()
     model = Model(
         "resources" if rigid else "threads",
         (thread_resource(instance, budget), *resources),
         0,
-        tuple(int(t) // unit for t in hint),
+        tuple(t // unit for t in hint),
         10.0,
     )
     return request_of(instance, [model], seed=0, workers=1, gap=0.0)
@@ -235,6 +237,6 @@ def test_the_parent_does_not_import_the_solver():
 
 
 def test_without_ortools_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr(parent.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"needs OR-Tools \(pip install 'makespan\[optimize\]'\)"):
         parent.ensure_solver()

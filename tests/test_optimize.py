@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 import random
@@ -25,6 +26,8 @@ from tests.strategies import cases
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from makespan_optimizer.search import Progress
 
 FIVE = {"A": [], "B": ["A"], "C": ["A"], "D": ["A"], "E": ["C", "D"]}
 # The critical path rule is misled here: the lock decides.
@@ -224,13 +227,13 @@ def test_unmeasured_nodes_are_refused_by_name():
 
 
 def test_without_ortools_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr(solver.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match="pip install"):
         optimize(ODD)
 
 
 def test_progress_ends_with_the_reason():
-    told = []
+    told: list[Progress] = []
     plan = optimize(ODD, 2, progress=told.append, time_limit_s=2)
     assert all(step.best_s >= step.bound_s for step in told)
     assert [step.best_s for step in told] == sorted((step.best_s for step in told), reverse=True)

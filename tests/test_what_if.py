@@ -1,6 +1,9 @@
 """Other thread budgets."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,6 +12,9 @@ from makespan_optimizer.instance import instance_of
 from makespan_optimizer.optimize import optimize
 from makespan_optimizer.what_if import default_budgets, what_if
 from tests.builders import make_profile
+
+if TYPE_CHECKING:
+    from makespan_optimizer.search import Progress
 
 WIDE = make_profile({name: [] for name in "abcdef"})
 
@@ -35,7 +41,7 @@ def test_threads_do_not_help_python():
 
 
 def test_progress_is_told_for_each_budget():
-    told = []
+    told: list[Progress] = []
     what_if(WIDE, [1, 2], progress=told.append)
     assert [step.stage for step in told] == ["1 threads", "2 threads"]
 

@@ -36,6 +36,8 @@ _RULES_WORK = 8_000
 _VARY_WORK = 2_000
 _MOVE_WORK = 10_000
 _GROUP_WORK = 2_000
+# Seconds for each node, kept for the step that is under way at the end and for the plan itself.
+_END_S = 100e-6
 
 
 def optimize(
@@ -140,7 +142,7 @@ class _Run:
         self.budget = budget
         self.begun = begun
         self.limit_s = limit_s
-        self.deadline = begun + limit_s
+        self.deadline = begun + limit_s - min(limit_s / 2, len(instance) * _END_S)
         self.progress = progress
         self.search = Search(instance, budget, lower_bounds(instance, budget)[0], self.over, gap)
         self.group: tuple[Candidate, PlanGroup] | None = None
