@@ -95,7 +95,7 @@ def test_what_is_wrong_is_named_with_file_and_key(text, said, here):
     configure(here, text)
     with pytest.raises(OptionError, match=re.escape(said)) as caught:
         _read(["optimize"])
-    assert caught.value.where.startswith("pyproject.toml")
+    assert str(caught.value.where).startswith("pyproject.toml")
 
 
 def test_a_table_that_is_none(here):

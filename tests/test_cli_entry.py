@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import sys
 import types
+from typing import Any
 
 import pytest
 
@@ -19,7 +21,7 @@ from makespan.errors import MakespanError, OptionError
 @pytest.fixture
 def verb(monkeypatch):
     """Put a verb in the place of ``doctor``; the test says what it does."""
-    made = types.ModuleType("makespan.cli.doctor")
+    made: Any = types.ModuleType("makespan.cli.doctor")
     made.EXAMPLES = ("makespan doctor", "makespan doctor --json")
     made.prepare_parser = lambda parser: None
     made.run = lambda options, terminal: 0
@@ -105,12 +107,17 @@ def test_a_thread_budget_that_cannot_be(verb_name, budget, capsys):
 
 
 def test_options_may_stand_anywhere(verb, capsys):
-    seen = []
+    seen: list[tuple[object, ...]] = []
+
+    def run(options, terminal):
+        seen.append((options.first, options.second, options.json))
+        return 0
+
     verb.prepare_parser = lambda parser: (
         parser.add_argument("first", nargs="?"),
         parser.add_argument("second", nargs="?"),
     )
-    verb.run = lambda options, terminal: seen.append((options.first, options.second, options.json)) or 0
+    verb.run = run
     assert main(["doctor", "a", "--json", "b"]) == 0
     assert main(["doctor", "--json", "a", "b"]) == 0
     assert main(["doctor", "a", "b", "--json"]) == 0
@@ -178,7 +185,7 @@ def test_our_warnings_become_lines_and_others_stay(verb, capsys, recwarn):
     assert capsys.readouterr().err == "makespan: warning: twice\n" * 2
 
 
-class Tty:
+class Tty(io.StringIO):
     """A stream that calls itself a terminal."""
 
     def isatty(self):

@@ -97,10 +97,10 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     if options.json or options.output == "-":
         terminal.emit(plan.to_json())
     else:
-        terminal.say(plan.summary())
-        terminal.say(
-            f"stopped: {plan.solver.stopped} (found by {plan.solver.winner}; seed {plan.solver.seed})"
-        )
+        summary = plan.summary()
+        terminal.say(summary)
+        how = f"found by {plan.solver.winner}, seed {plan.solver.seed}"
+        terminal.say(how if plan.solver.stopped in summary else f"{how}; stopped: {plan.solver.stopped}")
     if options.output != "-":
         terminal.say(f"wrote {options.output}")
     return Exit.OK

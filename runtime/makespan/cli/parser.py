@@ -60,6 +60,7 @@ class Verb(Protocol):
 
     def run(self, options: argparse.Namespace, terminal: Terminal) -> int:
         """Do it, and return the exit code."""
+        raise NotImplementedError
 
 
 class _Help(argparse.Action):
