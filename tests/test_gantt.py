@@ -17,7 +17,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from makespan.gantt import ACTUAL, FILL, INK, PAPER, picture, plot_gantt
+from makespan.bars import ACTUAL, FILL, INK, PAPER
+from makespan.gantt import picture, plot_gantt
 from makespan.report import report_of
 from tests.report_data import HOSTILE, blog_run, failed_run, random_run
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makespan.gantt import FILL
+from makespan.bars import FILL
 from makespan.page import safe_json
 from makespan.page.chart import number
 from makespan.plan import DagId, WhatIf

@@ -12,9 +12,24 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from makespan.axis import bar_labels, label_rows, ticks
+from makespan.bars import (
+    ACTUAL,
+    FILL,
+    HATCH,
+    INK,
+    LABEL,
+    LINE,
+    PAPER,
+    PARTS,
+    PLANNED,
+    QUIET,
+    WORDS,
+    fill,
+    parts,
+)
 from makespan.errors import missing_extra
 from makespan.report import as_report
 from makespan.words import TIMES, clean, columns, percent, seconds
@@ -29,29 +44,6 @@ if TYPE_CHECKING:
     from makespan.plan import Plan
     from makespan.record import RunRecord
 
-# Three steps of lightness, so that they can be told apart by the colour-blind and in grey print.
-INK, QUIET, LINE, PAPER = "#1d1c1a", "#6b6862", "#dedad2", "#ffffff"
-FILL = {
-    "gil": "#b5402f",
-    "native": "#4a86b8",
-    "blocked": "#d8d2c4",
-    "longer": "#f3e3b3",
-    "unknown": "#a9a59c",
-}
-WORDS = {
-    "gil": "holds the GIL",
-    "native": "native, GIL released",
-    "blocked": "blocked / IO",
-    "longer": "longer than alone",
-    "unknown": "not profiled",
-}
-HATCH = {"blocked": "////"}
-PARTS = ("gil", "native", "blocked", "longer")
-
-Shape = list[tuple[float, float]]
-
-# Where things lie in a lane of height 1, downwards.
-PLANNED, ACTUAL, LABEL = (0.06, 0.20), (0.24, 0.70), 0.73
 LABEL_PT = 7.0
 COLUMN_EM = 0.62
 MOST_LABELLED_LANES = 40
@@ -98,9 +90,9 @@ def plot_gantt(
         (report.actual_bars, report.planned_bars) if report.actual_bars else (report.planned_bars, ())
     )
     _frame(ax, report)
-    _fill(ax, thick, ACTUAL, extent_s / width_pt)
+    fill(ax, thick, ACTUAL, extent_s / width_pt)
     if planned and thin:
-        _fill(ax, thin, PLANNED, extent_s / width_pt)
+        fill(ax, thin, PLANNED, extent_s / width_pt)
     if labels and rows <= MOST_LABELLED_LANES and height_pt / rows > 3.2 * LABEL_PT:
         for bar, text in bar_labels(thick, width_pt / extent_s, COLUMN_EM * LABEL_PT, width_pt):
             ax.text(
@@ -192,61 +184,6 @@ def _frame(ax: Axes, report: Report) -> None:
     ax.tick_params(length=0, labelsize=8, labelcolor=QUIET)
 
 
-def _fill(ax: Axes, bars: Sequence[Bar], band: tuple[float, float], least_s: float) -> None:
-    """Draw all bars of a band, one collection a colour; no bar is thinner than half a point."""
-    shapes: dict[str, list[Shape]] = {}
-    thick = band == ACTUAL
-    for bar in bars:
-        left, right = bar.start_s, max(bar.end_s, bar.start_s + 0.5 * least_s)
-        top, low = bar.row + band[0], bar.row + band[1]
-        whole = _box(left, right, low, top)
-        for part, share in _parts(bar):
-            upto = low - (band[1] - band[0]) * share
-            shapes.setdefault(part, []).append(_box(left, right, low, upto))
-            low = upto
-        if bar.critical:
-            shapes.setdefault("critical", []).append(whole)
-        elif right - left > 3 * least_s:
-            shapes.setdefault("edge", []).append(whole)
-        if bar.status in {"failed", "unfinished"}:
-            shapes.setdefault("broken", []).append(whole)
-    faint = 1.0 if thick else 0.65
-    for part in (*PARTS, "unknown"):
-        hatch = HATCH.get(part) if thick else None
-        _collect(
-            ax,
-            shapes.get(part),
-            facecolor=FILL[part],
-            edgecolor=PAPER,
-            linewidth=0.0,
-            alpha=faint,
-            hatch=hatch,
-        )
-    _collect(ax, shapes.get("edge"), facecolor="none", edgecolor=PAPER, linewidth=0.6)
-    _collect(ax, shapes.get("critical"), facecolor="none", edgecolor=INK, linewidth=1.3 if thick else 0.7)
-    _collect(ax, shapes.get("broken"), facecolor="none", edgecolor=INK, linewidth=0.8, hatch="xxx")
-
-
-def _box(left: float, right: float, low: float, top: float) -> Shape:
-    return [(left, low), (right, low), (right, top), (left, top)]
-
-
-def _collect(ax: Axes, shapes: list[Shape] | None, **style: Any) -> None:
-    from matplotlib.collections import PolyCollection
-
-    if shapes:
-        ax.add_collection(
-            PolyCollection(shapes, zorder=2 + 0.01 * len(ax.collections), **style), autolim=False
-        )
-
-
-def _parts(bar: Bar) -> list[tuple[str, float]]:
-    if bar.shares is None:
-        return [("unknown", 1.0)]
-    shares = [(part, float(getattr(bar.shares, part))) for part in PARTS]
-    return [(part, share) for part, share in shares if share > 0]
-
-
 def _verticals(ax: Axes, report: Report, per_second: float, width_pt: float) -> int:
     """Draw the lower bound and the planned end; return how many rows their labels take."""
     lines = []
@@ -299,7 +236,7 @@ def _title(report: Report) -> str:
 def _legend(ax: Axes, bars: Sequence[Bar], height_pt: float, *, thin: bool) -> None:
     from matplotlib.patches import Patch
 
-    present = {part for bar in bars for part, _ in _parts(bar)}
+    present = {part for bar in bars for part, _ in parts(bar)}
     keys = [
         Patch(facecolor=FILL[part], edgecolor=PAPER, linewidth=0.0, hatch=HATCH.get(part), label=WORDS[part])
         for part in (*PARTS, "unknown")
