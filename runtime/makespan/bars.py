@@ -85,6 +85,7 @@ def _collect(ax: Axes, shapes: list[Shape] | None, **style: Any) -> None:
 
 
 def parts(bar: Bar) -> list[tuple[str, float]]:
+    """Return what fills a bar, from the bottom: names of `FILL` with their shares."""
     if bar.shares is None:
         return [("unknown", 1.0)]
     shares = [(part, float(getattr(bar.shares, part))) for part in PARTS]
