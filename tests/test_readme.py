@@ -16,8 +16,10 @@ README = Path(__file__).parents[1] / "README.md"
 
 def blocks():
     """Return (language, code) of each fenced block that is not an install command or a drawing."""
-    text = re.sub(r"<!-- \w+ command -->.*?<!-- end -->", "", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-    return [(language, code) for language, code in re.findall(r"```(\w*)\n(.*?)```", text, re.DOTALL) if language]
+    text = README.read_text(encoding="utf-8")
+    text = re.sub(r"<!-- \w+ command -->.*?<!-- end -->", "", text, flags=re.DOTALL)
+    found = re.findall(r"```(\w*)\n(.*?)```", text, re.DOTALL)
+    return [(language, code) for language, code in found if language]
 
 
 def test_every_block_runs(tmp_path):
