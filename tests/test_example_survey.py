@@ -58,11 +58,8 @@ def test_the_shape_is_what_its_docstring_says(example):
     assert locks == {"ast", "matplotlib"}
     assert sum("matplotlib" in some for some in structure.locks) >= 4
     drawn = example.__doc__
-    for name in {node.fn.__name__ for node in dag.nodes.values()} - {"draw", "fetch"}:
-        assert re.search(rf"\b{name}\b", drawn), name
     for name in structure.names:
-        if name.startswith(("draw_", "fetch_")):
-            assert name in drawn
+        assert re.search(rf"\b{re.sub(r'_[0-9]+$', '', name)}\b", drawn), name
     sources = [name for name, preds in zip(structure.names, structure.preds, strict=True) if not preds]
     sinks = [name for name, succs in zip(structure.names, structure.succs, strict=True) if not succs]
     assert sources == ["list_files", "fetch_index"]
