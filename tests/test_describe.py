@@ -7,8 +7,10 @@ import contextvars
 import copy
 import functools
 import inspect
+import json
 import os
 import pickle
+import subprocess
 import sys
 import threading
 import typing
@@ -841,3 +843,54 @@ def test_outputs_said_in_the_decorator_and_the_call():
 
 def test_places_are_of_the_module_that_describes():
     assert os.path.samefile(news.nodes["fetch"].place.rpartition(":")[0], __file__)
+
+
+# -- cost ---------------------------------------------------------------------------------------------------
+
+
+def _calls(work):
+    """Count the calls of functions, Python's and C's: a cost that is the same on every machine."""
+    count = 0
+
+    def tally(_, event, __):
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    sys.setprofile(tally)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("shape", ["chain", "fan", "lists", "sub"])
+def test_describing_is_linear(shape):
+    def describe(n):
+        @dag
+        def d(x):
+            if shape == "chain":
+                for _ in range(n):
+                    x = fetch(x)
+                return x
+            if shape == "sub":
+                return [sub(x) for _ in range(n)]
+            pages = [fetch(x) for _ in range(n - 1)]
+            return both(pages) if shape == "lists" else both(*pages)
+
+        d.prepare(threads=1)
+        assert d.fingerprint
+        assert len(d) == n
+
+    small, large = (_calls(lambda n=n: describe(n)) / n for n in (200, 2000))
+    assert large < 1.2 * small
+
+
+def test_the_benchmark_prints_its_rows():
+    root = os.path.dirname(os.path.dirname(__file__))
+    command = [sys.executable, "benchmarks/describe.py", "--json", "--sizes", "50", "--repeats", "1"]
+    command += ["--libraries", "makespan,makespan DAG.add,makespan ready to plan,graphlib"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    rows = json.loads(done.stdout)
+    assert len(rows) == 8
+    assert all(row.keys() == {"case", "n", "library", "seconds"} and row["seconds"] > 0 for row in rows)
