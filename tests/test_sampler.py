@@ -158,11 +158,13 @@ def test_counts_are_of_the_announced_call_alone(outer):
 
 def test_a_node_that_returns_to_the_gil_often_is_seen_to(outer):
     def chat() -> None:
-        for _ in range(10):
+        for _ in range(30):
             time.sleep(0.004)
             spin(0.004)
 
+    # The sampler loses some on a busy machine; a node that never returns to the GIL shows at most one.
     assert seen(outer, chat).retakes >= 5
+    assert seen(outer, lambda: spin(0.2)).retakes <= 2
 
 
 # -- what it leaves alone ----------------------------------------------------------------------------------
