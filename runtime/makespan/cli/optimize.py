@@ -57,7 +57,7 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         "--gap",
         type=opt.gap,
         metavar="SHARE",
-        help="stop once the plan is proven to be within this share of the best",
+        help="stop once the plan is proven to be within this share of the best (0.001)",
     )
     opt.add_output(parser, "plan.json", "the plan")
 
