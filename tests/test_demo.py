@@ -237,6 +237,16 @@ def made(default, planned, **more):
         ([2.5, 2.5, 2.5], [2.0, 2.0, 2.0], "gained 20% over the default order: faster in 3 of 3 rounds"),
         ([2.0, 2.0, 2.0], [2.01, 1.99, 2.01], "No gain that counts (+0.5%, faster in 1 of 3 rounds)"),
         ([2.0, 2.0, 2.0], [2.5, 2.5, 2.5], "gained nothing here: 25% slower"),
+        (
+            [2.0, 2.0, 3.0],
+            [1.8, 2.1, 1.5],
+            "Nothing is proven: the medians differ by -10%, but the plan was faster",
+        ),
+        (
+            [2.0, 2.0, 2.0],
+            [1.8, 2.2, 2.2],
+            "Nothing is proven: the medians differ by +10%, but the plan was faster",
+        ),
     ],
 )
 def test_gain_and_loss_are_said_plainly(default, planned, said):

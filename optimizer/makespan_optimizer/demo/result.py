@@ -7,6 +7,7 @@ from statistics import median
 import msgspec
 
 COUNTS = 0.02  # of the makespan: below it, two medians are called equal
+CLEAR = 0.75  # of the rounds, which one side has to win
 UNSTEADY = 0.08  # spread of the middle half of the runs, above which medians are doubtful
 
 
@@ -61,10 +62,12 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
         """Say in a sentence what the plan gained, or that it did not."""
         rounds = len(self.default_runs_s)
         won = f"faster in {self.wins} of {rounds} rounds"
-        if self.ratio < 1 - COUNTS and 2 * self.wins > rounds:
+        if self.ratio < 1 - COUNTS and self.wins >= CLEAR * rounds:
             return f"The plan gained {1 - self.ratio:.0%} over the default order: {won}."
-        if self.ratio > 1 + COUNTS:
+        if self.ratio > 1 + COUNTS and rounds - self.wins >= CLEAR * rounds:
             return f"The plan gained nothing here: {self.ratio - 1:.0%} slower than the default order, {won}."
+        if abs(self.ratio - 1) > COUNTS:
+            return f"Nothing is proven: the medians differ by {self.ratio - 1:+.0%}, but the plan was {won}."
         return f"No gain that counts ({self.ratio - 1:+.1%}, {won}): the default order was as good here."
 
     def text(self) -> str:
