@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG, DescribeError
-from makespan.arguments import Ref, Tree, builder, follow, reference, references
+from makespan.arguments import MAX_DEPTH, Ref, Tree, builder, follow, reference, references
 
 
 class Point(NamedTuple):
@@ -139,11 +139,22 @@ def test_the_same_list_twice_is_no_circle():
 
 def test_nesting_that_is_too_deep():
     d = DAG()
-    value: object = d.add(len, "abc")
-    for _ in range(100_000):
-        value = [value]
-    with pytest.raises(DescribeError, match="too deeply"):
-        d.add(identity, value)
+    x = d.input("x")
+
+    def nested(depth):
+        value: object = x
+        for _ in range(depth):
+            value = [value]
+        return value
+
+    for depth in (MAX_DEPTH + 1, 100_000):
+        with pytest.raises(DescribeError, match="too deeply"):
+            d.add(identity, nested(depth))
+    d.returns(d.add(identity, nested(MAX_DEPTH)))
+    (value,), _ = d(5)
+    for _ in range(MAX_DEPTH):
+        (value,) = value
+    assert value == 5
 
 
 def test_a_result_of_another_dag():

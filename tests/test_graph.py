@@ -11,6 +11,8 @@ import threading
 import xmlrpc.client
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from makespan import DAG, DescribeError, OptionError, node
 from makespan.options import Options, check_threads, function_name
@@ -418,3 +420,27 @@ def test_ref_is_the_result():
     d = DAG()
     x = d.add(double, 1)
     assert parts(d.ref("double")) == parts(x)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "a_2", "a_3", "b"]), st.booleans()), max_size=25))
+@settings(deadline=None, max_examples=150)
+def test_names_are_unique_and_the_same_every_time(calls):
+    def made():
+        d = DAG()
+        for name, said in calls:
+
+            def fn(): ...
+
+            fn.__name__ = name
+            if said and name in d.nodes:
+                with pytest.raises(DescribeError, match="two nodes"):
+                    d.add(fn, name=name)
+            else:
+                d.add(fn, name=name if said else None)
+        return list(d.nodes)
+
+    names = made()
+    assert names == made()
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert name.startswith(("a", "b"))

@@ -35,6 +35,9 @@ class Tree(NamedTuple):
     items: list[Any]
 
 
+MAX_DEPTH = (
+    200  # of containers around a result; far from the interpreter's limit, which is an error at any place
+)
 # Used up by the first run: the second would silently compute with nothing.
 _ONE_PASS = frozenset({type(_ for _ in ()), map, filter, zip, enumerate, reversed})
 
@@ -62,12 +65,9 @@ def reference(value: Any, owner: object, where: str | None) -> Any:
             where=where,
             hint="hand over a list: list(…)",
         )
-    if not holds_placeholder(value):
+    if type(value) is not Placeholder and not holds_placeholder(value):
         return value
-    try:
-        return _reference(value, owner, where, set())
-    except RecursionError:
-        raise DescribeError("an argument that holds results is nested too deeply", where=where) from None
+    return _reference(value, owner, where, set())
 
 
 def _reference(value: Any, owner: object, where: str | None, around: set[int]) -> Any:
@@ -93,6 +93,8 @@ def _reference(value: Any, owner: object, where: str | None, around: set[int]) -
         return value
     if id(value) in around:
         raise DescribeError("an argument that holds results contains itself", where=where)
+    if len(around) == MAX_DEPTH:
+        raise DescribeError("an argument that holds results is nested too deeply", where=where)
     around.add(id(value))
     items = list(value.values()) if kind is dict else list(value)
     made = [_reference(item, owner, where, around) for item in items]
