@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG, OptionError, PlanError, load_plan, schemas
-from makespan.files import canonical, readable
+from makespan.jsontext import canonical, readable
 from makespan.machine import this_machine
 from makespan.plan import DagId, Plan, PlanGroup, PlanNode, Solver, WhatIf, parse_plan
 from tests.builders import MACHINE

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG, OptionError, RecordError, load_record, schemas
-from makespan.files import readable
+from makespan.jsontext import readable
 from makespan.machine import this_machine
 from makespan.plan import DagId, Plan, PlanNode, Solver
 from makespan.record import Comparison, RunFailure, RunNode, RunRecord, parse_record

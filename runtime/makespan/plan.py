@@ -16,16 +16,8 @@ import msgspec
 from msgspec import Meta
 
 from makespan.errors import PlanError, did_you_mean
-from makespan.files import (
-    canonical,
-    convert,
-    ensure_replaceable,
-    format_of,
-    read_bytes,
-    readable,
-    strict_json,
-    write_atomic,
-)
+from makespan.files import ensure_replaceable, read_bytes, write_atomic
+from makespan.jsontext import canonical, convert, format_of, readable, strict_json
 from makespan.machine import Machine
 from makespan.options import MAX_THREADS
 

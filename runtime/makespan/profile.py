@@ -15,16 +15,8 @@ import msgspec
 from msgspec import Meta
 
 from makespan.errors import DescribeError, ProfileError, did_you_mean
-from makespan.files import (
-    convert,
-    ensure_replaceable,
-    format_of,
-    locked,
-    read_bytes,
-    readable,
-    strict_json,
-    write_atomic,
-)
+from makespan.files import ensure_replaceable, locked, read_bytes, write_atomic
+from makespan.jsontext import convert, format_of, readable, strict_json
 from makespan.machine import Machine
 from makespan.plan import DagId, Name
 from makespan.structure import Structure, build

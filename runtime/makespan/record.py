@@ -8,15 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from makespan.errors import PlanError, RecordError
-from makespan.files import (
-    convert,
-    ensure_replaceable,
-    format_of,
-    read_bytes,
-    readable,
-    strict_json,
-    write_atomic,
-)
+from makespan.files import ensure_replaceable, read_bytes, write_atomic
+from makespan.jsontext import convert, format_of, readable, strict_json
 from makespan.machine import Machine
 from makespan.plan import DagId, Name, Plan, Seconds, Threads, check_plan
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from makespan.errors import DescribeError, OptionError
-from makespan.files import read_bytes, strict_json
+from makespan.files import read_bytes
+from makespan.jsontext import strict_json
 
 if TYPE_CHECKING:
     from makespan.graph import DAG
