@@ -48,8 +48,10 @@ if __name__ == "__main__":
 """
 
 
-def run(arguments, cwd, seed="0", **environment):
-    environment = {**os.environ, "PYTHONHASHSEED": seed, **environment}
+def run(arguments, cwd, seed="0", path=""):
+    """Run Python on the installed package or on this one, in a folder and with a seed of hashes."""
+    paths = os.pathsep.join(filter(None, [path, str(Path(__file__).parent.parent / "runtime")]))
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": paths}
     done = subprocess.run(
         [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
@@ -72,20 +74,20 @@ def test_the_same_in_every_process_folder_and_way_of_import(project, tmp_path):
     found = {
         run(["-c", show], top, seed="1"),
         run(["-c", show], top, seed="2"),
-        run(["-c", show], tmp_path, seed="random", PYTHONPATH=str(top)),
-        run(["-c", show], tmp_path, PYTHONPATH="home/project"),
+        run(["-c", show], tmp_path, seed="random", path=str(top)),
+        run(["-c", show], tmp_path, path="home/project"),
         run(["-m", "shop.pipeline"], top),
         run([str(project / "pipeline.py")], tmp_path),
         run(["pipeline.py"], project),
         run(["shop/../shop/pipeline.py"], top),
-        run(["-c", f"import os; os.chdir('/'); {show}"], tmp_path, PYTHONPATH=str(top)),
+        run(["-c", f"import os; os.chdir('/'); {show}"], tmp_path, path=str(top)),
     }
     elsewhere = tmp_path / "elsewhere"
     os.rename(tmp_path / "home", elsewhere)
     found.add(run(["-c", show], elsewhere / "project"))
     link = tmp_path / "link"
     link.symlink_to(elsewhere / "project")
-    found.add(run(["-c", show], tmp_path, PYTHONPATH=str(link)))
+    found.add(run(["-c", show], tmp_path, path=str(link)))
     assert len(found) == 1
     assert found.pop().startswith("sha256:")
 
