@@ -399,6 +399,149 @@ def test_a_run_that_found_no_helper_free_gets_the_next_one():
             crew._size, crew._most = saved[0] + crew._size, max(saved[1], 1)
 
 
+def test_a_run_that_is_over_is_not_kept_waiting_for_a_helper():
+    class Big:
+        pass
+
+    busy, release = threading.Event(), threading.Event()
+    alive = weakref.WeakSet()
+
+    def hold():
+        if threading.current_thread().name.startswith("makespan-helper"):
+            busy.set()
+            release.wait(10)
+        else:
+            busy.wait(10)
+
+    def make(*_):
+        big = Big()
+        alive.add(big)
+        return big
+
+    with crew._lock:
+        idle, saved = crew._idle[:], (crew._size, crew._most)
+        crew._idle.clear()
+        crew._size, crew._most = 0, 1
+    caller = threading.Thread(target=dag_of([[], []], lambda _: hold).prepare(threads=2))
+    try:
+        caller.start()
+        assert busy.wait(10)
+        short = dag_of([[], []], lambda _: make).prepare(threads=2)
+        for _ in range(20):
+            short()
+        gc.collect()
+        assert not crew._queue
+        assert not alive
+    finally:
+        release.set()
+        caller.join(10)
+        with crew._lock:
+            crew._idle += idle
+            crew._size, crew._most = saved[0] + crew._size, max(saved[1], 1)
+
+
+def test_ctrl_c_at_any_moment_loses_no_helper():
+    main = threading.main_thread().ident
+    made = dag_of([[]] * 12, lambda _: lambda: None).prepare(threads=3)
+    made()
+    over = threading.Event()
+
+    def press():
+        import random
+
+        rng = random.Random(4)
+        while not over.wait(rng.uniform(0.0003, 0.004)):
+            armed.wait()
+            if not over.is_set():
+                signal.pthread_kill(main, signal.SIGINT)
+                armed.clear()
+
+    armed = threading.Event()
+    presser = threading.Thread(target=press)
+    presser.start()
+    caught = 0
+    try:
+        deadline = time.monotonic() + 1.5
+        while time.monotonic() < deadline:
+            try:
+                armed.set()
+                for _ in range(200):
+                    made()
+            except KeyboardInterrupt:
+                caught += 1
+    finally:
+        while True:
+            try:
+                over.set()
+                armed.set()
+                presser.join()
+                break
+            except KeyboardInterrupt:
+                continue
+    assert caught > 20
+    deadline = time.monotonic() + 10
+    while len(crew._idle) < crew._size and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(crew._idle) == crew._size
+    assert not crew._queue
+    assert made() == {f"n{i}": None for i in range(12)}
+
+
+def test_a_fault_outside_any_node_ends_the_run(monkeypatch):
+    """A helper that finds no memory for another thread must not leave the caller waiting."""
+    started = threading.Event()
+
+    def refuse(_, work):
+        if threading.current_thread() is not threading.main_thread():
+            raise MemoryError
+        real(work)
+
+    real = crew.call
+    monkeypatch.setattr(type(crew), "call", refuse)
+
+    def wait(*_):
+        started.wait(0.05)
+
+    made = dag_of([[], [], [], []], lambda _: wait).prepare(threads=3)
+    with pytest.raises(MemoryError):
+        made()
+
+
+def test_a_failed_run_does_not_keep_values_alive():
+    class Big:
+        pass
+
+    alive = weakref.WeakSet()
+
+    def make():
+        big = Big()
+        alive.add(big)
+        return big
+
+    def fail(_):
+        raise Broken
+
+    made = DAG("fails")
+    big = made.add(make, hint_s=9)
+    made.add(lambda *_: None, big, made.add(fail, big))
+    run = made.prepare(threads=1).run()
+    assert isinstance(run.error, Broken)
+    gc.collect()
+    assert len(alive) <= 1  # the frame of `fail` itself holds its argument
+    run = None
+    gc.collect()
+    assert not alive
+
+
+def test_the_record_is_of_the_dag_that_ran():
+    made = DAG("grows")
+    made.add(abs, -1, name="a")
+    prepared, before = made.prepare(threads=1), made.fingerprint
+    made.add(abs, -2, name="b")
+    record = prepared.run().record
+    assert (record.dag.fingerprint, [n.name for n in record.nodes]) == (before, ["a"])
+
+
 def test_inside_a_running_event_loop():
     async def main():
         return dag_of([[], [0]], lambda i: Watch().node(i))()

@@ -52,8 +52,11 @@ class Crew:
         """Send a helper to a run: an idle one, a new one, or the next that becomes free."""
         with self._lock:
             if self._idle:
-                helper = self._idle.pop()
+                # No call between taking the helper and telling it: Ctrl-C is looked for after calls only,
+                # and a helper that is neither idle nor told would be lost for good.
+                helper = self._idle[-1]
                 helper.work = work
+                del self._idle[-1]
                 helper.park.release()
                 return
             if self._size >= self._most:
@@ -61,16 +64,20 @@ class Crew:
                     work.wanted = True
                     self._queue.append(work)
                 return
+            name = f"makespan-helper-{self._size + 1}"
+            thread = threading.Thread(target=self._serve, args=(_Helper(work),), name=name, daemon=True)
             self._size += 1
-            number = self._size
-        helper = _Helper(work)
-        name = f"makespan-helper-{number}"
-        thread = threading.Thread(target=self._serve, args=(helper,), name=name, daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # no more threads to be had, or the interpreter ends: the caller does the work
-            with self._lock:
+            try:
+                thread.start()
+            except Exception:  # no more threads or memory to be had, or the end: the caller does the work
                 self._size -= 1
+
+    def withdraw(self, work: Work) -> None:
+        """Forget a run that is over and still waits for a helper; it holds its inputs and results."""
+        with self._lock:
+            if work.wanted:
+                work.wanted = False
+                self._queue.remove(work)
 
     def _serve(self, helper: _Helper) -> None:
         while True:

@@ -3,8 +3,9 @@
 One bare mutex for each run, taken once a node: finish the last one, decide the next, decide whether a helper
 is worth calling. The caller is worker 0. What holds, whatever happens:
 
-- when `Execution.run` returns, nothing of the run is still running (except after Ctrl-C, which returns at
-  once: nodes that run in helpers finish on their own, and their results are dropped);
+- when `Execution.run` returns or raises a node's exception, nothing of the run is still running. Ctrl-C, and a
+  fault outside any node (no memory), return at once: nodes that run in helpers finish on their own, and their
+  results are dropped;
 - after a failure nothing new starts, and every exception is kept;
 - each node runs in a copy of the caller's context variables;
 - a value is held only by the slots of the nodes that will take it.
@@ -44,6 +45,12 @@ class Trace:
         self.end = [0] * n
         self.ident = [0] * n
 
+    def copy(self) -> Trace:
+        """Return what is known now, apart from what goes on."""
+        copied = Trace(0, self.clock)
+        copied.start, copied.end, copied.ident = self.start.copy(), self.end.copy(), self.ident.copy()
+        return copied
+
 
 class Execution:
     """One run.
@@ -61,6 +68,7 @@ class Execution:
 
     __slots__ = (
         "_base",
+        "_broken",
         "_lock",
         "_parked",
         "_program",
@@ -83,6 +91,7 @@ class Execution:
         self._wake = allocate_lock()
         self._wake.acquire()
         self._parked = False
+        self._broken: BaseException | None = None
         self.core = Dispatch(rules)
         self.failures: list[tuple[int, BaseException]] = []
         """(node, exception), in the order in which they came."""
@@ -106,16 +115,28 @@ class Execution:
         """
         try:
             self._work(helping=False)
+            if self._broken is not None:
+                raise self._broken
         except BaseException:
             self.core.stop()
             raise
         finally:
-            if self.core.stopped:
-                self._slots = []
+            if self.wanted:
+                crew.withdraw(self)
+            if self.core.stopped and not self.core.running:
+                self._slots.clear()  # the frames of a traceback hold the same list
 
     def help(self) -> None:
         """Work on this run from a helper thread until nothing can be started."""
-        self._work(helping=True)
+        try:
+            self._work(helping=True)
+        except BaseException as error:  # outside any node: no memory, say. The caller must not wait for ever.
+            with self._lock:
+                self._broken = error
+                self.core.stop()
+                if self._parked:
+                    self._parked = False
+                    self._wake.release()
 
     def _work(self, *, helping: bool) -> None:
         core, lock, trace, slots = self.core, self._lock, self._trace, self._slots
@@ -137,7 +158,7 @@ class Execution:
                     chosen = core.next() if last < 0 else core.advance(last)
                 last = -1
                 if chosen is None:
-                    over = core.done
+                    over = core.done or self._broken is not None
                     if helping:
                         if over and self._parked:
                             self._parked = False

@@ -231,6 +231,25 @@ def parse_plan(data: bytes, where: str = "plan") -> Plan:
     return plan
 
 
+def checked_plan(plan: Any, where: str) -> Plan:
+    """Return a plan that was made in memory, checked like one that was read.
+
+    Raises
+    ------
+    PlanError
+        Not a plan, or one that no file could hold.
+    """
+    if not isinstance(plan, Plan):
+        raise PlanError(
+            f"is not a plan but {type(plan).__name__}",
+            where=where,
+            hint="give a Plan or the path of a plan.json",
+        )
+    checked = convert(msgspec.to_builtins(plan), Plan, where, PlanError)
+    check_plan(checked, where)
+    return plan
+
+
 def check_plan(plan: Plan, where: str) -> None:
     """Refuse what types cannot express: repeated names, ranks that are no permutation, unknown members.
 

@@ -27,7 +27,7 @@ class Prepared:
     It may be called from several threads at once.
     """
 
-    __slots__ = ("dag", "plan", "program", "rules", "threads")
+    __slots__ = ("_fingerprint", "_functions", "dag", "plan", "program", "rules", "threads")
 
     def __init__(self, dag: DAG[..., Any], program: Program, rules: Rules, plan: Plan | None) -> None:
         self.dag = dag
@@ -35,6 +35,17 @@ class Prepared:
         self.rules = rules
         self.plan = plan
         self.threads = rules.budget
+        self._functions = [node.fn for node in dag.nodes.values()]
+        self._fingerprint: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the DAG as it was prepared (one that is built by hand may have grown since)."""
+        if self._fingerprint is None:
+            from makespan.fingerprint import fingerprint
+
+            self._fingerprint = fingerprint(self.program.structure, self._functions)
+        return self._fingerprint
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run, and return the DAG's result.
@@ -76,6 +87,7 @@ class Prepared:
             execution.run()
         except KeyboardInterrupt as interrupt:
             error = interrupt
+            trace = trace.copy()  # helpers that are still in a node go on writing to the other one
         ended = trace.clock()
         failures, execution.failures = execution.failures, []
         record = record_of(self, trace, begun, ended, at, failures, interrupted=error is not None)
@@ -86,7 +98,7 @@ class Prepared:
 
 
 def prepare(dag: DAG[..., Any], plan: Plan | str | os.PathLike[str] | None, threads: int | None) -> Prepared:
-    """Check and compile; remembered on the DAG for each plan and budget (see `DAG.prepare`)."""
+    """Check and compile (see `DAG.prepare`); without a plan, remembered on the DAG for each budget."""
     if threads is not None:
         check_threads(threads)
     dag.described()
@@ -97,6 +109,10 @@ def prepare(dag: DAG[..., Any], plan: Plan | str | os.PathLike[str] | None, thre
         plan = load_plan(plan)
     else:
         where = "plan"
+        if plan is not None:
+            from makespan.plan import checked_plan
+
+            plan = checked_plan(plan, where)
     # Taken once: a DAG that grows meanwhile starts a new cache, so that this one may not hold what is old.
     cache = dag._prepared  # noqa: SLF001
     made = cache.get(threads) if plan is None else None

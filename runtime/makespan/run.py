@@ -115,7 +115,7 @@ def record_of(
     begun_nodes = set(started)
     return RunRecord(
         makespan_version=__version__,
-        dag=DagId(prepared.dag.name, prepared.dag.fingerprint, prepared.dag.target),
+        dag=DagId(prepared.dag.name, prepared.fingerprint, prepared.dag.target),
         machine=this_machine(),
         started_at=at.isoformat(timespec="milliseconds"),
         threads=prepared.threads,
