@@ -3,9 +3,9 @@
 One bare mutex for each run, taken once a node: finish the last one, decide the next, decide whether a helper
 is worth calling. The caller is worker 0. What holds, whatever happens:
 
-- when `Execution.run` returns or raises a node's exception, nothing of the run is still running. Ctrl-C, and a
-  fault outside any node (no memory), return at once: nodes that run in helpers finish on their own, and their
-  results are dropped;
+- when `Execution.run` returns, nothing of the run is still running. Ctrl-C, and a fault outside any node (no
+  memory, say), are raised at once: nodes that run in helpers finish on their own, and their results are
+  dropped;
 - after a failure nothing new starts, and every exception is kept;
 - each node runs in a copy of the caller's context variables;
 - a value is held only by the slots of the nodes that will take it.
@@ -115,8 +115,6 @@ class Execution:
         """
         try:
             self._work(helping=False)
-            if self._broken is not None:
-                raise self._broken
         except BaseException:
             self.core.stop()
             raise
@@ -125,6 +123,8 @@ class Execution:
                 crew.withdraw(self)
             if self.core.stopped and not self.core.running:
                 self._slots.clear()  # the frames of a traceback hold the same list
+        if self._broken is not None:
+            raise self._broken
 
     def help(self) -> None:
         """Work on this run from a helper thread until nothing can be started."""
