@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from makespan.errors import MissingExtraError, OptionError, ProfileError
+from makespan.errors import MissingExtraError, NoPlanError, OptionError, ProfileError
 from makespan.plan import parse_plan
 from makespan.testing import random_edges
 from makespan_optimizer.model import solve as solver
@@ -230,6 +230,11 @@ def test_without_ortools_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match="pip install"):
         optimize(ODD)
+
+
+def test_no_order_judged_in_time_is_an_error_of_its_own():
+    with pytest.raises(NoPlanError, match=r"no plan in time: .* the time limit of 1e-09 s"):
+        optimize(ODD, 2, time_limit_s=1e-9)
 
 
 def test_progress_ends_with_the_reason():

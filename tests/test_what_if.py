@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from makespan.errors import OptionError, ProfileError
+from makespan.plan import WhatIf
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.optimize import optimize
-from makespan_optimizer.what_if import default_budgets, what_if
+from makespan_optimizer.what_if import default_budgets, up_to, what_if
 from tests.builders import make_profile
 
 if TYPE_CHECKING:
@@ -68,3 +69,33 @@ def test_a_plan_answers_its_own_budget_with_itself():
     plan = optimize(WIDE, 2, what_if=[4, 2])
     assert [(row.threads, row.makespan_s) for row in plan.what_if] == [(4, 2.0), (2, plan.makespan_s)]
     assert optimize(WIDE, 2, what_if=[]).what_if == ()
+
+
+def test_one_may_always_use_fewer_threads():
+    given = [WhatIf(4, 3.2, 2.0), WhatIf(1, 6.0, 5.0), WhatIf(3, 3.0, 2.5), WhatIf(2, 4.0, 2.4)]
+    assert up_to(given) == [
+        WhatIf(4, 3.0, 2.0),
+        WhatIf(1, 6.0, 5.0),
+        WhatIf(3, 3.0, 2.5),
+        WhatIf(2, 4.0, 2.5),  # a bound for more threads holds for fewer
+    ]
+    assert up_to(up_to(given)) == up_to(given)
+    assert up_to([]) == []
+
+
+# Loops beside native work on two cores: what starts together shares the cores and the GIL.
+CROWDED = make_profile(
+    {f"n{i}": [f"n{j}" for j in (i - 3, i - 5) if j >= 0 and i % 3] for i in range(24)},
+    [1.0 + i * 7 % 5 for i in range(24)],
+    ["python", "native", "io"] * 8,
+)
+
+
+def test_more_threads_are_never_worse_in_the_answers():
+    plan = optimize(CROWDED, 5, time_limit_s=2)
+    for rows in (what_if(CROWDED, range(1, 9)), list(plan.what_if)):
+        assert len(rows) > 1
+        assert [row.makespan_s for row in rows] == sorted((row.makespan_s for row in rows), reverse=True)
+        assert [row.lower_bound_s for row in rows] == sorted((r.lower_bound_s for r in rows), reverse=True)
+        assert all(row.lower_bound_s <= row.makespan_s for row in rows)
+    assert plan.to_json() == optimize(CROWDED, 5, time_limit_s=2).to_json()

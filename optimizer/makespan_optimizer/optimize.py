@@ -11,6 +11,7 @@ import time
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from makespan.errors import NoPlanError
 from makespan.options import MAX_THREADS
 from makespan.plan import Solver, WhatIf
 from makespan_optimizer.assemble import assemble
@@ -22,7 +23,7 @@ from makespan_optimizer.options import check_budget, check_cores, check_gap, pos
 from makespan_optimizer.priorities import rules
 from makespan_optimizer.search import PROVEN, Candidate, Progress, Search
 from makespan_optimizer.solver import SolverOptions, ask_solver
-from makespan_optimizer.what_if import answer, default_budgets, quick
+from makespan_optimizer.what_if import answer, default_budgets, quick, up_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,6 +89,8 @@ def optimize(
         A node has no usable measurement.
     MissingExtraError
         OR-Tools is not installed.
+    NoPlanError
+        The time limit ended before the first order was judged.
     """
     begun = time.monotonic()
     budget = check_budget(threads, profile)
@@ -176,6 +179,12 @@ def _search(run: _Run, options: SolverOptions, asked: Sequence[int] | None) -> s
     """Run all steps; return why the search stopped."""
     search, instance = run.search, run.instance
     work = options.time_limit_s
+    if time.monotonic() >= run.begun + run.limit_s:
+        raise NoPlanError(
+            f"{len(instance):,} nodes take more than the time limit of {run.limit_s:g} s to read and bound",
+            where="no plan in time",
+            hint="raise the time limit (--time-limit, time_limit_s)",
+        )
     search.try_rules(rules(instance, run.budget, search.bound.name), _RULES_WORK * work)
     run.say("priority rules")
     _answer(run, options.seed, asked)
@@ -227,9 +236,9 @@ def _answer(run: _Run, seed: int, asked: Sequence[int] | None) -> None:
 
 
 def _finish_answers(run: _Run) -> None:
-    """Answer the budget of the plan by the plan itself."""
+    """Answer the budget of the plan by the plan itself, and each with what fewer threads reach."""
     best = run.instance.seconds(run.best[0].schedule.makespan)
     bound = min(run.instance.seconds(run.search.bound.ticks), best)
-    run.answers = [
+    run.answers = up_to(
         WhatIf(run.budget, best, bound) if given.threads == run.budget else given for given in run.answers
-    ]
+    )

@@ -1,7 +1,10 @@
-"""What another thread budget would give: the cheap half of the optimizer, for each budget.
+"""What up to so many threads would give: the cheap half of the optimizer, for each budget.
 
 Priority rules and a short multistart in the simulator, with the lower bounds. No solver: a question is
 answered in milliseconds, and a plan for the budget may be a little better still.
+
+Greedy dispatch uses every thread it may, so one more thread can make an order a little slower (Graham 1969).
+Nobody has to use it: the answer for k threads is the best of all budgets up to k that were asked.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from makespan_optimizer.schedule import width
 from makespan_optimizer.search import Progress, Search
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from makespan.profile import Profile
     from makespan_optimizer.instance import Instance
@@ -39,7 +42,7 @@ def what_if(
     seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
 ) -> list[WhatIf]:
-    """Return the makespan to expect, and a lower bound, for each thread budget.
+    """Return the makespan to expect with up to so many threads, and a lower bound, for each thread budget.
 
     Parameters
     ----------
@@ -70,7 +73,7 @@ def what_if(
         found.append(answer(search))
         if progress is not None:
             progress(_progress(search, time.monotonic() - begun))
-    return found
+    return up_to(found)
 
 
 def _after(moment: float) -> Callable[[], bool]:
@@ -102,6 +105,20 @@ def answer(search: Search) -> WhatIf:
     makespan_s = search.instance.seconds(search.found.schedule.makespan)
     bound_s = search.instance.seconds(search.bound.ticks)
     return WhatIf(search.budget, makespan_s, min(bound_s, makespan_s))
+
+
+def up_to(answers: Iterable[WhatIf]) -> list[WhatIf]:
+    """Give each budget the best makespan of all budgets up to it, in the order given.
+
+    A bound for more threads holds for fewer, so the bounds fall with the threads as well.
+    """
+    given = list(answers)
+    found = []
+    for its in given:
+        makespan_s = min(other.makespan_s for other in given if other.threads <= its.threads)
+        bound_s = max(other.lower_bound_s for other in given if other.threads >= its.threads)
+        found.append(WhatIf(its.threads, makespan_s, min(bound_s, makespan_s)))
+    return found
 
 
 def _progress(search: Search, elapsed_s: float) -> Progress:

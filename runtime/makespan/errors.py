@@ -64,6 +64,10 @@ class OptionError(MakespanError):
     """An option has a value that it cannot have: ``threads=0``, ``time_limit_s=nan``."""
 
 
+class NoPlanError(MakespanError):
+    """The time limit ended before the first order was judged (command line: exit code 3)."""
+
+
 class MissingExtraError(MakespanError):
     """A part of makespan needs a package that is not installed; the hint is the pip line."""
 

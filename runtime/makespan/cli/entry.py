@@ -1,19 +1,22 @@
 """``main``: from the words of a command line to an exit code.
 
-Every way out of a verb ends here: its own exit code, bad input (2, one line), Ctrl-C (130), a reader of
-stdout that has gone (0), and a fault of makespan (70, with its traceback).
+Every way out of a verb ends here: its own exit code, bad input (2, one line), no plan in time (3), Ctrl-C
+(130), a reader of stdout that has gone (0, unless the verb judges), and a fault of makespan (70, with its
+traceback).
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from makespan.cli.codes import Exit
 from makespan.cli.parser import HelpWanted, UsageError, top_parser, verb_module, verb_parser
 from makespan.cli.terminal import ReaderGoneError, Terminal
-from makespan.errors import MakespanError
+from makespan.errors import MakespanError, NoPlanError
 
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv : sequence of str, optional
         The words after ``makespan``; those of this process when omitted.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    code = _main(list(sys.argv[1:] if argv is None else argv))
+    if argv is None and code == Exit.INTERRUPTED:  # the process ends now: one more must not change how
+        with suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return code
+
+
+def _main(words: list[str]) -> int:
     terminal = Terminal(verbose="-v" in words or "--verbose" in words)
     try:
         try:
@@ -53,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif isinstance(tail := getattr(error, "traceback_tail", None), str):
             terminal.note(tail)
         terminal.error(str(error))
-        return Exit.USAGE
+        return Exit.NO_PLAN if isinstance(error, NoPlanError) else Exit.USAGE
     except Exception as error:
         terminal.note(_traceback(error))
         terminal.error(f"a fault of makespan itself: {type(error).__name__}: {error}")

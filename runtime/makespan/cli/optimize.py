@@ -86,12 +86,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     from makespan_optimizer.optimize import optimize
 
     asked = given(options, "threads", "cores", "seed", "workers", "gap", "deterministic", "first_call")
-    try:
-        with Progress(terminal) as progress:
-            plan = optimize(profile, **asked, progress=shower(progress))
-    except TimeoutError as error:
-        terminal.error(f"no plan in time: {error}" if str(error) else "no plan in time")
-        return Exit.NO_PLAN
+    with Progress(terminal) as progress:
+        plan = optimize(profile, **asked, progress=shower(progress))
     if options.output != "-":
         plan.save(options.output, force=options.force)
     if options.json or options.output == "-":

@@ -1,4 +1,7 @@
-"""``makespan what-if PROFILE --threads 1..16``: say whether more threads would help."""
+"""``makespan what-if PROFILE --threads 1..16``: say whether more threads would help.
+
+A row tells what up to so many threads reach: one may always use fewer.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         terminal.emit_json([_as_json(row, rows[0]) for row in rows])
     else:
         terminal.emit(table(rows))
+        terminal.say("each row: the best makespan expected with up to so many threads")
     return Exit.OK
 
 
