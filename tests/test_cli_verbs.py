@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
 import threading
 import types
@@ -15,9 +16,10 @@ import pytest
 
 from makespan.cli import check, main
 from makespan.cli.codes import Exit
+from makespan.errors import MakespanError, OptionError
 from makespan.plan import load_plan
 from makespan.profile import load_profile
-from makespan.record import load_record, parse_record
+from makespan.record import RunRecord, load_record, parse_record
 from tests.builders import make_profile
 from tests.cli_tools import PIPELINE, Outcome
 
@@ -202,12 +204,19 @@ def test_a_profile_from_elsewhere_is_flagged(cli, folder):
 def test_no_plan_in_time_is_3(cli, files, monkeypatch):
     from makespan_optimizer import optimize
 
-    def late(*_args, **_options):
-        raise TimeoutError
+    done = cli("optimize", "-o", "late.json", "--time-limit", "0.000001")
+    assert (done.code, done.out) == (Exit.NO_PLAN, "")
+    assert done.err.startswith(
+        "makespan: error: no plan in time: 5 nodes take more than the time limit of 1e-06"
+    )
+    assert done.err.endswith("(raise the time limit (--time-limit, time_limit_s))\n")
+    assert not (files / "late.json").exists()
 
-    monkeypatch.setattr(optimize, "optimize", late)
-    done = cli("optimize")
-    assert (done.code, done.err) == (Exit.NO_PLAN, "makespan: error: no plan in time\n")
+    def stray(*_args, **_options):
+        raise TimeoutError("a network file")
+
+    monkeypatch.setattr(optimize, "optimize", stray)
+    assert cli("optimize").code == Exit.INTERNAL
 
 
 def test_what_if_prints_a_row_for_each_budget(cli, files):
@@ -271,6 +280,10 @@ def test_a_bad_word_of_a_nodes_own_is_still_the_nodes(cli, folder):
     )
     (folder / "pipeline.py").write_text(text)
     assert cli("run", "pipeline:news", "--args", '{"fail": true}').code == Exit.JUDGED
+    words = ("--args", '{"fail": true}', "--runs", 1, "--sampler", "clocks")
+    done = cli("profile", "pipeline:news", *words)
+    assert done.code == Exit.JUDGED
+    assert "in node 'fetch'" in done.err
 
 
 def test_ctrl_c_is_130_and_leaves_a_record(cli, folder):
@@ -297,16 +310,37 @@ def test_a_plan_of_another_machine_is_flagged_and_used(cli, files):
     assert "warning: plan.json was made for another machine (CPU: abacus there" in done.err
 
 
-def test_a_second_ctrl_c_does_not_stop_the_writing():
-    import signal
-
-    from makespan.cli.run import _undisturbed
+def test_ctrl_c_is_heard_once_and_again_when_it_was_swallowed(monkeypatch):
+    from makespan.cli import ctrl_c
 
     assert threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGINT)
-    with _undisturbed(wanted=True):
+    with ctrl_c.HeardOnce() as heard:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        monkeypatch.setattr(ctrl_c, "AGAIN_S", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        heard.deaf = True
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("place", ["makespan.run.this_machine", "makespan.record.RunRecord.save"])
+def test_ctrl_c_after_the_last_node_does_not_cost_the_record(cli, folder, monkeypatch, place):
+    """The first one, while the record is built or written: the run is over, there is nothing to end."""
+    module, _, name = place.rpartition(".")
+    owner = importlib.import_module(module) if module == "makespan.run" else RunRecord
+    true = getattr(owner, name)
+
+    def disturbed(*args, **options):
+        signal.raise_signal(signal.SIGINT)
+        return true(*args, **options)
+
+    monkeypatch.setattr(owner, name, disturbed)
+    assert cli("run", "pipeline:news").code == Exit.OK
+    assert load_record("run.json").status == "ok"
 
 
 # -- report --------------------------------------------------------------------------------------------
@@ -483,6 +517,25 @@ def test_demo(cli, monkeypatch):
     done = cli("demo", "-o", "there", "--threads", 2, "--json")
     assert json.loads(done.out) == {"folder": "there", "threads": 2}
     assert "the example's own words" in done.err
+
+
+def test_a_demo_whose_results_differ_is_judged(cli, monkeypatch):
+    import makespan_optimizer.demo as package
+
+    def demo(folder, *, say, **_options):
+        if folder == "lacks":
+            raise MakespanError("this installation lacks it")
+        say("first")
+        raise (OptionError if folder == "bad" else MakespanError)("something else", where="plan, run 2")
+
+    monkeypatch.setattr(package, "demo", demo)
+    done = cli("demo")
+    assert done.code == Exit.JUDGED
+    assert done.err.endswith(
+        "makespan: error: a result differs from the sequential one: plan, run 2: something else\n"
+    )
+    assert cli("demo", "-o", "bad").code == Exit.USAGE
+    assert cli("demo", "-o", "lacks").code == Exit.USAGE
 
 
 # -- bad input that every verb with such a word refuses ------------------------------------------------

@@ -6,12 +6,13 @@ was altered; the target does not import).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan.cli import options as opt
 from makespan.cli.codes import Exit
 from makespan.cli.target import load_target
-from makespan.cli.terminal import stdout_kept_clean
+from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
 from makespan.errors import PlanError
 from makespan.machine import this_machine
 from makespan.plan import load_plan
@@ -65,10 +66,11 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     with stdout_kept_clean(wanted=True):
         dag = load_target(options.target)
     verdict = judge(plan, dag, profile, where=options.plan, any_machine=options.any_machine)
-    if options.json:
-        terminal.emit_json(verdict._asdict())
-    elif not (options.quiet and verdict.fits):
-        terminal.emit(_text(verdict))
+    with suppress(ReaderGoneError):  # the exit code is the verdict, read or not
+        if options.json:
+            terminal.emit_json(verdict._asdict())
+        elif not (options.quiet and verdict.fits):
+            terminal.emit(_text(verdict))
     return Exit.OK if verdict.fits else Exit.JUDGED
 
 

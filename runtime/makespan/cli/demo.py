@@ -8,6 +8,7 @@ from makespan.cli import options as opt
 from makespan.cli.codes import Exit
 from makespan.cli.progress import Progress
 from makespan.cli.terminal import stdout_kept_clean
+from makespan.errors import MakespanError
 
 if TYPE_CHECKING:
     import argparse
@@ -48,21 +49,32 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     from makespan_optimizer.demo import demo
 
     more = {} if options.time_limit is None else {"time_limit_s": options.time_limit}
+    begun = False
     with Progress(terminal) as progress, stdout_kept_clean(options.json):
 
         def say(text: str) -> None:
+            nonlocal begun
+            begun = True
             progress.clear()
             terminal.say(text)
 
-        result = demo(
-            options.output,
-            threads=options.threads,
-            repeats=options.repeats,
-            progress=progress.count,
-            say=say,
-            force=options.force,
-            **more,
-        )
+        try:
+            result = demo(
+                options.output,
+                threads=options.threads,
+                repeats=options.repeats,
+                progress=progress.count,
+                say=say,
+                force=options.force,
+                **more,
+            )
+        except MakespanError as error:
+            # Bad input has a type of its own, or is found before the first step.
+            if type(error) is not MakespanError or not begun:
+                raise
+            progress.clear()
+            terminal.error(f"a result differs from the sequential one: {error}")
+            return Exit.JUDGED
     if options.json:
         terminal.emit_json(result)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,8 @@ from makespan.cli.inputs import check_args, read_args
 from makespan.cli.progress import Progress
 from makespan.cli.reading import heed_profile_warnings, read_profile
 from makespan.cli.target import load_target
-from makespan.cli.terminal import stdout_kept_clean
-from makespan.errors import MakespanError, ProfileError
+from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
+from makespan.errors import ProfileError
 
 if TYPE_CHECKING:
     import argparse
@@ -79,10 +80,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
                 raise
             profile = partial
             interrupted = True
-        except MakespanError:
-            raise
         except BaseException as error:
-            if not _is_a_nodes(error):
+            if not _is_a_nodes(error):  # one of our own types may still be a node's
                 raise
             from makespan.cli.tracebacks import users_traceback
 
@@ -100,7 +99,8 @@ def _write(profile: Profile, options: argparse.Namespace, terminal: Terminal) ->
     if options.output != "-":
         profile.save(options.output, force=options.force)
     if options.json or options.output == "-":
-        terminal.emit(profile.to_json())
+        with suppress(ReaderGoneError):  # an interrupted profile is one, read or not
+            terminal.emit(profile.to_json())
     else:
         terminal.say(profile.summary())
     if options.output != "-":

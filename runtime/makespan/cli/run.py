@@ -6,22 +6,20 @@ to see.
 
 from __future__ import annotations
 
-import signal
-import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from makespan.cli import options as opt
 from makespan.cli.codes import Exit
+from makespan.cli.ctrl_c import HeardOnce
 from makespan.cli.inputs import check_args, read_args
 from makespan.cli.target import load_target
-from makespan.cli.terminal import stdout_kept_clean
+from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
 from makespan.errors import PlanError
 from makespan.machine import this_machine
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
     from makespan.cli.terminal import Terminal
     from makespan.plan import Plan
@@ -54,17 +52,20 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     args, kwargs = read_args(options.args)
     opt.ready_output(options.output, "makespan-run", force=options.force)
     plan = _read_plan(options.plan, terminal)
-    to_stdout = options.output == "-" or options.json
-    with stdout_kept_clean(to_stdout):
-        dag = load_target(options.target)
-        check_args(dag, args, kwargs)
-        try:
-            prepared = dag.prepare(plan, options.threads)
-        except PlanError as error:
-            raise PlanError(error.problem, where=options.plan, hint=error.hint) from error
-        ended = prepared.run(*args, **kwargs)
-    with _undisturbed(ended.record.status == "interrupted"):
-        return _close(ended, options, terminal)
+    with HeardOnce() as ctrl_c:
+        to_stdout = options.output == "-" or options.json
+        with stdout_kept_clean(to_stdout) as kept:
+            dag = load_target(options.target)
+            check_args(dag, args, kwargs)
+            try:
+                prepared = dag.prepare(plan, options.threads)
+            except PlanError as error:
+                raise PlanError(error.problem, where=options.plan, hint=error.hint) from error
+            ended = prepared.run(*args, **kwargs)
+            ctrl_c.deaf = True
+            if ended.record.status == "interrupted":
+                terminal.out = kept.for_good()  # nodes in helper threads still run, and may print
+        return _close(ended, options, terminal, ctrl_c)
 
 
 def _read_plan(path: str | None, terminal: Terminal) -> Plan | None:
@@ -79,7 +80,7 @@ def _read_plan(path: str | None, terminal: Terminal) -> Plan | None:
     return plan
 
 
-def _close(ended: Run, options: argparse.Namespace, terminal: Terminal) -> int:
+def _close(ended: Run, options: argparse.Namespace, terminal: Terminal, ctrl_c: HeardOnce) -> int:
     """Show the failure before anything else can fail, then write the record."""
     status = ended.record.status
     if status == "failed" and ended.error is not None:
@@ -88,8 +89,10 @@ def _close(ended: Run, options: argparse.Namespace, terminal: Terminal) -> int:
         terminal.note(users_traceback(ended.error))
     if options.output != "-":
         ended.save(options.output, force=options.force)
+    ctrl_c.deaf = status == "interrupted"  # what is left may wait for a reader: the first Ctrl-C ends that
     if options.json or options.output == "-":
-        terminal.emit(ended.record.to_json())
+        with suppress(ReaderGoneError):  # how the run went is told by the exit code all the same
+            terminal.emit(ended.record.to_json())
     else:
         terminal.say(ended.summary())
     if options.output != "-":
@@ -102,16 +105,3 @@ def _close(ended: Run, options: argparse.Namespace, terminal: Terminal) -> int:
         terminal.error(f"{'a node' if len(ended.record.failures) == 1 else 'nodes'} raised: {names}")
         return Exit.JUDGED
     return Exit.OK
-
-
-@contextmanager
-def _undisturbed(wanted: bool) -> Iterator[None]:
-    """Ignore a second Ctrl-C while the record is written: the first one has done its work."""
-    if not wanted or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before: Any = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

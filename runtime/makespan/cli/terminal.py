@@ -42,6 +42,8 @@ class Terminal:
         self.quiet = quiet
         self.verbose = verbose
         self.color = color
+        self.out: TextIO | None = None
+        """Where data goes, when that is not ``sys.stdout``."""
 
     def say(self, text: str) -> None:
         """Write prose to stderr, unless quiet."""
@@ -86,24 +88,25 @@ class Terminal:
         OptionError
             Stdout cannot be written (a full disk), or a picture would go to a terminal.
         """
-        if sys.stdout is None:  # started with ">&-"
+        out = self.out or sys.stdout
+        if out is None:  # started with ">&-"
             raise OptionError("is closed", where="standard output")
         try:
             if isinstance(data, str):
-                _write_text(sys.stdout, data if data.endswith("\n") else f"{data}\n")
+                _write_text(out, data if data.endswith("\n") else f"{data}\n")
             else:
-                if is_tty(sys.stdout) and b"\x00" in data[:1024]:
+                if is_tty(out) and b"\x00" in data[:1024]:
                     raise OptionError(
                         "a picture cannot be shown on a terminal", where="-", hint="-o FILE, or a pipe"
                     )
-                sys.stdout.flush()
-                sys.stdout.buffer.write(data)
-            sys.stdout.flush()
+                out.flush()
+                out.buffer.write(data)
+            out.flush()
         except BrokenPipeError:
-            _abandon_stdout()
+            _abandon(out)
             raise ReaderGoneError from None
         except OSError as error:
-            _abandon_stdout()
+            _abandon(out)
             raise OptionError(f"cannot write: {error.strerror or error}", where="standard output") from error
 
     def emit_json(self, value: Any) -> None:
@@ -123,38 +126,66 @@ def _write_text(stream: TextIO, text: str) -> None:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def _abandon_stdout() -> None:
-    """Point stdout to nowhere, so that the flush at exit finds nothing to complain about."""
+def _abandon(out: TextIO) -> None:
+    """Point a stream to nowhere, so that the flush at exit finds nothing to complain about."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, out.fileno())
         os.close(nowhere)
 
 
+class KeptStdout:
+    """Stdout as it was before it was turned to stderr; see `stdout_kept_clean`."""
+
+    def __init__(self, stream: TextIO | None, descriptor: int | None) -> None:
+        self._stream = stream
+        self._descriptor = descriptor
+        self.stays_turned = False
+
+    def for_good(self) -> TextIO | None:
+        """Leave stdout turned, and return a stream for our data: user code goes on printing."""
+        self.stays_turned = True
+        if self._stream is None or self._descriptor is None:
+            return self._stream
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            if self._stream.fileno() == 1:
+                self._stream.flush()
+                return open(  # noqa: PTH123 (a descriptor)
+                    os.dup(self._descriptor),
+                    "w",
+                    encoding=self._stream.encoding,
+                    errors=self._stream.errors,
+                )
+        return self._stream
+
+
 @contextlib.contextmanager
-def stdout_kept_clean(wanted: bool) -> Iterator[None]:
+def stdout_kept_clean(wanted: bool) -> Iterator[KeptStdout]:
     """Send what the user's code prints to stderr, as long as stdout is to carry our data.
 
     Child processes and C libraries write to descriptor 1 itself, so that one is turned too.
     """
-    if not wanted:
-        yield
-        return
     ours = sys.stdout
-    kept: int | None = None
+    if not wanted:
+        yield KeptStdout(ours, None)
+        return
+    descriptor: int | None = None
     with contextlib.suppress(OSError, ValueError, AttributeError):
         ours.flush()
-        kept = os.dup(1)
+        descriptor = os.dup(1)
         os.dup2(2, 1)
     sys.stdout = sys.stderr
+    kept = KeptStdout(ours, descriptor)
     try:
-        yield
+        yield kept
     finally:
-        sys.stdout = ours
-        if kept is not None:
-            with contextlib.suppress(OSError, ValueError):
-                os.dup2(kept, 1)
-            os.close(kept)
+        if not kept.stays_turned:
+            sys.stdout = ours
+        if descriptor is not None:
+            if not kept.stays_turned:
+                with contextlib.suppress(OSError, ValueError):
+                    os.dup2(descriptor, 1)
+            os.close(descriptor)
 
 
 def is_tty(stream: Any) -> bool:

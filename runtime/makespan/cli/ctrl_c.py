@@ -1,0 +1,71 @@
+"""Ctrl-C while a DAG runs: the first one ends the run, and no other one can cost the record.
+
+The stack of the interrupted thread tells: while nodes run, Ctrl-C ends the run; once the record is being built
+or written, the run is over and there is nothing left to end.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from makespan.executor import Execution
+from makespan.run import record_of
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+AGAIN_S = 1.0  # who still waits after this has code that swallowed the first one: the next one counts again
+
+_NODES = Execution.run.__code__
+_RECORD = record_of.__code__
+
+
+class HeardOnce:
+    """A SIGINT handler around a run, as a context manager.
+
+    Attributes
+    ----------
+    deaf : bool
+        Ctrl-C is ignored from now on: the record is being written.
+    """
+
+    def __init__(self) -> None:
+        self.deaf = False
+        self._heard_at = -math.inf
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            before = signal.getsignal(signal.SIGINT)
+            if callable(before):  # else it is ignored (a background job) or ends the process, as was wished
+                self._before = before
+                signal.signal(signal.SIGINT, self._hear)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.deaf or now - self._heard_at < AGAIN_S:
+            return
+        if _is_on_stack(_RECORD, frame) and not _is_on_stack(_NODES, frame):
+            return
+        self._heard_at = now
+        # Raises KeyboardInterrupt, unless the user's code has a handler of its own.
+        self._before(number, frame)
+
+
+def _is_on_stack(code: object, frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code is code:
+            return True
+        frame = frame.f_back
+    return False
