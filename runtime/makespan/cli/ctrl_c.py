@@ -1,7 +1,7 @@
 """Ctrl-C while a DAG runs: the first one ends the run, and no other one can cost the record.
 
-The stack of the interrupted thread tells: while nodes run, Ctrl-C ends the run; once the record is being built
-or written, the run is over and there is nothing left to end.
+The stack of the interrupted thread tells: while nodes run, Ctrl-C ends the run; once the record is being
+built or written, the run is over and there is nothing left to end.
 """
 
 from __future__ import annotations
