@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from makespan import DAG, DescribeError
-from makespan.placeholder import INPUT, Placeholder, holds_placeholder, label, parts
+from makespan.placeholder import INPUT, Placeholder, Unpacked, holds_placeholder, label, parts
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_keys_of_any_kind_and_the_label_shows_words_and_numbers_only(x):
 def test_unpacking_a_known_number_of_values():
     pair = DAG("d").add(divmod, 7, 2, outputs=2)
     quotient, rest = pair
-    assert [parts(p)[2] for p in (quotient, rest)] == [(0,), (1,)]
+    assert [parts(p)[2] for p in (quotient, rest)] == [(Unpacked(0, 2),), (Unpacked(1, 2),)]
     assert len(pair) == 2
     with pytest.raises(ValueError, match="not enough values"):
         _a, _b, _c = pair

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from makespan.arguments import reference, references
+from makespan.arguments import reference, references, refuse_function
 from makespan.errors import DescribeError
 from makespan.options import NO_OPTIONS, Options, check_name, function_name, make_options
 from makespan.place import caller_place
-from makespan.placeholder import INPUT, Placeholder
+from makespan.placeholder import INPUT, Opaque, Placeholder, holds_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +71,7 @@ class DagInput(msgspec.Struct, frozen=True, eq=False):
         return f"<DagInput {self.name!r}>"
 
 
-class Building:
+class Building(Opaque):
     """What `makespan.DAG` knows, and how it grows."""
 
     def __init__(self, name: str = "dag") -> None:
@@ -85,6 +85,9 @@ class Building:
         self._has_output = False
         self._uses: dict[str, int] = {}
         self._prefixes: set[str] = set()
+        self._known: dict[int, Any] = {}
+        self._functions: dict[int, Any] = {}
+        """Constants and functions searched for results since the last check, by identity, kept alive."""
         self._structure: Structure | None = None
         self._fingerprint: str | None = None
         self._prepared: dict[Any, Prepared] = {}
@@ -107,6 +110,10 @@ class Building:
         if not isinstance(name, str) or not name.isidentifier():
             raise DescribeError(
                 f"an input cannot be named {name!r}", where=caller_place(), hint="use an identifier"
+            )
+        if holds_placeholder(default):
+            raise DescribeError(
+                f"the default of the input {name!r} holds a result", where=caller_place(), hint="use a value"
             )
         if name in self._inputs:
             raise DescribeError(f"two inputs are named {name!r}", where=caller_place())
@@ -141,7 +148,7 @@ class Building:
         after : iterable of results or names
             Nodes to wait for without taking their results; names may be of nodes added later.
         lock : str or iterable of str
-            Nodes that share a lock never overlap.
+            Nodes that share a lock never overlap within one run.
         exclusive : bool
             Runs alone.
         tags : str or iterable of str
@@ -176,15 +183,21 @@ class Building:
     ) -> Any:
         """Add a node whose options are made already (what ``@node`` and `add` share)."""
         if getattr(type(fn), "is_node_function", False):  # its options hold where this call says nothing
+            call = fn._call  # type: ignore[attr-defined]  # noqa: SLF001
             fn, base = fn.__makespan_node__  # type: ignore[attr-defined]
             options = base.joined(options)
-        if not callable(fn):
-            raise DescribeError(f"{fn!r} is not callable", where=place)
+            name = call.get("name") if name is None else name
+            earlier = self._waited_for(call.get("after", ()), prefix, place)
+        else:
+            earlier = ()
+        if id(fn) not in self._functions:
+            refuse_function(fn, place)
+            self._functions[id(fn)] = fn
         if kwargs and not all(isinstance(key, str) for key in kwargs):
             raise DescribeError("keyword arguments are named by strings", where=place)
-        positional = tuple([reference(value, self, place) for value in args])
-        keywords = {key: reference(value, self, place) for key, value in kwargs.items()}
-        names = self._waited_for(after, place)
+        positional = tuple([reference(value, self, place, self._known) for value in args])
+        keywords = {key: reference(value, self, place, self._known) for key, value in kwargs.items()}
+        names = earlier + self._waited_for(after, prefix, place)
         with self._lock:
             unique = self._name_for(fn, name, prefix, place)  # last: a call that is refused takes no name
             self._nodes[unique] = Node(unique, fn, positional, keywords, names, options, place)
@@ -235,7 +248,7 @@ class Building:
         self._prefixes.add(found)
         return found + "."
 
-    def _waited_for(self, after: Any, place: str) -> tuple[str, ...]:
+    def _waited_for(self, after: Any, prefix: str, place: str) -> tuple[str, ...]:
         if type(after) is tuple and not after:
             return ()
         wrong = DescribeError("'after' takes results or names of nodes", where=place)
@@ -248,7 +261,7 @@ class Building:
         names = []
         for item in items:
             if isinstance(item, str):
-                names.append(item)
+                names.append(prefix + item)
                 continue
             found = references(reference(item, self, place)) if type(item) is Placeholder else []
             if not found or found[0].is_input:
@@ -258,7 +271,8 @@ class Building:
 
     def _name_for(self, fn: Callable[..., Any], name: str | None, prefix: str, place: str) -> str:
         if name is None:
-            return self.unused(prefix + function_name(fn), self._nodes)
+            own = check_name("function", function_name(fn), lambda: place)
+            return self.unused(prefix + own, self._nodes)
         name = prefix + check_name("node", name, lambda: place)
         if name in self._nodes:
             other = self._nodes[name].place
@@ -282,4 +296,5 @@ class Building:
         """Drop what a failed description left."""
         self._nodes, self._uses, self._prefixes = {}, {}, set()
         self._output, self._has_output = None, False
+        self._known, self._functions = {}, {}
         self._changed()

@@ -32,8 +32,8 @@ from makespan.graph import DAG
 from makespan.inline import Scope, bind, is_describing, scope
 from makespan.options import Options, function_name, make_options
 from makespan.place import caller_place, function_place
-from makespan.placeholder import INPUT, Placeholder, label
-from makespan.returned import outputs_of
+from makespan.placeholder import INPUT, Placeholder, label, shown_placeholder
+from makespan.returned import outputs_of, returns_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -63,15 +63,15 @@ class NodeFunction(Generic[P, R]):
         self.__makespan_node__ = (fn, options)
         self._call = call or {}
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function; within a description, record a node instead."""
         fn, options = self.__makespan_node__
         now = scope.get()
         if now is None:
             for value in (*args, *kwargs.values()):
-                if type(value) is Placeholder:
+                if found := shown_placeholder(value):
                     raise DescribeError(
-                        f"{function_name(fn)!r} got {label(value)}, but no DAG is being described",
+                        f"{function_name(fn)!r} got {label(found[0])}, but no DAG is being described",
                         where=caller_place(),
                         hint="call it inside a function under @dag, or use DAG.add",
                     )
@@ -170,7 +170,7 @@ def node(
     Parameters
     ----------
     lock : str or iterable of str
-        Nodes that share a lock never overlap: ``lock="matplotlib"``.
+        Nodes that share a lock never overlap within one run: ``lock="matplotlib"``.
     exclusive : bool
         Runs alone.
     tags : str or iterable of str
@@ -192,8 +192,10 @@ def node(
             return NodeFunction(inner, base.joined(options), fn._call)  # noqa: SLF001
         if isinstance(fn, classmethod) or not callable(fn):
             _refuse_function("@node", fn, "options are named: @node(lock='…'); @classmethod goes above @node")
-        if getattr(getattr(fn, "__code__", None), "co_flags", 0) & _ASYNC:
-            _refuse_function("@node", fn, "await inside a plain function: asyncio.run(…)")
+        if type(fn) is Placeholder:
+            _refuse_function("@node", fn, "call it inside a node")
+        if late := returns_late(fn):
+            _refuse_function("@node", fn, late[1])
         if options.outputs is None and (count := outputs_of(fn)) is not None:
             return NodeFunction(fn, msgspec.structs.replace(options, outputs=count))
         return NodeFunction(fn, options)

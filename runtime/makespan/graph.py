@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, cast
 
-from makespan.arguments import reference, references
+from makespan.arguments import reference, references, refuse_changed
 from makespan.building import Building, DagInput, Node
 from makespan.errors import DescribeError, did_you_mean
 from makespan.options import Options, check_threads, function_name, make_options
@@ -150,6 +150,8 @@ class DAG(Building, Generic[P, R]):
                             where=function_place(self._function) or self.name,
                             hint=did_you_mean(ref.name, self._nodes),
                         )
+                refuse_changed(self.name, nodes, self._output)
+                self._known, self._functions = {}, {}
                 self._structure = structure
         return structure
 
@@ -184,7 +186,7 @@ class DAG(Building, Generic[P, R]):
 
     # -- what can be done with it --------------------------------------------------------------------------
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it in parallel, in the default order, and return its result.
 
         Within the description of another DAG, its nodes become part of that one.
@@ -219,6 +221,7 @@ class DAG(Building, Generic[P, R]):
 
     def run(
         self,
+        /,
         *args: Any,
         plan: Plan | str | os.PathLike[str] | None = None,
         threads: int | None = None,
@@ -241,6 +244,7 @@ class DAG(Building, Generic[P, R]):
 
     def profile(
         self,
+        /,
         *args: Any,
         runs: int = 5,
         progress: Callable[[int, int, str], None] | None = None,

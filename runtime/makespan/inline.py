@@ -21,7 +21,7 @@ import msgspec
 from makespan.arguments import Ref, Tree
 from makespan.errors import DescribeError, did_you_mean
 from makespan.place import caller_place
-from makespan.placeholder import Placeholder
+from makespan.placeholder import Placeholder, shown_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,14 +76,25 @@ def inlined(inner: DAG[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any])
 def _copied(inner: DAG[..., Any], outer: DAG[..., Any], prefix: str, given: Mapping[str, Any]) -> Any:
     """Add the nodes of a DAG that was built by hand to another one."""
 
-    def placed(value: Any) -> Any:
+    def placed(value: Any, place: str) -> Any:
         if type(value) is Ref:
             found = given[value.name] if value.is_input else Placeholder(outer, prefix + value.name)
             for key in value.path:
-                found = found[key]
+                try:
+                    found = found[key]
+                except DescribeError:
+                    raise
+                except Exception as error:
+                    which = repr(key) if type(key) in {str, int} else f"a {type(key).__name__}"
+                    raise DescribeError(
+                        f"the input {value.name!r} of {inner.name!r} cannot be indexed by {which} "
+                        f"({type(error).__name__})",
+                        where=place,
+                        hint="hand over a value that has it",
+                    ) from error
             return found
         if type(value) is Tree:
-            return value.make([placed(item) for item in value.items])
+            return value.make([placed(item, place) for item in value.items])
         return value
 
     structure = inner.check()
@@ -92,15 +103,15 @@ def _copied(inner: DAG[..., Any], outer: DAG[..., Any], prefix: str, given: Mapp
         its = nodes[i]
         outer.record(
             its.fn,
-            [placed(value) for value in its.args],
-            {key: placed(value) for key, value in its.kwargs.items()},
+            [placed(value, its.place) for value in its.args],
+            {key: placed(value, its.place) for key, value in its.kwargs.items()},
             name=its.name,
             prefix=prefix,
-            after=[prefix + name for name in its.after],
+            after=its.after,  # its prefix is added as to any name within a sub-DAG
             options=its.options,
             place=its.place,
         )
-    return placed(inner.output)
+    return placed(inner.output, caller_place())
 
 
 def bind(target: DAG[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -120,7 +131,7 @@ def bind(target: DAG[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
     target.described()
     given = _matched(target, args, kwargs, None)
     for name, value in given.items():
-        if type(value) is Placeholder:
+        if shown_placeholder(value):  # a full search would cost more than many a run
             raise DescribeError(
                 f"the input {name!r} of {target.name!r} is given a placeholder, not a value",
                 where=caller_place(),

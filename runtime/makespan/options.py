@@ -21,7 +21,7 @@ class Options(msgspec.Struct, frozen=True):
     Attributes
     ----------
     locks : tuple of str
-        Named mutual exclusions: nodes that share one never overlap.
+        Named mutual exclusions: nodes that share one never overlap within one run.
     exclusive : bool
         The node runs alone.
     tags : tuple of str
@@ -49,6 +49,7 @@ class Options(msgspec.Struct, frozen=True):
 
 
 NO_OPTIONS = Options()
+_NONE: Any = ()
 
 
 def make_options(
@@ -67,7 +68,7 @@ def make_options(
     DescribeError
         A lock or tag that is no string, outputs below 1, a hint that is not a duration.
     """
-    if not lock and not tags and not exclusive and outputs is None and hint_s is None:
+    if lock is _NONE and tags is _NONE and exclusive is False and outputs is None and hint_s is None:
         return NO_OPTIONS
     if not isinstance(exclusive, bool):
         raise DescribeError(f"exclusive is True or False, not {exclusive!r}", where=where())

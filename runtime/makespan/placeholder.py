@@ -8,18 +8,29 @@ place. Two things cannot be seen: ``x is None``, and ``repr(x)``, which debugger
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Any, NoReturn
+import sys
+import types
+from collections import OrderedDict, deque
+from functools import partial
+from gc import get_referents
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from makespan.errors import DescribeError
 from makespan.place import caller_place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 
 # Inputs live beside nodes; a character that no identifier has keeps their names apart.
 INPUT = "\x00input:"
+
+
+class Unpacked(NamedTuple):
+    """A step of a path: one of the values of ``a, b = split(page)``, which must be `of` in all."""
+
+    at: int
+    of: int
 
 
 class Placeholder:
@@ -52,7 +63,7 @@ class Placeholder:
                 f"say @node(outputs=2) where {_short(self)} is defined, annotate it '-> tuple[A, B]', "
                 "or index the result: x[0], x[1]",
             )
-        return iter([self[i] for i in range(self.__outputs)])
+        return iter([self[Unpacked(i, self.__outputs)] for i in range(self.__outputs)])
 
     def __len__(self) -> int:
         if self.__outputs is None:
@@ -139,52 +150,141 @@ def _short(placeholder: Placeholder) -> str:
     _, name, path = parts(placeholder)
     # Only keys that are plain words or numbers are shown: others are values of the user's.
     return repr(name.removeprefix(INPUT)) + "".join(
-        f"[{key!r}]" if type(key) in {str, int} else "[…]" for key in path
+        f"[{key!r}]" if type(key) in {str, int} else f"[{key.at}]" if type(key) is Unpacked else "[…]"
+        for key in path
     )
 
 
-_LEAVES = frozenset({str, bytes, int, float, bool, complex, type(None), type(Ellipsis)})
+class Opaque:
+    """Base of what is never looked into: a DAG."""
+
+    __slots__ = ()
+
+
+LEAVES = frozenset({str, bytes, int, float, bool, complex, type(None), type(Ellipsis)})
+PLAIN = frozenset({list, tuple, dict, set, frozenset})
+_MAPPINGS: tuple[dict[str, int], ...] = ({}, OrderedDict())
+VIEWS = tuple(type(view) for one in _MAPPINGS for view in (one.keys(), one.values(), one.items()))
+_CONTAINERS = (
+    *PLAIN,
+    deque,
+    slice,
+    types.MappingProxyType,
+    partial,
+    types.MethodType,
+    types.BuiltinFunctionType,
+    types.CellType,
+    *VIEWS,
+)
+_SHUT = (type, types.ModuleType, types.CodeType, types.FrameType, types.TracebackType, Opaque)
+_LEVELS = 2  # of attributes: an object's own, and those of the objects they hold
+_ATTRIBUTES = 100_000  # looked at in one search; a model or a data frame has more than a user put there
+# Read from the type itself: a metaclass may answer to anything.
+_order: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+_own: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
+
+
+def search(value: Any, *, once: bool, seen: set[int]) -> tuple[Any, int]:
+    """Look for a placeholder (with `once`, for an iterator too: a second run would find it used up).
+
+    Containers, data classes, partials and bound methods are walked to any depth. Other objects (attributes,
+    slots, closures and defaults of functions) are opened two levels deep and up to 100,000 attributes, so
+    that a large model handed over as a constant costs little; a result hidden deeper is not found.
+    No code of the user's runs: what an object holds is asked of the garbage collector.
+
+    Parameters
+    ----------
+    seen : set of int
+        Identities that need no second look, added to; whoever shares it keeps the objects alive.
+
+    Returns
+    -------
+    (found or None, number of things looked at)
+    """
+    items, walked, left = [value], 0, _ATTRIBUTES
+    kinds: dict[int, str] = {}
+    known = seen
+    for level in range(_LEVELS + 1):
+        deeper: list[Any] = []
+        while items:
+            item = items.pop()
+            kind = type(item)
+            if kind in LEAVES:
+                continue
+            if kind is Placeholder:
+                return item, walked
+            if id(item) in known:
+                continue
+            if kind in PLAIN:
+                how = "container"
+            elif (how := kinds.get(id(kind), "")) == "":
+                how = kinds[id(kind)] = _how(kind)
+            if how == "shut" or (level == _LEVELS and how != "container"):
+                continue
+            if how == "iterator" and once and level == 0:
+                return item, walked
+            known.add(id(item))
+            inner = _inside(item, how)
+            walked += len(inner)
+            if level and (left := left - len(inner)) < 0:
+                return None, walked
+            if not LEAVES.issuperset(map(type, inner)):
+                (items if how in {"container", "array"} else deeper).extend(inner)
+        items = deeper
+        if level == 0:
+            known = set(seen)  # what was met among attributes may be handed over itself, and is opened then
+    return None, walked
+
+
+def _how(kind: type) -> str:
+    """Return how things of a type are opened."""
+    if issubclass(kind, _SHUT):
+        return "shut"
+    if issubclass(kind, _CONTAINERS):
+        return "container"
+    if kind is types.FunctionType:
+        return "function"
+    has = {name for base in _order(kind) for name in _own(base)}
+    if "__dataclass_fields__" in has or "__struct_fields__" in has:
+        return "container"
+    if "__next__" in has and "readline" not in has:  # files are read by whoever has them
+        return "iterator"
+    array = getattr(sys.modules.get("numpy"), "ndarray", None)
+    return "array" if array is not None and issubclass(kind, array) else "object"
+
+
+def _inside(item: Any, how: str) -> list[Any]:
+    if how == "function":  # never its globals
+        return [item.__closure__, item.__defaults__, item.__kwdefaults__]
+    if how == "array":
+        array = sys.modules["numpy"].ndarray
+        return list(array.flat.__get__(item)) if array.dtype.__get__(item).kind == "O" else []
+    return get_referents(item)
 
 
 def holds_placeholder(value: Any) -> bool:
-    """Say whether a placeholder is somewhere in nested lists, tuples, dicts, sets, slices and data classes.
-
-    Iterative, and safe with containers that contain themselves. Containers are read by their built-in
-    methods, so that no code of a subclass runs.
-    """
+    """Say whether a placeholder is somewhere in a value, as far as `search` sees."""
     kind = type(value)
-    if kind in _LEAVES:
+    if kind in LEAVES:
         return False
-    if kind is Placeholder:
-        return True
-    stack, seen = [value], set()
-    while stack:
-        item = stack.pop()
+    return kind is Placeholder or search(value, once=False, seen=set())[0] is not None
+
+
+def shown_placeholder(value: Any, limit: int = 1000) -> list[Any]:
+    """Return a placeholder in plain sight, in a list: in lists, tuples, dicts of up to `limit` things in all.
+
+    For calls at run time, where a full search would cost more than the call; results that were left over
+    from a description stand in short containers.
+    """
+    items = [value]
+    while items:
+        item = items.pop()
         kind = type(item)
-        if kind in _LEAVES:
-            continue
         if kind is Placeholder:
-            return True
-        inner = _inside(item, kind)
-        if inner and id(item) not in seen:
-            seen.add(id(item))
-            stack.extend(inner)
-    return False
-
-
-def _inside(item: Any, kind: type) -> Any:
-    """Return what a container holds, or nothing."""
-    for base in (list, tuple, set, frozenset, deque):
-        if issubclass(kind, base):
-            return list(base.__iter__(item))
-    if issubclass(kind, dict):
-        return [*dict.keys(item), *dict.values(item)]
-    if kind is slice:
-        return (item.start, item.stop, item.step)
-    fields = getattr(kind, "__dataclass_fields__", None) or getattr(kind, "__struct_fields__", None)
-    if isinstance(fields, dict | tuple):
-        try:
-            return [getattr(item, field, None) for field in fields]
-        except Exception:
-            return ()  # a property of the user's that fails is not this module's affair
-    return ()
+            return [item]
+        if kind in {list, tuple, dict} and 0 < len(item) <= limit:
+            limit -= len(item)
+            inner = item.values() if kind is dict else item
+            if not LEAVES.issuperset(map(type, inner)):
+                items.extend(inner)
+    return []

@@ -11,7 +11,8 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from makespan.arguments import Ref, builder, follow, references
+from makespan.arguments import Ref, builder, follow, references, unpackable
+from makespan.placeholder import Unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,13 +77,20 @@ def compile_program(dag: DAG[..., Any]) -> Program:
     inputs: dict[str, list[tuple[int, int]]] = {name: [] for name in dag.inputs}
     calls: list[Callable[..., Any]] = []
     templates: list[list[Any] | tuple[Any, ...]] = []
+    unpacked: dict[str, int] = {}
     for i, node in enumerate(nodes):
         call, template, refs = _compile_node(node)
         calls.append(call)
         templates.append(template)
         for slot, ref in refs:
+            unpacked |= _counts(ref)
             (inputs[ref.name] if ref.is_input else pushes[number[ref.name]]).append((i, slot))
-    output, kept = _compile_output(dag.output, number)
+    returned = dag.output
+    output, kept = _compile_output(returned, number, dag.name)
+    for ref in references(returned):
+        unpacked |= _counts(ref)
+    for name, many in unpacked.items():
+        calls[number[name]] = unpackable(calls[number[name]], many)
     return Program(
         structure,
         [node.place for node in nodes],
@@ -93,6 +101,12 @@ def compile_program(dag: DAG[..., Any]) -> Program:
         inputs,
         output,
     )
+
+
+def _counts(ref: Ref) -> dict[str, int]:
+    """Return {node: number of values} when a node's own result is unpacked."""
+    first = ref.path[0] if ref.path else None
+    return {ref.name: first.of} if type(first) is Unpacked and not ref.is_input else {}
 
 
 def _compile_node(
@@ -117,14 +131,14 @@ def _compile_node(
     numbers = count()
     builders = [builder(value, numbers) for value in node.args]
     keywords = {key: builder(value, numbers) for key, value in node.kwargs.items()}
-    paths = [(slot, ref.path) for slot, ref in enumerate(refs) if ref.path]
+    paths = [(slot, ref.path, ref.name) for slot, ref in enumerate(refs) if ref.path]
     fn = node.fn
 
     def call(*pushed: Any) -> Any:
         slots = list(pushed)
         del pushed
-        for slot, path in paths:
-            slots[slot] = follow(slots[slot], path)
+        for slot, path, name in paths:
+            slots[slot] = follow(slots[slot], path, name)
         return fn(
             *[build(slots) for build in builders], **{key: build(slots) for key, build in keywords.items()}
         )
@@ -133,14 +147,17 @@ def _compile_node(
 
 
 def _compile_output(
-    output: Any, number: Mapping[str, int]
+    output: Any, number: Mapping[str, int], dag: str
 ) -> tuple[Callable[[Mapping[int, Any], Mapping[str, Any]], Any], set[int]]:
     refs = references(output)
     build = builder(output, count())
 
     def make(kept: Mapping[int, Any], inputs: Mapping[str, Any]) -> Any:
-        return build(
-            [follow(inputs[ref.name] if ref.is_input else kept[number[ref.name]], ref.path) for ref in refs]
-        )
+        values = [inputs[ref.name] if ref.is_input else kept[number[ref.name]] for ref in refs]
+        try:
+            return build([follow(value, ref.path, ref.name) for value, ref in zip(values, refs, strict=True)])
+        except Exception as error:
+            error.add_note(f"in what the DAG {dag!r} returns")
+            raise
 
     return make, {number[ref.name] for ref in refs if not ref.is_input}

@@ -1,9 +1,41 @@
-"""How many values a function returns, read from its annotation: ``-> tuple[A, B]`` or a named tuple."""
+"""What a function says about what it returns: how many values, and whether it runs when it is called.
+
+``-> tuple[A, B]`` or a named tuple says how many; ``async def`` and generators run later.
+"""
 
 from __future__ import annotations
 
 from functools import partial
+from types import FunctionType, MethodType
 from typing import Any
+
+_GENERATOR = 0x20
+_ASYNC = 0x80 | 0x100 | 0x200
+
+
+def returns_late(fn: Any) -> tuple[str, str] | None:
+    """Return (what it is, what to do) for a function whose call does not run it; of any kind of callable.
+
+    >>> def lines(): yield 1
+    >>> returns_late(partial(lines))
+    ('a generator function', 'return a list: its values would be read once only')
+    """
+    while True:
+        if isinstance(fn, partial):
+            fn = fn.func
+        elif isinstance(fn, MethodType):
+            fn = fn.__func__
+        elif isinstance(fn, FunctionType):
+            break
+        else:  # an object with a __call__ of its own
+            fn = None if isinstance(fn, type) else getattr(type(fn), "__call__", None)  # noqa: B004
+            if not isinstance(fn, FunctionType):
+                return None
+    if fn.__code__.co_flags & _ASYNC:
+        return "async", "await inside a plain function: asyncio.run(…)"
+    if fn.__code__.co_flags & _GENERATOR:
+        return "a generator function", "return a list: its values would be read once only"
+    return None
 
 
 def outputs_of(fn: Any) -> int | None:
@@ -29,17 +61,30 @@ def outputs_of(fn: Any) -> int | None:
         return len(getattr(said, "_fields", ())) or None
     arguments = getattr(said, "__args__", None)
     if getattr(said, "__origin__", None) is tuple and arguments and arguments[-1] is not ...:
-        return len(arguments)
+        return None if any(map(_is_many, arguments)) else len(arguments)
     return None
 
 
+def _is_many(argument: Any) -> bool:
+    """Say whether an argument stands for any number: ``*Ts``, ``*tuple[int, ...]``."""
+    return bool(
+        getattr(argument, "__unpacked__", False)
+        or getattr(argument, "__typing_is_unpacked_typevartuple__", False)
+    )
+
+
 def _count(inner: str) -> int | None:
-    """Count the items between the brackets of ``tuple[…]``."""
-    if not inner or inner == "()" or inner.endswith("..."):
+    """Count the items between the brackets of ``tuple[…]``; None when it is no tuple of a known size."""
+    if not inner or inner == "()" or inner.endswith("...") or "*" in inner or "Unpack[" in inner:
         return None
-    depth, count = 0, 1
+    depth, count, quote = 0, 1, ""
     for letter in inner:
+        if quote or letter in "'\"":
+            quote = "" if letter == quote else quote or letter
+            continue
         depth += letter in "[("
         depth -= letter in "])"
+        if depth < 0:  # tuple[A, B] | tuple[A, B, C]
+            return None
         count += letter == "," and depth == 0
     return count
