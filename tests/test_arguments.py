@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
+import itertools
+import types
 from itertools import count
 from typing import NamedTuple
 
@@ -239,3 +242,150 @@ def test_any_nesting_equals_the_plain_call(value):
 def test_follow():
     assert follow({"k": [1, 2]}, ("k", 1)) == 2
     assert follow("a", ()) == "a"
+
+
+def test_a_list_that_is_changed_after_it_was_handed_over():
+    d, results, inner = DAG(), [], []
+    for i in range(3):
+        results.append(d.add(identity, i, results, name=f"step_{i}"))
+    with pytest.raises(DescribeError, match="a list was changed after it was handed to 'step_0'") as caught:
+        d.check()
+    assert caught.value.where.startswith(__file__)
+    assert caught.value.hint == "hand over a copy: list(res)"
+    e = DAG()
+    x = e.input("x")
+    inner.append(e.add(identity, [x, {"k": inner}], name="taker"))  # a constant within a rebuilt container
+    with pytest.raises(DescribeError, match="handed to 'taker'"):
+        e()
+    f, returned = DAG("f"), []
+    f.returns(returned)
+    returned.append(f.add(len, "abc"))
+    with pytest.raises(DescribeError, match="what 'f' returns was changed"):
+        f.check()
+
+
+def _closure(x):
+    return lambda: x
+
+
+class Holder:
+    def __init__(self, x):
+        self.x = x
+
+    def method(self):
+        return self.x
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda x: functools.partial(identity, x),
+        lambda x: functools.partial(identity, k=[x]),
+        _closure,
+        lambda x: lambda y=x: y,
+        lambda x: lambda *, y=x: y,
+        Holder,
+        lambda x: [Holder({"k": Holder(x)})],
+        lambda x: Holder(x).method,
+        lambda x: types.SimpleNamespace(x=x),
+        lambda x: types.MappingProxyType({"k": x}),
+        lambda x: collections.UserList([x]),
+        lambda x: collections.UserDict(k=x),
+        lambda x: [x].append,
+        lambda x: {"k": [_array(x)]},
+    ],
+)
+def test_results_inside_anything_else_are_refused(wrap):
+    d = DAG()
+    x = d.add(len, "abc")
+    for use in (lambda: d.add(identity, wrap(x)), lambda: d.returns(wrap(x))):
+        with pytest.raises(DescribeError, match="are not seen by makespan"):
+            use()
+
+
+def _array(x):
+    import numpy as np
+
+    made = np.empty((2, 2), dtype=object)
+    made[1, 1] = x
+    return made
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda x: functools.partial(identity, x), _closure, lambda x: Holder(x).method], ids=str
+)
+def test_a_function_that_holds_a_result_is_refused(wrap):
+    d = DAG()
+    x = d.add(len, "abc")
+    with pytest.raises(DescribeError, match="holds the result of 'len'"):
+        d.add(wrap(x))
+    with pytest.raises(DescribeError, match="the result of 'len' cannot be a node's function"):
+        d.add(x)
+    assert list(d.nodes) == ["len"]
+
+
+def test_views_of_a_dict_become_lists():
+    d = DAG()
+    held = {"a": d.add(len, "abc"), "b": 5}
+    d.returns([d.add(identity, held.values(), held.items()), held.values()])
+    assert d() == [(([3, 5], [("a", 3), ("b", 5)]), {}), [3, 5]]
+    plain = {"a": 1}.values()
+    assert reference(plain, d, None) is plain
+
+
+@pytest.mark.parametrize(
+    "once",
+    [
+        lambda x: iter([x]),
+        lambda x: itertools.chain([x], [1]),
+        lambda x: [(i for i in "ab")],
+        lambda x: {"k": ({"k": iter("ab")},)},
+        lambda x: itertools.count(),
+    ],
+)
+def test_iterators_at_any_depth_are_refused(once):
+    d = DAG()
+    with pytest.raises(DescribeError, match="once only"):
+        d.add(identity, once(d.add(len, "abc")))
+
+
+def test_a_file_is_no_iterator(tmp_path):
+    with (tmp_path / "f").open("w") as file:
+        assert reference([file], DAG(), None)[0] is file
+
+
+def test_no_code_of_a_hostile_object_runs():
+    class Loud(type):
+        def __getattr__(cls, name):
+            raise AssertionError(name)
+
+    class Hostile(metaclass=Loud):
+        def __init__(self):
+            object.__getattribute__(self, "__dict__")["a"] = 1
+
+        def __getattribute__(self, name):
+            raise AssertionError(name)
+
+        __dict__ = property(lambda self: 1 / 0)
+
+    constant = [Hostile.__new__(Hostile)]
+    d = DAG()
+    d.add(identity, constant)
+    assert d.check()
+
+
+def test_a_large_constant_is_searched_once(monkeypatch):
+    from makespan import arguments
+
+    calls, search = [], arguments.search
+    monkeypatch.setattr(arguments, "search", lambda value, **how: calls.append(value) or search(value, **how))
+    d, large = DAG(), list(range(5000))
+    for i in range(20):
+        d.add(identity, large, name=str(i))
+    assert sum(one is large for one in calls) == 1
+    d.check()
+    assert sum(one is large for one in calls) == 2
+    large.append(d.ref("1"))
+    d.add(identity, [large])
+    with pytest.raises(DescribeError, match="was changed"):
+        d.check()

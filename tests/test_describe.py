@@ -894,3 +894,69 @@ def test_the_benchmark_prints_its_rows():
     rows = json.loads(done.stdout)
     assert len(rows) == 8
     assert all(row.keys() == {"case", "n", "library", "seconds"} and row["seconds"] > 0 for row in rows)
+
+
+def test_a_name_in_after_is_one_of_the_sub_dag():
+    @node
+    def clean(): ...
+
+    @dag
+    def rooms(page):
+        clean()
+        return render.options(after="clean")(page)
+
+    @dag
+    def d(page):
+        clean()
+        return rooms(page), rooms(page)
+
+    assert d.nodes["rooms.render"].after == ("rooms.clean",)
+    assert d.nodes["rooms_2.render"].after == ("rooms_2.clean",)
+
+
+def test_an_input_of_a_sub_dag_built_by_hand_that_cannot_be_indexed():
+    inner = DAG("hand")
+    inner.add(both, inner.input("x")["k"])
+
+    @dag
+    def d(a):
+        fetch(a)
+        return inner({"other": 1})
+
+    refused("the input 'x' of 'hand' cannot be indexed by 'k' \\(KeyError\\)", d.check)
+
+
+def test_nested_results_outside_of_any_description():
+    x = DAG().add(len, "abc")
+    refused("'both' got the result of 'len', but no DAG is being described", both, [{"k": (x,)}])
+
+
+def test_a_parameter_called_self():
+    @node
+    def show(self):
+        return self
+
+    assert show(self=1) == 1
+
+    @dag
+    def d(self):
+        return show(self=self)
+
+    assert d.run(1).result == d(1) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "count"),
+    [
+        ("tuple[int,str]|tuple[int,str,int]", None),
+        ("tuple[int, *Ts]", None),
+        ("tuple[int, Literal['],'], dict[str, int]]", 3),
+        ("tuple['A', 'B']", 2),
+        (tuple[int, *tuple[str, ...]], None),
+    ],
+)
+def test_counts_of_unusual_annotations(said, count):
+    def fn(): ...
+
+    fn.__annotations__["return"] = said
+    assert outputs_of(fn) == count

@@ -153,6 +153,12 @@ def test_what_is_not_callable(fn):
         {"hint_s": True},
         {"exclusive": "yes"},
         {"exclusive": 1},
+        {"exclusive": 0},
+        {"exclusive": None},
+        {"lock": 0},
+        {"lock": None},
+        {"lock": ""},
+        {"tags": False},
     ],
     ids=repr,
 )
@@ -444,3 +450,62 @@ def test_names_are_unique_and_the_same_every_time(calls):
     assert len(set(names)) == len(names)
     for name in names:
         assert name.startswith(("a", "b"))
+
+
+def test_a_node_function_brings_its_name_and_what_it_waits_for():
+    @node
+    def load(x):
+        return x
+
+    d = DAG()
+    first = d.add(double, 1, name="first")
+    d.add(load.options(after=[first], name="cover"), 1)
+    d.add(load.options(after="first", name="cover"), 1, name="own", after="cover")
+    assert d.nodes["cover"].after == ("first",)
+    assert d.nodes["own"].after == ("first", "cover")
+
+
+def _async():
+    async def waits(): ...
+
+    class Waits:
+        __call__ = waits
+
+        async def method(self): ...
+
+    def yields():
+        yield 1
+
+    async def both():
+        yield 1
+
+    kinds = [waits, both, yields, Waits(), Waits().method]
+    return kinds + [functools.partial(kind) for kind in kinds]
+
+
+@pytest.mark.parametrize("fn", _async(), ids=repr)
+def test_functions_that_run_later_are_no_nodes(fn):
+    refused("is async|is a generator function", DAG().add, fn)
+    refused("@node takes a plain function", node, fn)
+
+
+def test_a_function_whose_name_cannot_be_written():
+    def fn(): ...
+
+    fn.__name__ = "\ud800"
+    refused("cannot be written as UTF-8", DAG().add, fn)
+    d = DAG()
+    d.add(fn, name="said")
+    assert d() == {"said": None}
+
+
+def test_a_default_that_holds_a_result():
+    d = DAG()
+    x = d.add(double, 1)
+    refused("the default of the input 'y' holds a result", d.input, "y", [x])
+
+
+def test_nested_placeholders_given_to_a_run_are_refused():
+    d, other = DAG(), DAG()
+    d.input("x")
+    refused("given a placeholder", d, [(other.add(double, 1),)])

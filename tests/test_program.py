@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from itertools import count
 
 import pytest
 from hypothesis import given, settings
@@ -174,3 +175,44 @@ def test_any_dag_gives_what_plain_calls_give(nodes, threads):
     d.returns(made)
     assert run_in_order(compile_program(d), {"x": ("x", 0)}) == plain
     assert d.prepare(threads=threads)(("x", 0)) == plain
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "match"),
+    [
+        ((1, 2, 3), ValueError, "'three' returned 3 values, 2 were unpacked"),
+        ([1], ValueError, "'three' returned 1 value, 2 were unpacked"),
+        ({1, 2, 3}, ValueError, "'three' returned more than 2 values, 2 were unpacked"),
+        (count(), ValueError, "'three' returned more than 2 values"),
+        (5, TypeError, "'three' returned a non-iterable int"),
+    ],
+    ids=repr,
+)
+def test_a_wrong_number_of_values(value, error, match):
+    d = DAG()
+    a, b = d.add(lambda: value, name="three", outputs=2)
+    d.returns(d.add(max, a, b, name="taker"))
+    with pytest.raises(error, match=match) as caught:
+        d()
+    assert any("'taker'" in note for note in caught.value.__notes__)
+    d.returns([a])
+    with pytest.raises(error, match=match):
+        d()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: {"x": 1, "y": 2},
+        lambda: "xy",
+        lambda: iter("xy"),
+        lambda: map(str, "xy"),
+        {"x": 1, "y": 2}.keys,
+    ],
+)
+def test_what_can_be_unpacked_is_unpacked_as_in_python(make):
+    d = DAG()
+    a, b = d.add(make, name="made", outputs=2)
+    d.returns([d.add(str.upper, a), d.add(str.upper, b), b])
+    assert d() == ["X", "Y", "y"]
+    assert d() == ["X", "Y", "y"]

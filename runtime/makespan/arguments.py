@@ -254,8 +254,15 @@ def _unpacked(value: Any, key: Unpacked, name: str) -> Any:
     else:
         many = str(len(value))
     if len(value) != key.of:
-        raise ValueError(f"{name!r} returned {many} values, {key.of} were unpacked")
+        values_said = "value" if many == "1" else "values"
+        raise ValueError(f"{name!r} returned {many} {values_said}, {key.of} were unpacked")
     return value[key.at]
+
+
+class _Read(tuple[Any, ...]):
+    """The first values of an iterator: one more than were asked for says that there were more."""
+
+    __slots__ = ()
 
 
 def unpackable(call: Callable[..., Any], count: int) -> Callable[..., Any]:
@@ -263,6 +270,6 @@ def unpackable(call: Callable[..., Any], count: int) -> Callable[..., Any]:
 
     def reading(*given: Any) -> Any:
         value = call(*given)
-        return tuple(islice(value, count + 1)) if hasattr(type(value), "__next__") else value
+        return _Read(islice(value, count + 1)) if hasattr(type(value), "__next__") else value
 
     return reading
