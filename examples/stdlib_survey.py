@@ -209,10 +209,10 @@ def rank(packages: Any, downloads: dict[str, int]) -> Any:
 
 # -- fetches, which wait
 class LateAnswer(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        names = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        time.sleep(float(self.path.rpartition("/")[2]))
-        numbers = {name: zlib.crc32(name.encode()) % 10_000 for name in names}
+    def do_GET(self) -> None:
+        _, _, seconds, names = self.path.split("/")
+        time.sleep(float(seconds))
+        numbers = {name: zlib.crc32(name.encode()) % 10_000 for name in names.split(",")}
         self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + json.dumps(numbers).encode())
 
     def log_message(self, *_: Any) -> None: ...
@@ -227,7 +227,7 @@ def fetch(what: str, names: list[str] | dict[str, int], latency_s: float, times:
         answering.start()
         connection = HTTPConnection("127.0.0.1", server.server_port)
         try:
-            connection.request("POST", f"/{what}/{times * latency_s}", json.dumps(sorted(names)))
+            connection.request("GET", f"/{what}/{times * latency_s}/{','.join(sorted(names))}")
             return dict(json.load(connection.getresponse()))
         finally:
             connection.close()

@@ -217,6 +217,7 @@ def made(default, planned, **more):
         "threads_why": "as asked",
         "cores": 2.0,
         "sequential_s": 5.0,
+        "profiled_s": 5.0,
         "default_runs_s": tuple(default),
         "planned_runs_s": tuple(planned),
         "wins": wins,
@@ -271,6 +272,8 @@ def test_text_has_every_figure():
         assert word in text
     assert "busy" not in text
     assert "busy" in made([2.5], [2.1], unsteady=True).text()
+    assert "itself" not in text
+    assert "machine itself was 25% slower" in made([2.5], [2.1], profiled_s=4.0).text()
 
 
 # -- the whole path
@@ -305,6 +308,7 @@ def test_everything_is_written_and_can_be_read(tmp_path, tiny):
     assert "cd 'a b'" not in result.text()  # the folder as it was given, which is absolute here
     assert str(folder) in result.text()
     assert json.loads((folder / "run.json").read_text())["nodes"]
+    assert result.profiled_s == pytest.approx(sum(node.wall_net_s.median for node in profile.nodes))
 
 
 def test_a_second_demo_in_the_same_folder(tmp_path, tiny):

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     Count = Callable[[int, int, str], object]
 
 PROFILE_RUNS = 3
-ENOUGH = 0.01  # a budget this close to the best expected makespan is as good
+ENOUGH = 0.03  # a budget this close to the best expected makespan is as good
 MOST_THREADS = 8
 
 
@@ -133,6 +133,7 @@ class Session:
             threads_why=why,
             cores=usable_cores(),
             sequential_s=median(found.sequential_s),
+            profiled_s=sum(its.wall_net_s.median for its in profile.nodes),
             default_runs_s=found.default_s,
             planned_runs_s=found.planned_s,
             wins=found.wins,
@@ -163,7 +164,7 @@ class Session:
         answers = what_if(profile, range(1, MOST_THREADS + 1))
         self.say("expected: " + ", ".join(f"{its.threads} threads {its.makespan_s:.2f} s" for its in answers))
         budget = smallest_good_budget(answers)
-        return budget, "the fewest threads that are expected to be as good as more"
+        return budget, f"the fewest threads expected to be within {ENOUGH:.0%} of the best"
 
     def _plan(self, profile: Profile, threads: int, time_limit_s: float) -> Plan:
         self.say(f"optimize: for {threads} threads, within {time_limit_s:g} s")

@@ -8,7 +8,8 @@ import msgspec
 
 COUNTS = 0.02  # of the makespan: below it, two medians are called equal
 CLEAR = 0.75  # of the rounds, which one side has to win
-UNSTEADY = 0.08  # spread of the middle half of the runs, above which medians are doubtful
+DRIFTED = 0.05  # of the sequential makespan, above which the machine's own drift is told
+UNSTEADY = 0.15  # spread of the middle half of the runs, above which medians are doubtful
 
 
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +22,9 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
     threads_why: str
     cores: float
     sequential_s: float
-    """Median, one node after the other."""
+    """Median, one node after the other, measured between the rounds."""
+    profiled_s: float
+    """The same by the profile: the sum of its nodes."""
     default_runs_s: tuple[float, ...]
     planned_runs_s: tuple[float, ...]
     wins: int
@@ -58,6 +61,11 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
         """(measured − predicted) / measured; positive: it took longer than planned."""
         return (self.planned_s - self.predicted_s) / self.planned_s
 
+    @property
+    def drift(self) -> float:
+        """How much slower (below 0: faster) the machine was during the runs than during the profile."""
+        return self.sequential_s / self.profiled_s - 1
+
     def verdict(self) -> str:
         """Say in a sentence what the plan gained, or that it did not."""
         rounds = len(self.default_runs_s)
@@ -65,7 +73,7 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
         if self.ratio < 1 - COUNTS and self.wins >= CLEAR * rounds:
             return f"The plan gained {1 - self.ratio:.0%} over the default order: {won}."
         if self.ratio > 1 + COUNTS and rounds - self.wins >= CLEAR * rounds:
-            return f"The plan gained nothing here: {self.ratio - 1:.0%} slower than the default order, {won}."
+            return f"The plan gained nothing here: {self.ratio - 1:.0%} slower than the default, {won}."
         if abs(self.ratio - 1) > COUNTS:
             return f"Nothing is proven: the medians differ by {self.ratio - 1:+.0%}, but the plan was {won}."
         return f"No gain that counts ({self.ratio - 1:+.1%}, {won}): the default order was as good here."
@@ -82,6 +90,12 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
             f"  lower bound         {self.lower_bound_s:7.2f} s   {self.binding}; gap {self.gap:.1%}",
             self.verdict(),
         ]
+        if abs(self.drift) > DRIFTED:
+            pace = "slower" if self.drift > 0 else "faster"
+            lines.append(
+                f"The machine itself was {abs(self.drift):.0%} {pace} than during the profile: "
+                f"one node after the other, {self.sequential_s:.2f} s against {self.profiled_s:.2f} s."
+            )
         if self.unsteady:
             lines.append("The runs spread widely: the machine was busy. Run again, or with more --repeats.")
         lines += [
