@@ -203,7 +203,7 @@ def search(value: Any, *, once: bool, seen: set[int]) -> tuple[Any, int]:
     """
     items, walked, left = [value], 0, _ATTRIBUTES
     kinds: dict[int, str] = {}
-    known = seen
+    met: set[int] = set()  # among attributes: it may be handed over itself later, and is opened then
     for level in range(_LEVELS + 1):
         deeper: list[Any] = []
         while items:
@@ -213,7 +213,7 @@ def search(value: Any, *, once: bool, seen: set[int]) -> tuple[Any, int]:
                 continue
             if kind is Placeholder:
                 return item, walked
-            if id(item) in known:
+            if id(item) in seen or id(item) in met:
                 continue
             if kind in PLAIN:
                 how = "container"
@@ -223,7 +223,7 @@ def search(value: Any, *, once: bool, seen: set[int]) -> tuple[Any, int]:
                 continue
             if how == "iterator" and once and level == 0:
                 return item, walked
-            known.add(id(item))
+            (met if level else seen).add(id(item))
             inner = _inside(item, how)
             walked += len(inner)
             if level and (left := left - len(inner)) < 0:
@@ -231,8 +231,6 @@ def search(value: Any, *, once: bool, seen: set[int]) -> tuple[Any, int]:
             if not LEAVES.issuperset(map(type, inner)):
                 (items if how in {"container", "array"} else deeper).extend(inner)
         items = deeper
-        if level == 0:
-            known = set(seen)  # what was met among attributes may be handed over itself, and is opened then
     return None, walked
 
 
