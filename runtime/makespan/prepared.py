@@ -47,7 +47,7 @@ class Prepared:
             self._fingerprint = fingerprint(self.program.structure, self._functions)
         return self._fingerprint
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run, and return the DAG's result.
 
         Raises
@@ -66,7 +66,7 @@ class Prepared:
             raise_failures(self.program, execution.failures)
         return self.program.output(execution.kept, inputs)
 
-    def run(self, *args: Any, **kwargs: Any) -> Run:
+    def run(self, /, *args: Any, **kwargs: Any) -> Run:
         """Run with tracing, and return the `Run`; failures and Ctrl-C are kept in it, not raised.
 
         Raises
