@@ -22,6 +22,8 @@ import pytest
 from makespan.report import render
 from tests.report_data import HOSTILE, failed_run, random_run
 
+pytestmark = pytest.mark.browser
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
