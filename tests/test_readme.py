@@ -1,4 +1,4 @@
-"""Every code block of the README runs: Python blocks in order in one folder, commands by the installed script.
+"""Every code block of the README runs: Python blocks in order in one folder, commands by the script.
 
 The two install commands (between comment markers) are run on a clean checkout by `.ci/run`.
 """
