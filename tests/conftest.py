@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import threading
 import time
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Shells start background jobs with Ctrl-C ignored, and children inherit that. Here it is tested.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _strangers(before: set[threading.Thread]) -> list[str]:
