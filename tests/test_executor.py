@@ -215,7 +215,7 @@ def test_one_ctrl_c_is_enough(budget, asleep):
 
     made = DAG("interrupted")
     made.add(wait_in_main, hint_s=100)  # the most urgent: the caller takes it
-    stop = made.add(interrupt)
+    stop = made.add(interrupt, hint_s=1)
     for i in range(5):
         made.add(lambda _: starts.append("late"), stop, name=f"late_{i}")
     before = time.monotonic()
