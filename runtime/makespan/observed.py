@@ -69,10 +69,9 @@ def critical_chain(spans: Sequence[Span]) -> tuple[Step, ...]:
         found: tuple[float, int, int, Cause] | None = None
         inputs = [by_name[name] for name in span.after if name in by_name]
         candidates: list[tuple[int, Cause, int]] = [(i, "input", 3) for i in inputs]
-        candidates += [(i, "lock", 2) for i in _held_before(span, holders)]
-        candidates += [
-            (i, "thread", 1) for i in _latest(holders.get(("thread", span.lane), ()), span.start_s)
-        ]
+        candidates.extend((i, "lock", 2) for i in _held_before(span, holders))
+        before = _latest(holders.get(("thread", span.lane), ()), span.start_s)
+        candidates.extend((i, "thread", 1) for i in before)
         for i, cause, weight in candidates:
             end = spans[i].end_s
             if (
