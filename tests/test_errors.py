@@ -45,3 +45,9 @@ def test_a_missing_extra_says_the_pip_line():
     error = errors.missing_extra("makespan optimize", "OR-Tools", "optimize")
     assert isinstance(error, errors.MissingExtraError)
     assert "pip install 'makespan[optimize]'" in str(error)
+
+
+def test_a_node_of_a_sub_dag_is_found_by_its_own_name():
+    names = ["one_day.customers", "one_day.join", "one_day_2.join", "write"]
+    assert errors.did_you_mean("jion", names) == "did you mean 'one_day.join'?"
+    assert errors.did_you_mean("nothing alike", names) is None

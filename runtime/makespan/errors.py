@@ -86,7 +86,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     from itertools import islice
 
     # Thousands of candidates would take longer to compare than anybody waits for a hint.
-    near = difflib.get_close_matches(word, list(islice(known, 2000)), n=1, cutoff=0.6)
+    names = list(islice(known, 2000))
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if not near:  # a node of a sub-DAG by its own name
+        own = {name.rpartition(".")[2]: name for name in reversed(names)}
+        near = [own[name] for name in difflib.get_close_matches(word, own, n=1, cutoff=0.6)]
     return f"did you mean '{near[0]}'?" if near else None
 
 
