@@ -9,15 +9,23 @@ counts as not measured. Neither argument values nor source text are ever kept.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-from msgspec import Meta
 
 from makespan.errors import DescribeError, ProfileError, did_you_mean
 from makespan.files import ensure_replaceable, locked, read_bytes, write_atomic
 from makespan.jsontext import convert, format_of, readable, strict_json
 from makespan.machine import Machine
+from makespan.measurement import (
+    Call,
+    Kind,
+    NodeProfile,
+    PairTrial,
+    Quality,
+    RunHeader,
+    Spread,
+)
 from makespan.plan import DagId, Name
 from makespan.structure import Structure, build
 
@@ -27,15 +35,26 @@ if TYPE_CHECKING:
 
     from makespan.plan import Plan
 
+
+__all__ = [
+    "FORMAT",
+    "MAX_CALLS",
+    "Call",
+    "Kind",
+    "NodeProfile",
+    "PairTrial",
+    "Profile",
+    "ProfileWarning",
+    "Quality",
+    "RunHeader",
+    "Shape",
+    "Spread",
+    "load_profile",
+    "parse_profile",
+]
+
 FORMAT: Literal["makespan-profile/1"] = "makespan-profile/1"
 MAX_CALLS = 64  # kept for each node; the oldest runs go first
-
-# A duration of more than 1e8 s (three years) is a clock that went wrong.
-Seconds = Annotated[float, Meta(ge=0, le=1e8)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-Count = Annotated[int, Meta(ge=0)]
-
-Kind = Literal["python", "holds", "native", "parallel", "io", "chatty", "mixed", "unknown"]
 
 
 class ProfileWarning(UserWarning):
@@ -54,111 +73,10 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``package/file.py:function``, relative to the package."""
     place: str = ""
     """``file:line`` of the call that made the node, relative to the package."""
-
-
-class RunHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One call of ``makespan profile``."""
-
-    id: str
-    at: str
-    """UTC, ISO 8601."""
-    repeats: Count
-    sampler: Literal["clocks", "canary", "gil"]
-    """How the GIL share was had: ``clocks`` gives an upper bound (the CPU share), ``gil`` a measurement."""
-    rate_hz: float | None = None
-    load_share: Share | None = None
-    """CPU that other processes took, as a share of the usable cores."""
-    calibration: dict[str, float] = {}
-    notes: tuple[str, ...] = ()
-
-
-class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One measured call of one node."""
-
-    run: str
-    wall_s: Seconds
-    cpu_s: Seconds
-    """CPU of the thread that called."""
-    other_cpu_s: Seconds = 0.0
-    """CPU of the process's other threads meanwhile (native pools), and of child processes it waited for."""
-    other_gil_s: Seconds = 0.0
-    """Of `other_cpu_s`, what held the GIL: Python threads that the node started."""
-    run_delay_s: Seconds = 0.0
-    """Runnable, but not on a core."""
-    gil_share: Share | None = None
-    """Of `cpu_s`, the share that held the GIL; None when not sampled."""
-    gil_samples: Count = 0
-    gil_wait_s: Seconds = 0.0
-    blocked_s: dict[str, Seconds] = {}
-    """sleep, io, lock, child, other."""
-    gil_retakes: Count | None = None
-    """How often it was seen to take the GIL anew, between samples: a lower bound; None when not sampled."""
-    gil_burst_max_s: Seconds | None = None
-    gc_s: Seconds = 0.0
-    nvcsw: Count = 0
-    nivcsw: Count = 0
-    minflt: Count = 0
-    spoiled: bool = False
-    """Run delay above 5 %: left out of the figures when enough calls were not."""
-
-
-class Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Seconds over the measured calls."""
-
-    median: Seconds
-    p10: Seconds
-    p90: Seconds
-    samples: tuple[Seconds, ...] = ()
-
-
-class Quality(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far the figures of a node can be trusted."""
-
-    run_delay_share: Share = 0.0
-    cv: Annotated[float, Meta(ge=0)] = 0.0
-    """Coefficient of variation of `wall_net_s`."""
-    samples: Count = 0
-    gil_share_half_width: Share | None = None
-    """Half-width of the 95 % interval of `gil_s` / `wall_net_s`; None: `gil_s` is only an upper bound."""
-    spoiled: Count = 0
-
-
-class NodeProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"kind": "class"}):
-    """What one node does with its time: medians over its calls, in seconds."""
-
-    name: Name
-    runs: Count
-    wall_net_s: Spread
-    """Wall net of run delay."""
-    cpu_s: Seconds
-    gil_s: Seconds
-    native_s: Seconds
-    blocked_s: dict[str, Seconds] = {}
-    first_s: Seconds | None = None
-    """The warm-up call: imports, caches, cold files."""
-    other_cpu_s: Seconds = 0.0
-    cores_peak: Annotated[float, Meta(ge=0)] = 0.0
-    gil_wait_s: Seconds = 0.0
-    run_delay_s: Seconds = 0.0
-    gil_retakes: Count | None = None
-    gil_burst_max_s: Seconds | None = None
-    nvcsw: Count = 0
-    nivcsw: Count = 0
-    gc_s: Seconds = 0.0
-    minflt: Count = 0
-    out_bytes: Count | None = None
-    pickle_s: Seconds | None = None
-    unpickle_s: Seconds | None = None
-    picklable: bool | None = None
-    kind: Kind = "unknown"
-    class_confidence: Share = 0.0
-    quality: Quality = Quality()
-    calls: tuple[Call, ...] = ()
-
-    @property
-    def blocked_total_s(self) -> float:
-        """Seconds blocked, whatever the cause."""
-        return sum(self.blocked_s.values())
+    code: str = ""
+    """Fingerprint of the node's code as it is now; see `NodeProfile.code`."""
+    measure: bool = True
+    """False: the node is not run while profiling; a hint stands for it."""
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -173,6 +91,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """The DAG's nodes in declaration order."""
     nodes: tuple[NodeProfile, ...]
     """Measurements, in the order of `shape`; a node may be missing."""
+    pairs: tuple[PairTrial, ...] = ()
+    """Nodes that were run together; the first of a pair stands first in `shape`."""
     dropped: tuple[str, ...] = ()
     """Names of nodes whose record was dropped while reading; never written."""
 

@@ -11,6 +11,7 @@ from makespan.errors import PlanError, RecordError
 from makespan.files import ensure_replaceable, read_bytes, write_atomic
 from makespan.jsontext import convert, format_of, readable, strict_json
 from makespan.machine import Machine
+from makespan.measurement import Measured, SamplerSource
 from makespan.plan import DagId, Name, Plan, Seconds, Threads, check_plan
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class RunNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """0 is the thread that called; helpers are numbered as they appear."""
     status: Literal["ok", "failed", "unfinished"] = "ok"
     after: tuple[str, ...] = ()
+    measured: Measured | None = None
 
     @property
     def duration_s(self) -> float:
@@ -67,6 +69,9 @@ class RunRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     failures: tuple[RunFailure, ...] = ()
     not_started: tuple[str, ...] = ()
     comparison: Comparison | None = None
+    sampler: SamplerSource | None = None
+    """How `RunNode.measured` was had; None: the run was not measured."""
+    notes: tuple[str, ...] = ()
     nodes: tuple[RunNode, ...]
     """In the order of their starts."""
     plan: Plan | None = None

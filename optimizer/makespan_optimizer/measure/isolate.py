@@ -11,14 +11,11 @@ import datetime
 import gc
 import uuid
 import warnings
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from makespan._version import __version__
 from makespan.describe import bind
 from makespan.errors import OptionError
-from makespan.executor import _inside
-from makespan.failure import raise_failures
 from makespan.fingerprint import location, relative_place
 from makespan.machine import this_machine
 from makespan.plan import DagId
@@ -43,10 +40,10 @@ from makespan_optimizer.measure.sampler import (
     unavailable,
 )
 from makespan_optimizer.measure.size import size_of
+from makespan_optimizer.measure.walk import Outcome, Work, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from contextvars import Context
 
     from makespan.graph import DAG
     from makespan.program import Program
@@ -162,8 +159,6 @@ class _Measurement:
         self._target = target
         self._total = (runs + 1) * n
         self._at = at
-        self._context = copy_context()
-        self._context.run(_inside.set, True)
 
     def run(
         self,
@@ -173,47 +168,34 @@ class _Measurement:
         progress: Callable[[int, int, str], None] | None,
     ) -> None:
         """Run all nodes once; `counted` is -1 for the warm-up."""
-        program, names = self._program, self._program.structure.names
-        slots = program.slots(inputs)
-        kept: dict[int, Any] = {}
+        names = self._program.structure.names
         calls: list[tuple[int, Call]] = []
         done = (counted + 1) * len(names)
         gc.collect()  # every run begins with the same heap, as far as that is possible
-        for i in program.structure.order:
+
+        def do(works: list[Work]) -> list[Outcome]:
+            (work,) = works
             if progress is not None:
-                progress(done, self._total, names[i])
-            arguments, slots[i] = slots[i], None
-            value, failed = self._call(meter, self._context.copy(), i, arguments)
-            arguments = None
-            if failed is not None:
-                slots.clear()
-                raise_failures(program, [(i, failed)])
+                progress(done + len(calls), self._total, names[work.node])
+            try:
+                value = meter.call(self.id, work.fn, *work.args)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                return [Outcome(None, error)]
             assert meter.last is not None
-            calls.append((i, meter.last))
-            for consumer, slot in program.pushes[i]:
-                slots[consumer][slot] = value
-            if program.keeps[i]:
-                kept[i] = value
+            calls.append((work.node, meter.last))
             if counted < 0:
-                self.out_bytes[i] = size_of(value)
-            value = None
-            done += 1
+                self.out_bytes[work.node] = size_of(value)
+            return [Outcome(value)]
+
+        walk(self._program, inputs, do)
         for i, call in calls:
             if counted < 0:
                 self.first_s[i] = call.wall_s
             else:
                 self.calls[i].append(call)
         self.complete += counted >= 0
-
-    def _call(
-        self, meter: Meter, context: Context, i: int, arguments: Any
-    ) -> tuple[Any, BaseException | None]:
-        try:
-            return meter.call(self.id, context.run, self._program.calls[i], *arguments), None
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            return None, error
 
     def result(self, sampler: Sampler) -> Profile:
         """Return the profile of the complete runs."""

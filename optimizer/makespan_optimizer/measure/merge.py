@@ -84,7 +84,11 @@ def _merged(found: Sequence[NodeProfile], order: Mapping[str, int], profile: Pro
     )
     newest = found[-1]
     return msgspec.structs.replace(
-        merged, pickle_s=newest.pickle_s, unpickle_s=newest.unpickle_s, picklable=newest.picklable
+        merged,
+        args_pickling=newest.args_pickling,
+        result_pickling=newest.result_pickling,
+        native_threads=newest.native_threads,
+        code=newest.code,
     )
 
 
