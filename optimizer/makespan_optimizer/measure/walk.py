@@ -79,11 +79,8 @@ def walk(
         numbers = [work.node for work in works]
         outcomes = do(works)
         del works
-        failures = [
-            (i, outcome.error)
-            for i, outcome in zip(numbers, outcomes, strict=True)
-            if outcome.error is not None
-        ]
+        ended = list(zip(numbers, outcomes, strict=True))
+        failures = [(i, outcome.error) for i, outcome in ended if outcome.error is not None]
         if failures:
             slots.clear()
             del outcomes, ended
