@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from makespan import DAG, DescribeError, OptionError, Profile, ProfileWarning, dag, load_profile, node
-from makespan_optimizer.measure import isolate
+from makespan_optimizer.measure import header
 from makespan_optimizer.measure.isolate import profile
 from makespan_optimizer.measure.sampler import OutsideSampler
 
@@ -30,8 +30,8 @@ pytestmark = [
 @pytest.fixture
 def quick(monkeypatch):
     """Leave out what calibration measures of the machine."""
-    monkeypatch.setattr(isolate, "cores_measured", lambda: 2.0)
-    monkeypatch.setattr(isolate, "hand_off_s", lambda: 1e-5)
+    monkeypatch.setattr(header, "cores_measured", lambda: 2.0)
+    monkeypatch.setattr(header, "hand_off_s", lambda: 1e-5)
 
 
 @pytest.fixture
@@ -112,15 +112,15 @@ def test_the_header_and_the_shape(quick):
     assert made.shape[0].tags == ("slow",)
     assert made.shape[0].location.endswith("render")
     assert made.shape[1].place.startswith("test_isolate.py:")
-    (header,) = made.runs
-    assert header.repeats == 2
+    (only,) = made.runs
+    assert only.repeats == 2
     assert made.structure().names == report.check().names
     its = made.nodes[0]
     assert its.runs == 2
     assert its.first_s is not None
     assert its.out_bytes is not None
     assert 1000 <= its.out_bytes < 1100
-    assert {call.run for call in its.calls} == {header.id}
+    assert {call.run for call in its.calls} == {only.id}
 
 
 def test_the_first_call_is_kept_apart(quick):
@@ -332,6 +332,36 @@ def test_ctrl_c_leaves_nothing_behind_and_keeps_the_complete_runs(quick, sampler
     assert sys.getswitchinterval() == interval
 
 
+def test_a_nodes_exception_carries_the_complete_runs(quick):
+    calls = []
+
+    def fail() -> None:
+        calls.append(0)
+        if len(calls) == 4:
+            raise OwnError
+
+    made = DAG()
+    made.add(fail)
+    with pytest.raises(OwnError) as caught:
+        profile(made, (), {}, runs=5, sampler="clocks")
+    assert caught.value.partial.runs[0].repeats == 2  # type: ignore[attr-defined]
+    assert caught.value.partial.node("fail").runs == 2  # type: ignore[attr-defined]
+
+
+class SlottedError(BaseException):
+    __slots__ = ()
+
+    def __setattr__(self, name, value):
+        raise RuntimeError("no attributes here")
+
+
+def test_an_exception_that_takes_no_attribute_arrives_all_the_same(quick):
+    made = DAG()
+    made.add(lambda: (_ for _ in ()).throw(SlottedError), name="a")
+    with pytest.raises(SlottedError):
+        profile(made, (), {}, runs=1, sampler="clocks")
+
+
 def test_ctrl_c_in_the_warm_up_leaves_no_profile(quick):
     made = DAG()
     made.add(lambda: os.kill(os.getpid(), signal.SIGINT) or time.sleep(5), name="a")
@@ -352,9 +382,9 @@ def test_the_sampler_killed_in_mid_run_falls_back_and_says_so(quick, samplers):
     made = DAG()
     made.add(kill)
     found = profile(made, (), {}, runs=4)
-    (header,) = found.runs
-    assert header.sampler == "clocks"
-    assert any("ended in mid-run (signal 9)" in note for note in header.notes)
+    (only,) = found.runs
+    assert only.sampler == "clocks"
+    assert any("ended in mid-run (signal 9)" in note for note in only.notes)
     shares = [call.gil_share is not None for call in found.node("kill").calls]
     assert shares == [True, False, False, False]
     assert found.node("kill").runs == 4
@@ -366,10 +396,10 @@ def test_a_failed_self_test_falls_back_and_says_so(quick, monkeypatch, samplers)
         {"loop_gil": (0.0, 0.1), "hash_gil": (0.0, 0.1), "sleep_blocked": (0.9, 1.0)},
     )
     found = profile(work(), (0.002,), {}, runs=1)
-    (header,) = found.runs
-    assert header.sampler == "clocks"
-    assert "its self-test gave loop_gil" in header.notes[0]
-    assert header.calibration["loop_gil"] > 0.1
+    (only,) = found.runs
+    assert only.sampler == "clocks"
+    assert "its self-test gave loop_gil" in only.notes[0]
+    assert only.calibration["loop_gil"] > 0.1
     assert found.node("loop").quality.gil_share_half_width is None
     with pytest.raises(OptionError, match="its self-test gave loop_gil"):
         profile(work(), (0.002,), {}, runs=1, sampler="gil")
@@ -384,7 +414,7 @@ def test_foreign_load_is_recorded_and_warned_of(quick, monkeypatch, samplers):
         def share(self):
             return 0.4
 
-    monkeypatch.setattr(isolate, "ForeignLoad", Busy)
+    monkeypatch.setattr(header, "ForeignLoad", Busy)
     with pytest.warns(ProfileWarning, match="other processes take 40% of the cores"):
         found = profile(work(), (0.001,), {}, runs=1)
     assert found.runs[0].load_share == 0.4

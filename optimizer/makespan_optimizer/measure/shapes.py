@@ -1,0 +1,29 @@
+"""A DAG's nodes as a profile keeps them: what a plan needs to know of them when the code is not at hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from makespan.fingerprint import location, relative_place
+from makespan.profile import Shape
+
+if TYPE_CHECKING:
+    from makespan.graph import DAG
+
+
+def shapes(dag: DAG[..., Any]) -> tuple[Shape, ...]:
+    """Return the shapes of a DAG's nodes, in declaration order."""
+    structure = dag.check()
+    seen: dict[str, str] = {}
+    return tuple(
+        Shape(
+            name=node.name,
+            after=tuple(structure.names[p] for p in structure.preds[i]),
+            locks=structure.locks[i],
+            exclusive=node.options.exclusive,
+            tags=node.options.tags,
+            location=location(node.fn, seen),
+            place=relative_place(node.place),
+        )
+        for i, node in enumerate(dag.nodes.values())
+    )
