@@ -177,6 +177,38 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
         return profile_summary(self)
 
+    def table(self, *, sort: str = "wall", limit: int | None = None, width: int | None = None) -> str:
+        """Return all that is known of the nodes as a table of text; see ``makespan profile show``.
+
+        Parameters
+        ----------
+        sort : {"wall", "gil", "native", "blocked", "name"}
+        limit : int, optional
+            So many rows.
+        width : int, optional
+            Columns of the terminal; as wide as it comes when omitted.
+
+        Raises
+        ------
+        OptionError
+            No such order.
+        """
+        from makespan.table import render
+
+        return render(self, sort=sort, limit=limit, width=width)
+
+    def to_frame(self) -> Any:
+        """Return a ``pandas.DataFrame``, a row a node (measured or not), units in the columns' names.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed.
+        """
+        from makespan.rows import to_frame
+
+        return to_frame(self)
+
 
 def load_profile(path: str | os.PathLike[str]) -> Profile:
     """Read profile.json (``-`` reads standard input).

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from makespan.cli.codes import Exit
-from makespan.cli.parser import HelpWanted, UsageError, top_parser, verb_module, verb_parser
+from makespan.cli.parser import HelpWanted, UsageError, top_parser, verb_module, verb_of, verb_parser
 from makespan.cli.terminal import ReaderGoneError, Terminal
 from makespan.errors import MakespanError, NoPlanError
 
@@ -77,11 +77,12 @@ def _read(words: list[str]) -> tuple[Verb, argparse.Namespace]:
         raise UsageError("a verb is needed", hint="makespan --help")
     from makespan.cli.config import settings
 
-    module = verb_module(words[0])
-    parser = verb_parser(words[0], module)
+    verb, rest = verb_of(words)
+    module = verb_module(verb)
+    parser = verb_parser(verb, module)
     if not {"-h", "--help"} & set(words):  # help is given even when a setting is wrong
         parser.set_defaults(**settings(parser))
-    return module, parser.read(words[1:])
+    return module, parser.read(rest)
 
 
 def _speak_warnings(terminal: Terminal) -> None:

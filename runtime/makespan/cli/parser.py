@@ -32,6 +32,14 @@ VERBS = {
     "demo": ("demo", "all of it, on real input"),
 }
 
+# Two words that are a verb of their own; a target of the second word's name is written "show:attribute".
+SUBVERBS = {
+    "profile show": (
+        "show",
+        "print a profile as a table: what each node does with its time, and how sure that is",
+    ),
+}
+
 _EXAMPLES = """\
 examples:
   makespan demo
@@ -136,6 +144,16 @@ class _Version(_Help):
         raise HelpWanted(f"makespan {__version__}\n")
 
 
+def verb_of(words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Split the words of a command line into the verb, one word or two, and the rest.
+
+    >>> verb_of(["profile", "show", "p.json"]), verb_of(["run", "show"])
+    (('profile show', ['p.json']), ('run', ['show']))
+    """
+    two = " ".join(words[:2])
+    return (two, words[2:]) if two in SUBVERBS else (words[0], words[1:])
+
+
 def verb_module(verb: str) -> Verb:
     """Import the module of one verb.
 
@@ -144,6 +162,8 @@ def verb_module(verb: str) -> Verb:
     UsageError
         No such verb.
     """
+    if verb in SUBVERBS:
+        return cast("Verb", import_module(f"makespan.cli.{SUBVERBS[verb][0]}"))
     if verb not in VERBS:
         near = did_you_mean(verb, VERBS)
         raise UsageError(f"unknown verb {verb!r}", hint=near or f"verbs: {', '.join(VERBS)}")
@@ -154,7 +174,7 @@ def verb_parser(verb: str, module: Verb) -> Parser:
     """Return the parser of one verb, common options last."""
     from makespan.cli.options import add_common
 
-    about = VERBS[verb][1]
+    about = (SUBVERBS if verb in SUBVERBS else VERBS)[verb][1]
     examples = "examples:\n" + "\n".join(f"  {line}" for line in module.EXAMPLES)
     parser = Parser(f"makespan {verb}", f"{about[0].upper()}{about[1:]}.", examples)
     module.prepare_parser(parser)
