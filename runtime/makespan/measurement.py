@@ -20,6 +20,8 @@ Count = Annotated[int, Meta(ge=0)]
 
 Kind = Literal["python", "holds", "native", "parallel", "io", "chatty", "mixed", "unknown"]
 SamplerSource = Literal["clocks", "canary", "gil"]
+BLOCKED = ("sleep", "io", "lock", "child", "other")
+"""The ways to be blocked."""
 Origin = Literal["measured", "hint", "trace"]
 
 
@@ -81,11 +83,14 @@ class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Pickling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What it would cost to send values to another process; measured once, with the values of one call."""
 
-    picklable: bool
+    picklable: bool | None
+    """By the standard library's pickle; None: not known (it is too large, or took too long)."""
     pickle_s: Seconds | None = None
-    """None: not measured (it does not pickle, it is too large, it took too long)."""
+    """Into a stream, large buffers copied; None: not measured."""
     unpickle_s: Seconds | None = None
+    """Out of it, large buffers copied; None: not measured."""
     bytes: Count | None = None
+    """Of the stream and the buffers."""
     reason: str = ""
     """Why it does not pickle or was not measured: names of types, never values."""
 
@@ -155,6 +160,16 @@ class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     samples: Count = 0
     """How often it was looked at; 0: the division between `gil_s` and `native_s` is not known, and all CPU
     time stands in `gil_s`."""
+
+    @property
+    def blocked_total_s(self) -> float:
+        """Seconds blocked, whatever the cause."""
+        return sum(self.blocked_s.values())
+
+    @property
+    def total_s(self) -> float:
+        """All of it: the wall of the call."""
+        return self.gil_s + self.native_s + self.gil_wait_s + self.blocked_total_s + self.run_delay_s
 
 
 class Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -155,7 +155,7 @@ def _pickles(node: NodeProfile) -> str:
     ]
     if not both:
         return ""
-    refused = [word for word, its in both if not its.picklable]
+    refused = [word for word, its in both if its.picklable is False]
     if refused:
         return f"no: {', '.join(refused)}"
     known = [(its.pickle_s or 0.0) + (its.unpickle_s or 0.0) for _, its in both if its.pickle_s is not None]

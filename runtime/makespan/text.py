@@ -143,7 +143,7 @@ def _flags(node: NodeProfile) -> list[str]:
         found.append(f"waited {percent(node.quality.run_delay_share)} for a core")
     if node.quality.spoiled:
         found.append(f"{plural(node.quality.spoiled, 'call')} spoiled by other load")
-    if node.result_pickling is not None and not node.result_pickling.picklable:
+    if node.result_pickling is not None and node.result_pickling.picklable is False:
         found.append("cannot be pickled")
     return found
 

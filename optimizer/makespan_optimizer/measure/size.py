@@ -89,7 +89,9 @@ class _Walk:
         for plain in (str, bytes, bytearray, int, float):
             if issubclass(kind, plain):
                 return plain.__sizeof__(value)
-        own = object.__sizeof__(value)
+        # Some objects leave their length undefined (generators on 3.11): their fixed part counts.
+        varies = type.__getattribute__(kind, "__itemsize__")
+        own = type.__getattribute__(kind, "__basicsize__") if varies else object.__sizeof__(value)
         try:
             attributes = object.__getattribute__(value, "__dict__")
         except AttributeError:
