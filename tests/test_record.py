@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from makespan import DAG, OptionError, RecordError, load_record, schemas
 from makespan.jsontext import readable
 from makespan.machine import this_machine
+from makespan.measurement import Measured
 from makespan.plan import DagId, Plan, PlanNode, Solver
 from makespan.record import Comparison, RunFailure, RunNode, RunRecord, parse_record
 from tests.builders import MACHINE
@@ -32,6 +33,9 @@ PLAN = Plan(
     solver=Solver("critical path", "optimal", "met the bound", 0, 1.0),
     nodes=(PlanNode("a", 0, 0.0, 1.0, 0, 1.0), PlanNode("b", 1, 1.0, 1.0, 0, 1.0, after=("a",))),
 )
+MEASURED = Measured(
+    gil_s=0.125, native_s=0.0, gil_wait_s=0.125, blocked_s={"io": 0.2}, run_delay_s=0.05, samples=499
+)
 RECORD = RunRecord(
     makespan_version="0.1.0",
     dag=DagId("d", "sha256:0"),
@@ -45,8 +49,10 @@ RECORD = RunRecord(
     comparison=Comparison((2.0, 2.1), (1.5, 1.6), 3.0),
     nodes=(
         RunNode("a", 0.0, 1.0, 0),
-        RunNode("b", 1.0, 1.5, 1, "failed", ("a",)),
+        RunNode("b", 1.0, 1.5, 1, "failed", ("a",), MEASURED),
     ),
+    sampler="gil",
+    notes=("the sampler ended in mid-run (signal 9)",),
     plan=PLAN,
 )
 TEXT = RECORD.to_json()
@@ -110,6 +116,18 @@ def edited(*path, value):
         (("nodes", 1, "status"), "fine", "Invalid enum", "#/nodes/1/status"),
         (("nodes", 1, "value"), 5, "unknown field `value`", "#/nodes/1"),
         (("failures", 0, "node"), "x", "'x' failed, but is not in the run", "#/failures/0"),
+        (("nodes", 1, "measured", "gil_s"), 0.2, "take 0.575 s, more than its 0.5 s", "#/nodes/1/measured"),
+        (("nodes", 1, "measured", "gil_s"), -1, "Expected `float` >= 0", "#/nodes/1/measured/gil_s"),
+        (("nodes", 1, "measured", "samples"), -1, "Expected `int` >= 0", "#/nodes/1/measured/samples"),
+        (("nodes", 1, "measured", "value"), 1, "unknown field", "#/nodes/1/measured"),
+        (
+            ("nodes", 1, "measured", "blocked_s"),
+            {"x": 0.1},
+            "'x' is not a",
+            "#/nodes/1/measured/blocked_s",
+        ),
+        (("sampler",), None, "the run was not", "#/nodes/1/measured"),
+        (("sampler",), "magic", "Invalid enum", "#/sampler"),
         (("threads",), 0, "Expected `int` >= 1", "#/threads"),
         (("status",), "odd", "Invalid enum", "#/status"),
         (("makespan_s",), -1, "Expected `float` >= 0", "#/makespan_s"),

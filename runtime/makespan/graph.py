@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from makespan.prepared import Prepared
     from makespan.profile import Profile
     from makespan.run import Run
+    from makespan_optimizer.measure.sampler import SamplerName
 
     P = ParamSpec("P", default=...)
     R = TypeVar("R", default=Any)
@@ -225,20 +226,23 @@ class DAG(Building, Generic[P, R]):
         *args: Any,
         plan: Plan | str | os.PathLike[str] | None = None,
         threads: int | None = None,
+        measure: bool = False,
+        sampler: SamplerName | None = None,
         **kwargs: Any,
     ) -> Run:
         """Run it and return the `Run`: its result, and what started where and when.
 
-        Inputs that are called ``plan`` or ``threads`` are given by position.
+        With `measure`, also what each node did with its time beside the others; see `Prepared.run`.
+        Inputs called ``plan``, ``threads``, ``measure`` or ``sampler`` are given by position.
 
         Raises
         ------
-        PlanError, DescribeError, OptionError
+        PlanError, DescribeError, OptionError, MissingExtraError
             Before anything runs.
         Exception
             A node raised: its own exception, with a note that names the node. Several: an ExceptionGroup.
         """
-        run = self.prepare(plan, threads).run(*args, **kwargs)
+        run = self.prepare(plan, threads).run(*args, measure=measure, sampler=sampler, **kwargs)
         run.raise_for_error()
         return run
 

@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from makespan.describe import bind
 from makespan.dispatch import Rules
-from makespan.errors import PlanError
+from makespan.errors import MissingExtraError, OptionError, PlanError
 from makespan.executor import Execution, Trace
 from makespan.graph import check_threads
 from makespan.order import default_ranks
 from makespan.program import compile_program
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from makespan.graph import DAG
     from makespan.plan import Plan
     from makespan.program import Program
     from makespan.run import Run
+    from makespan_optimizer.measure.insitu import InSitu
+    from makespan_optimizer.measure.sampler import SamplerName
 
 
 class Prepared:
@@ -66,35 +70,98 @@ class Prepared:
             raise_failures(self.program, execution.failures)
         return self.program.output(execution.kept, inputs)
 
-    def run(self, /, *args: Any, **kwargs: Any) -> Run:
+    def run(
+        self, /, *args: Any, measure: bool = False, sampler: SamplerName | None = None, **kwargs: Any
+    ) -> Run:
         """Run with tracing, and return the `Run`; failures and Ctrl-C are kept in it, not raised.
+
+        Inputs that are called ``measure`` or ``sampler`` are given by position.
+
+        Parameters
+        ----------
+        measure : bool
+            Measure what each node does with its time while it runs beside others: see `RunNode.measured`.
+        sampler : {"auto", "gil", "canary", "clocks"}, optional
+            How, when `measure` is set; "auto" takes the best that works here, the others refuse to fall back.
 
         Raises
         ------
         DescribeError
             An input is missing, unknown or given twice.
+        OptionError
+            The sampler is unknown, or cannot be had here.
+        MissingExtraError
+            `measure` is set, and the measuring half of makespan is not installed.
         """
-        from makespan.failure import joined
-        from makespan.run import Run, record_of
+        return run(self, args, kwargs, measure=measure, sampler=sampler)
 
-        inputs = bind(self.dag, args, kwargs)
-        trace = Trace(len(self.program.calls))
+
+def run(
+    prepared: Prepared,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    measure: bool = False,
+    sampler: SamplerName | None = None,
+) -> Run:
+    """Run as `Prepared.run` does; inputs may have any name."""
+    from makespan.failure import joined
+    from makespan.run import Run, record_of
+
+    inputs = bind(prepared.dag, tuple(args), dict(kwargs))
+    trace = Trace(len(prepared.program.calls))
+    error: BaseException | None = None
+    meters = _meters(prepared.program, measure, sampler)
+    try:
+        program = prepared.program if meters is None else meters.wrapped(prepared.program)
         at = datetime.datetime.now(datetime.UTC)
-        execution = Execution(self.program, self.rules, inputs, trace)
+        execution = Execution(program, prepared.rules, inputs, trace)
         begun = trace.clock()
-        error: BaseException | None = None
         try:
             execution.run()
         except KeyboardInterrupt as interrupt:
             error = interrupt
+            if meters is not None:
+                meters.stop()  # before the trace is copied: no node may be measured for longer than it ran
             trace = trace.copy()  # helpers that are still in a node go on writing to the other one
         ended = trace.clock()
-        failures, execution.failures = execution.failures, []
-        record = record_of(self, trace, begun, ended, at, failures, interrupted=error is not None)
-        if error is None and failures:
-            error = joined(self.program, failures)
-        result = None if error is not None else self.program.output(execution.kept, inputs)
-        return Run(result, record, error)
+    finally:
+        if meters is not None:
+            meters.close()
+    failures, execution.failures = execution.failures, []
+    record = record_of(
+        prepared, trace, begun, ended, at, failures, interrupted=error is not None, meters=meters
+    )
+    if error is None and failures:
+        error = joined(program, failures)
+    result = None if error is not None else program.output(execution.kept, inputs)
+    return Run(result, record, error)
+
+
+def _meters(program: Program, measure: bool, sampler: SamplerName | None) -> InSitu | None:
+    """Start what measures a run; None when it is not to be measured.
+
+    Raises
+    ------
+    OptionError, MissingExtraError
+    """
+    by_position = "an input of that name is given by position"
+    if not isinstance(measure, bool):
+        raise OptionError(
+            f"is True or False, not a {type(measure).__name__}", where="measure", hint=by_position
+        )
+    if not measure:
+        if sampler is not None:
+            raise OptionError("is for runs with measure=True", where="sampler", hint=by_position)
+        return None
+    try:
+        from makespan_optimizer.measure.insitu import open_in_situ
+    except ImportError as error:
+        raise MissingExtraError(
+            "measuring a run needs makespan's measuring half, which is not installed here",
+            hint="run without measure, or install all of makespan",
+        ) from error
+    return open_in_situ(sampler or "auto", len(program.calls))
 
 
 def prepare(dag: DAG[..., Any], plan: Plan | str | os.PathLike[str] | None, threads: int | None) -> Prepared:

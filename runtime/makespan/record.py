@@ -11,7 +11,7 @@ from makespan.errors import PlanError, RecordError
 from makespan.files import ensure_replaceable, read_bytes, write_atomic
 from makespan.jsontext import convert, format_of, readable, strict_json
 from makespan.machine import Machine
-from makespan.measurement import Measured, SamplerSource
+from makespan.measurement import BLOCKED, Measured, SamplerSource
 from makespan.plan import DagId, Name, Plan, Seconds, Threads, check_plan
 
 if TYPE_CHECKING:
@@ -112,6 +112,23 @@ def parse_record(data: bytes, where: str = "run") -> RunRecord:
     return record
 
 
+def _check_measured(record: RunRecord, node: RunNode, where: str) -> None:
+    """Refuse measurements of a run that was not measured, of unknown kind, or of more time than passed."""
+    measured = node.measured
+    if measured is None:
+        return
+    if record.sampler is None:
+        raise RecordError(f"{node.name!r} was measured, but the run was not", where=where)
+    for kind in measured.blocked_s:
+        if kind not in BLOCKED:
+            raise RecordError(f"{kind!r} is not a way to be blocked", where=f"{where}/blocked_s")
+    if measured.total_s > node.duration_s * (1 + 1e-6) + 1e-6:
+        raise RecordError(
+            f"the parts of {node.name!r} take {measured.total_s:g} s, more than its {node.duration_s:g} s",
+            where=where,
+        )
+
+
 def _check(record: RunRecord, where: str) -> None:
     """Refuse what types cannot express: a node twice or unknown, an end before its start, a wrong plan."""
     started = [node.name for node in record.nodes]
@@ -121,6 +138,7 @@ def _check(record: RunRecord, where: str) -> None:
     for i, node in enumerate(record.nodes):
         if node.end_s < node.start_s:
             raise RecordError(f"{node.name!r} ends before it starts", where=f"{where}#/nodes/{i}/end_s")
+        _check_measured(record, node, f"{where}#/nodes/{i}/measured")
         for name in node.after:
             if name not in known:
                 raise RecordError(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from makespan.executor import Trace
     from makespan.prepared import Prepared
+    from makespan_optimizer.measure.insitu import InSitu
 
 
 class Run:
@@ -89,8 +90,9 @@ def record_of(
     failures: list[tuple[int, BaseException]],
     *,
     interrupted: bool,
+    meters: InSitu | None = None,
 ) -> RunRecord:
-    """Turn a trace into a record."""
+    """Turn a trace, and what was measured meanwhile, into a record."""
     structure = prepared.program.structure
     failed = {i for i, _ in failures}
     started = sorted((i for i, start in enumerate(trace.start) if start), key=lambda i: (trace.start[i], i))
@@ -99,6 +101,7 @@ def record_of(
         from threading import get_ident
 
         thread_of[get_ident()] = 0
+    measured = meters.results() if meters is not None else [None] * len(trace.start)
     nodes = []
     for i in started:
         end = trace.end[i]
@@ -110,6 +113,7 @@ def record_of(
                 thread=thread_of.setdefault(trace.ident[i], len(thread_of)),
                 status="failed" if i in failed else "ok" if end else "unfinished",
                 after=tuple(structure.names[p] for p in structure.preds[i]),
+                measured=measured[i],
             )
         )
     begun_nodes = set(started)
@@ -126,6 +130,8 @@ def record_of(
             for i, error in failures
         ),
         not_started=tuple(name for i, name in enumerate(structure.names) if i not in begun_nodes),
+        sampler=meters.source if meters is not None else None,
+        notes=meters.notes if meters is not None else (),
         nodes=tuple(nodes),
         plan=prepared.plan,
     )
