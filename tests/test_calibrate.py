@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_a_missing_figure_is_named(name):
 def test_the_self_test_passes_here():
     chosen, notes = open_sampler("auto")
     assert not notes
-    with Meter(chosen) as meter:
+    with closing(chosen), Meter(chosen) as meter:
         tested = self_test(meter)
     assert tested.fault is None
     assert set(tested.figures) == set(LIMITS)

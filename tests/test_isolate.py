@@ -76,7 +76,7 @@ def test_a_sleep_is_io_and_a_loop_is_python(quick):
     assert loop.blocked_total_s < 0.2 * loop.wall_net_s.median
     assert loop.quality.gil_share_half_width is not None
     assert made.runs[0].sampler == "gil"
-    assert made.runs[0].rate_hz == 1000
+    assert 0 < made.runs[0].rate_hz <= 1000
     assert set(made.runs[0].calibration) == {"cores", "hand_off_s", "loop_gil", "hash_gil", "sleep_blocked"}
 
 
@@ -384,7 +384,7 @@ def test_the_sampler_killed_in_mid_run_falls_back_and_says_so(quick, samplers):
     found = profile(made, (), {}, runs=4)
     (only,) = found.runs
     assert only.sampler == "clocks"
-    assert any("ended in mid-run (signal 9)" in note for note in only.notes)
+    assert any("ended in mid-run (it was ended from outside)" in note for note in only.notes)
     shares = [call.gil_share is not None for call in found.node("kill").calls]
     assert shares == [True, False, False, False]
     assert found.node("kill").runs == 4

@@ -15,18 +15,20 @@ from pathlib import Path
 import pytest
 
 from makespan.errors import OptionError
-from makespan_optimizer.measure import gil, outside, sampler
+from makespan_optimizer.measure import gil, gilsampler, outside, systemcalls
 from makespan_optimizer.measure.gil import locate_gil, set_switch_interval_us
 from makespan_optimizer.measure.sampler import (
     NoSampler,
     OutsideSampler,
     SamplerUnavailableError,
+    Seen,
+    Watch,
     open_sampler,
 )
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the outside sampler needs Linux")
 
-X86 = outside.SYSTEM_CALLS["x86_64"]
+X86 = systemcalls.SYSTEM_CALLS["x86_64"]
 
 
 def alive(pid: int) -> bool:
@@ -58,10 +60,15 @@ def outer():
     assert made.pid is None
 
 
-def seen(watcher: OutsideSampler, fn) -> sampler.Seen:
-    watcher.begin()
+@pytest.fixture
+def watch(outer):
+    return outer.watch()
+
+
+def seen(watch: Watch, fn) -> Seen:
+    watch.begin()
     fn()
-    found = watcher.end()
+    found = watch.end()
     assert found is not None
     return found
 
@@ -72,54 +79,54 @@ def seen(watcher: OutsideSampler, fn) -> sampler.Seen:
 @pytest.mark.parametrize(
     ("said", "category"),
     [
-        (b"running\n", outside.RUNNING),
-        (b"230 0x1 0x0 0x7f", outside.SLEEP),
-        (b"0 0x3 0x7f 0x20000", outside.IO),
-        (b"232 0x3", outside.IO),
-        (b"61 0x10", outside.CHILD),
-        (b"202 0x7000 0x189", outside.GIL_WAIT),
-        (b"202 0x70ff 0x189", outside.GIL_WAIT),
-        (b"202 0x7100 0x189", outside.LOCK),
-        (b"202 0x6fff 0x189", outside.LOCK),
-        (b"-1 0x7ffc 0x7f8a", outside.IO),
-        (b"435 0x1", outside.OTHER),
+        (b"running\n", systemcalls.RUNNING),
+        (b"230 0x1 0x0 0x7f", systemcalls.SLEEP),
+        (b"0 0x3 0x7f 0x20000", systemcalls.IO),
+        (b"232 0x3", systemcalls.IO),
+        (b"61 0x10", systemcalls.CHILD),
+        (b"202 0x7000 0x189", systemcalls.GIL_WAIT),
+        (b"202 0x70ff 0x189", systemcalls.GIL_WAIT),
+        (b"202 0x7100 0x189", systemcalls.LOCK),
+        (b"202 0x6fff 0x189", systemcalls.LOCK),
+        (b"-1 0x7ffc 0x7f8a", systemcalls.IO),
+        (b"435 0x1", systemcalls.OTHER),
     ],
 )
 def test_categories(said, category):
-    assert outside.categorize(said, *X86, 0x7000) == category
+    assert systemcalls.categorize(said, *X86, 0x7000) == category
 
 
-@pytest.mark.parametrize("machine", sorted(outside.SYSTEM_CALLS))
+@pytest.mark.parametrize("machine", sorted(systemcalls.SYSTEM_CALLS))
 def test_no_system_call_stands_in_two_categories(machine):
-    futex, calls = outside.SYSTEM_CALLS[machine]
+    futex, calls = systemcalls.SYSTEM_CALLS[machine]
     assert futex not in calls
-    assert set(calls.values()) <= {outside.SLEEP, outside.IO, outside.LOCK, outside.CHILD}
+    assert set(calls.values()) <= {systemcalls.SLEEP, systemcalls.IO, systemcalls.LOCK, systemcalls.CHILD}
 
 
 # -- what it sees ------------------------------------------------------------------------------------------
 
 
-def test_a_loop_holds_a_hash_does_not_and_a_sleep_is_blocked(outer):
+def test_a_loop_holds_a_hash_does_not_and_a_sleep_is_blocked(watch):
     block = bytes(4 << 20)
-    loop = seen(outer, lambda: spin(0.06))
-    hashed = seen(outer, lambda: [hashlib.sha256(block).digest() for _ in range(15)])
-    slept = seen(outer, lambda: time.sleep(0.06))
+    loop = seen(watch, lambda: spin(0.06))
+    hashed = seen(watch, lambda: [hashlib.sha256(block).digest() for _ in range(15)])
+    slept = seen(watch, lambda: time.sleep(0.06))
     assert loop.samples >= 10
     assert loop.hold > 0.9 * (loop.hold + loop.running)
     assert hashed.running > 0.9 * (hashed.hold + hashed.running)
     assert slept.sleep > 0.8 * slept.samples
 
 
-def test_waiting_for_a_lock_a_pipe_and_the_gil(outer):
+def test_waiting_for_a_lock_a_pipe_and_the_gil(watch):
     lock, (reader, writer) = threading.Lock(), os.pipe()
     lock.acquire()
     timer = threading.Timer(0.05, lock.release)
     timer.start()
-    locked = seen(outer, lock.acquire)
+    locked = seen(watch, lock.acquire)
     timer.join()
     timer = threading.Timer(0.05, lambda: os.write(writer, b"x"))
     timer.start()
-    read = seen(outer, lambda: os.read(reader, 1))
+    read = seen(watch, lambda: os.read(reader, 1))
     timer.join()
     os.close(reader)
     os.close(writer)
@@ -131,7 +138,7 @@ def test_waiting_for_a_lock_a_pipe_and_the_gil(outer):
 
     rival = threading.Thread(target=busy)
     rival.start()
-    contended = seen(outer, lambda: spin(0.06))
+    contended = seen(watch, lambda: spin(0.06))
     over.set()
     rival.join()
     assert locked.lock > 0.8 * locked.samples
@@ -140,31 +147,31 @@ def test_waiting_for_a_lock_a_pipe_and_the_gil(outer):
     assert contended.other_hold >= 0.5 * contended.gil_wait
 
 
-def test_a_child_process_is_waited_for(outer):
+def test_a_child_process_is_waited_for(watch):
     def wait() -> None:
         child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(0.1)"])
         child.wait()
 
-    found = seen(outer, wait)
+    found = seen(watch, wait)
     assert found.child > 0.5 * found.samples
 
 
-def test_counts_are_of_the_announced_call_alone(outer):
-    seen(outer, lambda: time.sleep(0.03))
-    assert seen(outer, lambda: None).samples <= 1
+def test_counts_are_of_the_announced_call_alone(watch):
+    seen(watch, lambda: time.sleep(0.03))
+    assert seen(watch, lambda: None).samples <= 1
     time.sleep(0.02)  # between calls nothing is counted
-    assert seen(outer, lambda: None).samples <= 1
+    assert seen(watch, lambda: None).samples <= 1
 
 
-def test_a_node_that_returns_to_the_gil_often_is_seen_to(outer):
+def test_a_node_that_returns_to_the_gil_often_is_seen_to(watch):
     def chat() -> None:
         for _ in range(30):
             time.sleep(0.004)
             spin(0.004)
 
     # The sampler loses some on a busy machine; a node that never returns to the GIL shows at most one.
-    assert seen(outer, chat).retakes >= 5
-    assert seen(outer, lambda: spin(0.2)).retakes <= 2
+    assert seen(watch, chat).retakes >= 5
+    assert seen(watch, lambda: spin(0.2)).retakes <= 2
 
 
 # -- what it leaves alone ----------------------------------------------------------------------------------
@@ -215,9 +222,9 @@ def test_nothing_stays_behind():
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
-def test_what_it_costs_is_known(outer):
+def test_what_it_costs_is_known(outer, watch):
     began = outer.cpu_s()
-    seen(outer, lambda: time.sleep(0.2))
+    seen(watch, lambda: time.sleep(0.2))
     assert 0 < outer.cpu_s() - began < 0.1
 
 
@@ -225,24 +232,24 @@ def test_what_it_costs_is_known(outer):
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_killed_in_the_middle_of_a_call_it_says_so(outer, how):
-    assert seen(outer, lambda: time.sleep(0.01)).samples
-    outer.begin()
+def test_killed_in_the_middle_of_a_call_it_says_so(outer, watch, how):
+    assert seen(watch, lambda: time.sleep(0.01)).samples
+    watch.begin()
     os.kill(outer.pid, how)
     assert eventually(lambda: not alive(outer.pid))
-    assert outer.end() is None
-    assert outer.lost == f"signal {int(how)}"
-    outer.begin()
-    assert outer.end() is None
+    assert watch.end() is None
+    assert outer.lost == "it was ended from outside"
+    watch.begin()
+    assert watch.end() is None
 
 
-def test_stopped_in_the_middle_of_a_call_it_says_so(outer, monkeypatch):
-    monkeypatch.setattr(sampler, "_STALL_S", 0.05)
+def test_stopped_in_the_middle_of_a_call_it_says_so(outer, watch, monkeypatch):
+    monkeypatch.setattr(gilsampler, "_STALL_S", 0.05)
     os.kill(outer.pid, signal.SIGSTOP)
     time.sleep(0.01)
-    outer.begin()
+    watch.begin()
     time.sleep(0.06)
-    assert outer.end() is None
+    assert watch.end() is None
     assert outer.lost == "it stopped sampling"
     pid = outer.pid
     outer.close()
@@ -269,7 +276,7 @@ def test_it_dies_with_its_parent():
     assert eventually(lambda: not alive(pid))
 
 
-def test_a_forked_child_does_not_stop_it(outer):
+def test_a_forked_child_does_not_stop_it(outer, watch):
     import warnings
 
     with warnings.catch_warnings():
@@ -280,7 +287,7 @@ def test_a_forked_child_does_not_stop_it(outer):
         os._exit(0)
     os.waitpid(child, 0)
     assert alive(outer.pid)
-    assert seen(outer, lambda: time.sleep(0.02)).samples
+    assert seen(watch, lambda: time.sleep(0.02)).samples
 
 
 # -- where it cannot work ----------------------------------------------------------------------------------
@@ -290,8 +297,10 @@ def test_clocks_are_used_when_asked_for():
     made, notes = open_sampler("clocks")
     assert isinstance(made, NoSampler)
     assert not notes
-    made.begin()
-    assert made.end() is None
+    watch = made.watch()
+    watch.begin()
+    assert watch.end() is None
+    watch.close()
     made.close()
 
 
@@ -309,53 +318,56 @@ def no_memory(*_: object, **__: object) -> None:
     raise OSError(12, "Cannot allocate memory")
 
 
-def stub(folder: Path, status: int) -> str:
-    """A sampler that reports a status and ends."""
-    file = folder / "stub.py"
-    file.write_text(
-        "import mmap, struct, sys\n"
-        f"struct.pack_into('=q', mmap.mmap(int(sys.argv[3]), {outside.BOARD_BYTES}), 0, {status})\n"
+def stub(status: int) -> str:
+    """The code of a sampler that reports a status and ends."""
+    board = f"memoryview(mmap.mmap(int(sys.argv[4]), {outside.BOARD_BYTES})).cast('Q')"
+    return (
+        "import mmap, os, sys\n"
+        f"board = {board}\n"
+        "if os.fork(): os._exit(0)\n"
+        f"board[{outside.STATUS}] = {status}; board[{outside.PID}] = os.getpid()\n"
     )
-    return str(file)
 
 
 FAULTS = [
     (
         "layout",
-        lambda patch, _: patch.setattr(gil, "_candidates", broken_layout),
+        lambda patch: patch.setattr(gil, "_candidates", broken_layout),
         "a layout that is not known",
     ),
-    ("platform", lambda patch, _: patch.setattr(sys, "platform", "darwin"), "needs Linux, not darwin"),
-    ("machine", lambda patch, _: patch.setattr("platform.machine", lambda: "s390x"), "s390x are not known"),
+    ("platform", lambda patch: patch.setattr(sys, "platform", "darwin"), "needs Linux, not darwin"),
+    ("machine", lambda patch: patch.setattr("platform.machine", lambda: "s390x"), "s390x are not known"),
     (
         "embedded",
-        lambda patch, _: patch.setattr(sys, "executable", "/usr/bin/uwsgi"),
+        lambda patch: patch.setattr(sys, "executable", "/usr/bin/uwsgi"),
         "not a Python interpreter",
     ),
-    ("no path", lambda patch, _: patch.setattr(sys, "executable", None), "not a Python interpreter"),
+    ("no path", lambda patch: patch.setattr(sys, "executable", None), "not a Python interpreter"),
     (
         "frozen",
-        lambda patch, _: patch.setattr(sys, "frozen", True, raising=False),
+        lambda patch: patch.setattr(sys, "frozen", True, raising=False),
         "not a Python interpreter",
     ),
-    ("gone", lambda patch, _: patch.setattr(sys, "executable", "/nowhere/python3"), "does not start"),
-    ("fork fails", lambda patch, _: patch.setattr(subprocess, "Popen", no_memory), "does not start"),
+    ("gone", lambda patch: patch.setattr(sys, "executable", "/nowhere/python3"), "does not start"),
+    ("fork fails", lambda patch: patch.setattr(subprocess, "Popen", no_memory), "does not start"),
     (
         "no GIL",
-        lambda patch, _: patch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False),
+        lambda patch: patch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False),
         "without a GIL",
     ),
-    ("no access", lambda patch, folder: patch.setattr(outside, "__file__", stub(folder, -1)), "may not read"),
-    ("no answer", lambda patch, folder: patch.setattr(outside, "__file__", stub(folder, 0)), "did not start"),
+    ("no access", lambda patch: patch.setattr(gilsampler, "_CODE", stub(outside.NO_ACCESS)), "may not read"),
+    ("no calls", lambda patch: patch.setattr(gilsampler, "_CODE", stub(outside.NO_CALLS)), "may not see"),
+    ("no answer", lambda patch: patch.setattr(gilsampler, "_CODE", stub(0)), "did not start"),
+    ("broken", lambda patch: patch.setattr(gilsampler, "_CODE", "1 / 0"), "did not start"),
 ]
 
 
 @pytest.mark.parametrize(
     ("patch", "reason"), [fault[1:] for fault in FAULTS], ids=[fault[0] for fault in FAULTS]
 )
-def test_where_it_cannot_work_clocks_take_over_and_say_why(monkeypatch, tmp_path, patch, reason):
+def test_where_it_cannot_work_clocks_take_over_and_say_why(monkeypatch, patch, reason):
     before = os.listdir("/proc/self/fd")
-    patch(monkeypatch, tmp_path)
+    patch(monkeypatch)
     with pytest.raises(SamplerUnavailableError, match=reason):
         OutsideSampler()
     made, notes = open_sampler("auto")

@@ -68,6 +68,7 @@ def doctor(*, quick: bool = False) -> Doctor:
     load_share = None
     with ExitStack() as stack:
         sampler, notes = open_sampler("auto")
+        stack.callback(sampler.close)
         meter = stack.enter_context(Meter(sampler))
         if not quick:
             load = ForeignLoad(sampler.cpu_s)

@@ -10,7 +10,7 @@ attribute `partial`.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from makespan._version import __version__
@@ -83,7 +83,7 @@ def profile(
     inputs = bind(dag, args, dict(kwargs))
     program = compile_program(dag)
     chosen, notes = open_sampler(sampler)
-    with Meter(chosen) as meter:
+    with closing(chosen), Meter(chosen) as meter:
         beginning = Beginning(meter, sampler, notes)
         beginning.warn_of_load(stacklevel=3)
         total = (runs + 1) * len(program.calls)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from makespan.machine import gil_enabled
-from makespan_optimizer.measure.clocks import Stopwatch
+from makespan_optimizer.measure.clocks import Clocks, Stopwatch
 from makespan_optimizer.measure.estimate import call_from
 
 if TYPE_CHECKING:
@@ -14,30 +14,50 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from makespan.profile import Call
-    from makespan_optimizer.measure.sampler import Sampler
+    from makespan.measurement import Call
+    from makespan_optimizer.measure.watch import Sampler, Seen, Watch
 
 
 class Meter:
-    """Measures calls in the thread that made it; a context manager that ends the sampler, whatever happens.
+    """Measures calls in the thread that entered it; leaving it ends its watch, never the sampler.
 
     Attributes
     ----------
     last : Call or None
         The record of the last call that returned.
+    clocks : Clocks or None
+        What passed on the clocks meanwhile.
+    seen : Seen or None
+        What the sampler saw meanwhile.
     """
 
     def __init__(self, sampler: Sampler) -> None:
-        self.sampler = sampler
         self.gil = gil_enabled()
         self.last: Call | None = None
-        self._watch = Stopwatch()
+        self.clocks: Clocks | None = None
+        self.seen: Seen | None = None
+        self._sampler = sampler
+        self._watch: Watch | None = None
+        self._stopwatch = Stopwatch()
         self._open = ExitStack()
 
+    @property
+    def sampler(self) -> Sampler:
+        """What watches. Another may be put in its place between calls, in the thread that entered."""
+        return self._sampler
+
+    @sampler.setter
+    def sampler(self, sampler: Sampler) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = sampler.watch()
+        self._sampler = sampler
+
     def __enter__(self) -> Self:
-        self._open.callback(self.sampler.close)
         try:
-            self._open.enter_context(self._watch)
+            self._watch = self._sampler.watch()
+            self._open.callback(self._unwatch)
+            self._open.enter_context(self._stopwatch)
         except BaseException:
             self._open.close()
             raise
@@ -48,17 +68,24 @@ class Meter:
     ) -> None:
         self._open.close()
 
+    def _unwatch(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.close()
+
     def call(self, run: str, fn: Callable[..., Any], *args: Any) -> Any:
         """Call ``fn(*args)``, leave its record in `last`, and return its value; exceptions pass through."""
-        self.last = None
-        sampler, watch = self.sampler, self._watch
-        sampler.begin()
-        began = watch.begin()
+        self.last = self.clocks = self.seen = None
+        watch, stopwatch = self._watch, self._stopwatch
+        assert watch is not None, "a meter measures once it is entered"
+        watch.begin()
+        began = stopwatch.begin()
         try:
             value = fn(*args)
-            passed = watch.end(began)
+            passed = stopwatch.end(began)
         finally:
             del args
-            seen = sampler.end()
+            self.seen = seen = watch.end()
+        self.clocks = passed
         self.last = call_from(run, passed, seen, gil=self.gil)
         return value
