@@ -133,6 +133,8 @@ class Building(Opaque):
         tags: str | Iterable[str] = (),
         outputs: int | None = None,
         hint_s: float | None = None,
+        profile: bool = True,
+        stand_in: Any = msgspec.UNSET,
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Add a call of `fn` and return the placeholder of its result.
@@ -147,15 +149,8 @@ class Building(Opaque):
             A name of its own; else the function's name, numbered when it is taken.
         after : iterable of results or names
             Nodes to wait for without taking their results; names may be of nodes added later.
-        lock : str or iterable of str
-            Nodes that share a lock never overlap within one run.
-        exclusive : bool
-            Runs alone.
-        tags : str or iterable of str
-        outputs : int, optional
-            How many values it returns, so that its result can be unpacked.
-        hint_s : float, optional
-            Expected seconds, for the order as long as there is no plan.
+        lock, exclusive, tags, outputs, hint_s, profile, stand_in
+            As for `makespan.node`.
         kwargs : mapping, optional
             Keyword arguments of `fn`.
 
@@ -166,7 +161,9 @@ class Building(Opaque):
         """
         self._refuse_if_described("call the node in that function")
         place = caller_place()
-        options = make_options(lock, exclusive, tags, outputs, hint_s, where=caller_place)
+        options = make_options(
+            lock, exclusive, tags, outputs, hint_s, profile=profile, stand_in=stand_in, where=caller_place
+        )
         return self.record(fn, args, kwargs or {}, name=name, after=after, options=options, place=place)
 
     def record(

@@ -91,6 +91,8 @@ class NodeFunction(Generic[P, R]):
         tags: str | Iterable[str] = (),
         outputs: int | None = None,
         hint_s: float | None = None,
+        profile: bool = True,
+        stand_in: Any = msgspec.UNSET,
     ) -> NodeFunction[P, R]:
         """Return the same node with further options for one call: ``render.options(name="cover")(page)``.
 
@@ -102,7 +104,9 @@ class NodeFunction(Generic[P, R]):
             An option that cannot be.
         """
         fn, base = self.__makespan_node__
-        more = make_options(lock, exclusive, tags, outputs, hint_s, where=caller_place)
+        more = make_options(
+            lock, exclusive, tags, outputs, hint_s, profile=profile, stand_in=stand_in, where=caller_place
+        )
         call = dict(self._call)
         if name is not None:
             call["name"] = name
@@ -154,6 +158,8 @@ def node(
     tags: str | Iterable[str] = (),
     outputs: int | None = None,
     hint_s: float | None = None,
+    profile: bool = True,
+    stand_in: Any = msgspec.UNSET,
 ) -> Callable[[Callable[P, R]], NodeFunction[P, R]]: ...
 def node(
     fn: Callable[P, R] | None = None,
@@ -164,6 +170,8 @@ def node(
     tags: str | Iterable[str] = (),
     outputs: int | None = None,
     hint_s: float | None = None,
+    profile: bool = True,
+    stand_in: Any = msgspec.UNSET,
 ) -> Any:
     """Make a function usable as a node of a DAG.
 
@@ -178,13 +186,20 @@ def node(
         How many values it returns, when its result is unpacked; read from ``-> tuple[A, B]`` otherwise.
     hint_s : float, optional
         Expected seconds, for the order as long as there is no plan.
+    profile : bool
+        False: it is not run while profiling (it costs money, it sends mails); `hint_s`, or a hint given
+        while profiling, says how long it takes.
+    stand_in : optional
+        Its result while it is not run, for the nodes that take it; a callable is called in its place.
 
     Raises
     ------
     DescribeError
         An option that cannot be; not a function.
     """
-    options = make_options(lock, exclusive, tags, outputs, hint_s, where=caller_place)
+    options = make_options(
+        lock, exclusive, tags, outputs, hint_s, profile=profile, stand_in=stand_in, where=caller_place
+    )
 
     def decorate(fn: Callable[P, R]) -> NodeFunction[P, R]:
         if isinstance(fn, NodeFunction):

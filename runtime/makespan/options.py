@@ -8,11 +8,24 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from makespan.errors import DescribeError, OptionError
+from makespan.placeholder import holds_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 MAX_THREADS = 1024
+
+
+class StandIn:
+    """A node's result while it is not run, or a function that makes it; see `makespan.node`."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return "<stand-in>"  # it is the user's value
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -29,6 +42,10 @@ class Options(msgspec.Struct, frozen=True):
         How many values it returns, when its result is unpacked.
     hint_s : float or None
         How long it is expected to take, used for the order as long as there is no plan.
+    profile : bool
+        Whether it is run while profiling; else a hint says how long it takes.
+    stand_in : StandIn or None
+        Its result while it is not run.
     """
 
     locks: tuple[str, ...] = ()
@@ -36,6 +53,8 @@ class Options(msgspec.Struct, frozen=True):
     tags: tuple[str, ...] = ()
     outputs: int | None = None
     hint_s: float | None = None
+    profile: bool = True
+    stand_in: StandIn | None = None
 
     def joined(self, over: Options) -> Options:
         """Return these options with those of one call laid over them: locks and tags add up."""
@@ -45,6 +64,8 @@ class Options(msgspec.Struct, frozen=True):
             tuple(sorted({*self.tags, *over.tags})),
             over.outputs if over.outputs is not None else self.outputs,
             over.hint_s if over.hint_s is not None else self.hint_s,
+            self.profile and over.profile,
+            over.stand_in if over.stand_in is not None else self.stand_in,
         )
 
 
@@ -59,6 +80,8 @@ def make_options(
     outputs: int | None,
     hint_s: float | None,
     *,
+    profile: bool = True,
+    stand_in: Any = msgspec.UNSET,
     where: Callable[[], str],
 ) -> Options:
     """Check a node's options.
@@ -68,8 +91,20 @@ def make_options(
     DescribeError
         A lock or tag that is no string, outputs below 1, a hint that is not a duration.
     """
-    if lock is _NONE and tags is _NONE and exclusive is False and outputs is None and hint_s is None:
+    plain = profile is True and stand_in is msgspec.UNSET
+    if (
+        plain
+        and lock is _NONE
+        and tags is _NONE
+        and exclusive is False
+        and outputs is None
+        and hint_s is None
+    ):
         return NO_OPTIONS
+    if not isinstance(profile, bool):
+        raise DescribeError(f"profile is True or False, not {profile!r}", where=where())
+    if stand_in is not msgspec.UNSET and holds_placeholder(stand_in):
+        raise DescribeError("a stand-in is a value or a function, not another node's result", where=where())
     if not isinstance(exclusive, bool):
         raise DescribeError(f"exclusive is True or False, not {exclusive!r}", where=where())
     if outputs is not None and (not isinstance(outputs, int) or isinstance(outputs, bool) or outputs < 1):
@@ -78,7 +113,15 @@ def make_options(
         isinstance(hint_s, bool) or not isinstance(hint_s, int | float) or not 0 <= hint_s <= 1e8
     ):
         raise DescribeError(f"hint_s is a number of seconds, not {hint_s!r}", where=where())
-    return Options(_words("lock", lock, where), exclusive, _words("tag", tags, where), outputs, hint_s)
+    return Options(
+        _words("lock", lock, where),
+        exclusive,
+        _words("tag", tags, where),
+        outputs,
+        hint_s,
+        profile,
+        None if stand_in is msgspec.UNSET else StandIn(stand_in),
+    )
 
 
 def _words(what: str, value: Any, where: Callable[[], str]) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from makespan.arguments import Ref, builder, follow, references, unpackable
 from makespan.placeholder import Unpacked
 
@@ -62,8 +64,8 @@ class Program(NamedTuple):
         return made
 
 
-def compile_program(dag: DAG[..., Any]) -> Program:
-    """Compile a DAG.
+def compile_program(dag: DAG[..., Any], instead: Mapping[str, Callable[..., Any]] | None = None) -> Program:
+    """Compile a DAG; `instead` has functions that are called in the place of some nodes' own.
 
     Raises
     ------
@@ -72,6 +74,11 @@ def compile_program(dag: DAG[..., Any]) -> Program:
     """
     structure = dag.check()
     nodes = list(dag.nodes.values())
+    if instead:
+        nodes = [
+            msgspec.structs.replace(node, fn=instead[node.name]) if node.name in instead else node
+            for node in nodes
+        ]
     number = {node.name: i for i, node in enumerate(nodes)}
     pushes: list[list[tuple[int, int]]] = [[] for _ in nodes]
     inputs: dict[str, list[tuple[int, int]]] = {name: [] for name in dag.inputs}

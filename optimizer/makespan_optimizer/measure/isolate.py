@@ -13,26 +13,30 @@ from __future__ import annotations
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from makespan._version import __version__
-from makespan.describe import bind
 from makespan.errors import OptionError
 from makespan.machine import this_machine
 from makespan.plan import DagId
 from makespan.profile import Profile
-from makespan.program import compile_program
 from makespan_optimizer.measure.estimate import summarize
 from makespan_optimizer.measure.header import Beginning
+from makespan_optimizer.measure.hints import hinted
+from makespan_optimizer.measure.inputs import read_inputs
 from makespan_optimizer.measure.merge import latest
 from makespan_optimizer.measure.meter import Meter
 from makespan_optimizer.measure.runs import Runs
 from makespan_optimizer.measure.sampler import SamplerName, open_sampler
+from makespan_optimizer.measure.scope import scope_of
 from makespan_optimizer.measure.shapes import shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from makespan.graph import DAG
     from makespan.profile import RunHeader
+    from makespan_optimizer.measure.scope import Scope
 
 MAX_RUNS = 1000
 
@@ -46,6 +50,11 @@ def profile(
     progress: Callable[[int, int, str], None] | None = None,
     sampler: SamplerName = "auto",
     target: str | None = None,
+    hints: Mapping[str, Any] | None = None,
+    inputs: Any = None,
+    setup: Callable[[], Any] | None = None,
+    teardown: Callable[[], Any] | None = None,
+    only: Collection[str] | None = None,
 ) -> Profile:
     """Run a DAG one node at a time, and return what each node does with its time.
 
@@ -62,10 +71,19 @@ def profile(
         ``auto`` samples the GIL where that works, and falls back to clocks; ``gil`` refuses to fall back.
     target : str, optional
         ``module:attribute``, when the DAG came from there.
+    hints : mapping of node name to hint, optional
+        Nodes that are not run: ``{"mail": "0.5s:io"}``; see `makespan_optimizer.measure.hints`.
+    inputs : iterable or callable, optional
+        Sets of arguments that counted runs take in turn, instead of `args` and `kwargs`; see
+        `makespan_optimizer.measure.inputs`.
+    setup, teardown : callable, optional
+        Called before and after each run of the DAG; not measured.
+    only : collection of str, optional
+        Measure these nodes alone; what they need runs too, and is not measured.
 
     Raises
     ------
-    DescribeError, OptionError
+    DescribeError, OptionError, ProfileError
         Before anything ran.
     Exception
         A node raised: its own exception, with a note that names the node.
@@ -80,23 +98,29 @@ def profile(
     """
     if isinstance(runs, bool) or not isinstance(runs, int) or not 1 <= runs <= MAX_RUNS:
         raise OptionError(f"is a whole number from 1 to {MAX_RUNS}, not {runs!r}", where="runs")
-    inputs = bind(dag, args, dict(kwargs))
-    program = compile_program(dag)
+    given = read_inputs(dag, args, kwargs, inputs, setup=setup, teardown=teardown)
+    scope = scope_of(dag, hints, only)
+    if not scope.measured:
+        return _profile(dag, scope, None, None, target)
+    unused = given.warn_of_unused(runs, stacklevel=3)
     chosen, notes = open_sampler(sampler)
     with closing(chosen), Meter(chosen) as meter:
         beginning = Beginning(meter, sampler, notes)
         beginning.warn_of_load(stacklevel=3)
-        total = (runs + 1) * len(program.calls)
-        measured = Runs(beginning.id, program, meter, total=total, progress=progress)
+        total = (runs + 1) * len(scope.walked)
+        measured = Runs(beginning.id, scope, meter, total=total, progress=progress)
 
         def result() -> Profile:
-            header = beginning.header(meter.sampler, repeats=measured.complete)
-            return _profile(dag, measured, header, target)
+            header = beginning.header(meter.sampler, repeats=measured.complete, notes=unused)
+            header = msgspec.structs.replace(header, inputs=len(given))
+            return _profile(dag, scope, measured, header, target)
 
         try:
-            measured.warm_up(inputs)
-            for _ in range(runs):
-                measured.count(inputs)
+            with given.run(0) as values:
+                measured.warm_up(values)
+            for k in range(runs):
+                with given.run(k) as values:
+                    measured.count(values, k % len(given))
             made = result()
         except BaseException as stopped:
             with suppress(Exception):  # an exception of the user's need not take attributes
@@ -106,26 +130,31 @@ def profile(
     return made
 
 
-def _profile(dag: DAG[..., Any], measured: Runs, header: RunHeader, target: str | None) -> Profile:
-    """Return the profile of the complete runs."""
+def _profile(
+    dag: DAG[..., Any], scope: Scope, measured: Runs | None, header: RunHeader | None, target: str | None
+) -> Profile:
+    """Return the profile of the complete runs, and of what was only said."""
     machine = this_machine()
-    shape = shapes(dag)
-    nodes = [
-        summarize(
-            its.name,
-            latest(measured.calls[i]),
-            first_s=measured.first_s[i],
-            out_bytes=measured.out_bytes[i],
-            gil=machine.gil,
-            switch_interval_s=machine.switch_interval_s,
-        )
-        for i, its in enumerate(shape)
-    ]
+    shape = shapes(dag, scope.hints)
+    nodes = []
+    for i, its in enumerate(shape):
+        if its.name in scope.hints:
+            nodes.append(hinted(its.name, scope.hints[its.name], code=its.code))
+        elif measured is not None and i in scope.measured:
+            found = summarize(
+                its.name,
+                latest(measured.calls[i]),
+                first_s=measured.first_s[i],
+                out_bytes=measured.out_bytes[i],
+                gil=machine.gil,
+                switch_interval_s=machine.switch_interval_s,
+            )
+            nodes.append(msgspec.structs.replace(found, code=its.code))
     return Profile(
         makespan_version=__version__,
         dag=DagId(dag.name, dag.fingerprint, target or dag.target),
         machine=machine,
-        runs=(header,),
+        runs=(header,) if header is not None else (),
         shape=shape,
         nodes=tuple(nodes),
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import msgspec
+
 from makespan_optimizer.measure.size import size_of
 from makespan_optimizer.measure.walk import Outcome, Work, walk
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from makespan.profile import Call
-    from makespan.program import Program
+    from makespan_optimizer.measure.scope import Scope
 
 
 class Measures(Protocol):
@@ -44,7 +46,8 @@ class Runs:
     ----------
     run : str
         Id of the profile's header.
-    program : Program
+    scope : Scope
+        Which nodes run, and which of them are measured.
     meter : Measures
         Of the calling thread.
     total : int
@@ -56,19 +59,20 @@ class Runs:
     def __init__(
         self,
         run: str,
-        program: Program,
+        scope: Scope,
         meter: Measures,
         *,
         total: int,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
-        n = len(program.calls)
+        n = len(scope.program.calls)
         self.calls: list[list[Call]] = [[] for _ in range(n)]
         self.first_s: list[float | None] = [None] * n
         self.out_bytes: list[int | None] = [None] * n
         self.complete = 0
         self._run = run
-        self._program = program
+        self._program = scope.program
+        self._scope = scope
         self._meter = meter
         self._total = total
         self._done = 0
@@ -83,10 +87,10 @@ class Runs:
         for i, call in self._walk(inputs, look=look):
             self.first_s[i] = call.wall_s
 
-    def count(self, inputs: Mapping[str, Any]) -> None:
-        """Run all nodes once, and count it."""
+    def count(self, inputs: Mapping[str, Any], number: int = 0) -> None:
+        """Run all nodes once, with the set of inputs of that number, and count it."""
         for i, call in self._walk(inputs):
-            self.calls[i].append(call)
+            self.calls[i].append(msgspec.structs.replace(call, inputs=number) if number else call)
         self.complete += 1
 
     def end_progress(self) -> None:
@@ -111,18 +115,22 @@ class Runs:
             (work,) = works
             if self._progress is not None:
                 self._progress(self._done, self._total, names[work.node])
+            measured = work.node in self._scope.measured
             try:
-                value = self._meter.call(self._run, work.fn, *work.args)
+                # What is not measured only makes what others take.
+                value = self._meter.call(self._run, work.fn, *work.args) if measured else work.fn(*work.args)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
                 return [Outcome(None, error)]
+            self._done += 1
+            if not measured:
+                return [Outcome(value)]
             assert self._meter.last is not None
             steps.append(Step(work.node, self._meter.last))
-            self._done += 1
             if look is not None:
                 look(work, value)
             return [Outcome(value)]
 
-        walk(self._program, inputs, do, only=only)
+        walk(self._program, inputs, do, only=self._scope.walked if only is None else only)
         return steps

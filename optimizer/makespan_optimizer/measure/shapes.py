@@ -8,11 +8,13 @@ from makespan.fingerprint import location, relative_place
 from makespan.profile import Shape
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from makespan.graph import DAG
 
 
-def shapes(dag: DAG[..., Any]) -> tuple[Shape, ...]:
-    """Return the shapes of a DAG's nodes, in declaration order."""
+def shapes(dag: DAG[..., Any], unrun: Container[str] = ()) -> tuple[Shape, ...]:
+    """Return the shapes of a DAG's nodes, in declaration order; `unrun` ones are hinted at."""
     structure = dag.check()
     seen: dict[str, str] = {}
     return tuple(
@@ -24,6 +26,7 @@ def shapes(dag: DAG[..., Any]) -> tuple[Shape, ...]:
             tags=node.options.tags,
             location=location(node.fn, seen),
             place=relative_place(node.place),
+            measure=node.options.profile and node.name not in unrun,
         )
         for i, node in enumerate(dag.nodes.values())
     )
