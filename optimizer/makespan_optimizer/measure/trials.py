@@ -1,0 +1,291 @@
+"""Trials after the counted runs: native threads, nodes beside each other, switch intervals; within a time.
+
+What runs best alone says little about a run in parallel. Three questions are put to the machine itself, the
+largest lever first: how long nodes with native pools take with fewer threads, which nodes hinder each other,
+and whether a shorter switch interval helps those that must take the GIL again and again. None of it is
+needed for a profile: when the time is over, or a node raises, what was measured until then is kept.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from statistics import median
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from makespan.errors import OptionError
+from makespan.profile import ProfileWarning
+from makespan_optimizer.measure.beside import Beside, PairSession
+from makespan_optimizer.measure.native import ThreadSession, choices, parallel_s, pooled
+from makespan_optimizer.measure.pairs import (
+    Candidate,
+    candidates,
+    chattiest,
+    merged_pairs,
+    runnable,
+    taken_over,
+)
+from makespan_optimizer.measure.pools import Pools, find_pools
+from makespan_optimizer.measure.verdicts import PARALLEL_DEFAULT, PARALLEL_ONE, advices, oversubscription
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from makespan.measurement import PairTrial, ThreadTrials
+    from makespan.profile import Profile
+    from makespan.program import Program
+    from makespan_optimizer.measure.sampler import Sampler
+    from makespan_optimizer.measure.together import Inputs
+
+__all__ = ["LIMIT_S", "SWITCH_INTERVALS_S", "advices", "oversubscription", "run_trials", "time_limit_s"]
+
+LIMIT_S = 30.0  # of all trials, unless said otherwise
+MAX_LIMIT_S = 1e7
+SWITCH_INTERVALS_S = (0.001, 0.0002)  # beside the one that is set
+_POOLS_SHARE = 0.6  # of the time, when there are pairs to try as well
+_MOST_PARALLEL = 3
+
+
+def time_limit_s(trials: str | bool, limit_s: float | None, counted_s: float) -> float:
+    """Return the seconds that all trials may take: as long as the counted runs took, `LIMIT_S` at most.
+
+    Parameters
+    ----------
+    trials : {"auto", True, False}
+    limit_s : float or None
+        Said by the user; 0 for no trials.
+    counted_s : float
+        What the counted runs took.
+
+    Raises
+    ------
+    OptionError
+        A value that it cannot have.
+
+    >>> time_limit_s("auto", None, 4.0), time_limit_s("auto", None, 99.0), time_limit_s(False, 9.0, 4.0)
+    (4.0, 30.0, 0.0)
+    """
+    if trials not in ("auto", True, False):
+        raise OptionError(f"is auto or False, not {trials!r}", where="trials")
+    if limit_s is not None and (
+        isinstance(limit_s, bool)
+        or not isinstance(limit_s, int | float)
+        or math.isnan(limit_s)
+        or not 0 <= limit_s <= MAX_LIMIT_S
+    ):
+        raise OptionError(
+            f"is a number of seconds from 0 to {MAX_LIMIT_S:g}, not {limit_s!r}", where="trials_limit_s"
+        )
+    if trials is False:
+        return 0.0
+    return min(LIMIT_S, counted_s) if limit_s is None else float(limit_s)
+
+
+def run_trials(
+    profile: Profile,
+    program: Program,
+    inputs: Inputs,
+    sampler: Sampler | None = None,
+    *,
+    limit_s: float,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Profile:
+    """Return the profile with what the trials found.
+
+    Parameters
+    ----------
+    profile : Profile
+        Of the counted runs.
+    program : Program
+        The DAG that it is of.
+    inputs : mapping, or callable that returns a context manager with one
+        What it is run with; the context manager is entered around each run.
+    sampler : Sampler, optional
+        Its CPU time is not foreign load.
+    limit_s : float
+        For everything together; a pass that would not end in time is not begun.
+    progress : callable, optional
+        Called as ``progress(done, total, words)`` before each pass.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Ctrl-C. Its attribute `partial` holds the profile with what was found until then.
+
+    Warns
+    -----
+    ProfileWarning
+        Native pools oversubscribe; a node raised during a trial; the time is too short for any trial.
+    """
+    trials = _Trials(profile, program, inputs, sampler, progress)
+    try:
+        trials.run(limit_s)
+    except KeyboardInterrupt as interrupt:
+        interrupt.partial = trials.result()  # type: ignore[attr-defined]
+        raise
+    result = trials.result()
+    advice = oversubscription(result)
+    for text in (*trials.warnings, *([advice.text] if advice is not None else ())):
+        warnings.warn(text, ProfileWarning, stacklevel=3)
+    return result
+
+
+class _Trials:
+    """The sessions, and what becomes of the profile."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        program: Program,
+        inputs: Inputs,
+        sampler: Sampler | None,
+        progress: Callable[[int, int, str], None] | None,
+    ) -> None:
+        self.warnings: list[str] = []
+        self.notes: list[str] = []
+        self._profile = profile
+        self._program = program
+        self._inputs = inputs
+        self._own_cpu_s = sampler.cpu_s if sampler is not None else float
+        self._progress = progress
+        self._number = {name: i for i, name in enumerate(program.structure.names)}
+        self._walls_s = [0.0] * len(self._number)
+        for node in profile.nodes:
+            self._walls_s[self._number[node.name]] = node.wall_net_s.median
+        self._pairs = candidates(profile, program.structure)
+        self._pooled = pooled(profile)
+        self._threads: ThreadSession | None = None
+        self._beside: PairSession | None = None
+        self._parallel: dict[str, list[float]] = {PARALLEL_DEFAULT: [], PARALLEL_ONE: []}
+
+    def run(self, limit_s: float) -> None:
+        """Put the questions, one after the other."""
+        until = time.monotonic() + limit_s
+        if limit_s <= 0 or not (self._pairs or self._pooled):
+            return
+        if self._pooled:
+            share = _POOLS_SHARE if self._pairs else 1.0
+            self._guarded("native threads", lambda: self._native(time.monotonic() + share * limit_s))
+        if self._pairs:
+            self._guarded("nodes side by side", lambda: self._side_by_side(until))
+        if not self._found():
+            self.warnings.append(
+                f"{limit_s:.3g} s is too short for a trial of nodes side by side or of native threads "
+                "(--trials-limit allows more, --trials-limit 0 asks for none)"
+            )
+
+    def _guarded(self, what: str, run: Callable[[], None]) -> None:
+        try:
+            run()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            note = next(
+                (str(n) for n in getattr(error, "__notes__", ()) if str(n).startswith("in node ")), ""
+            )
+            self.warnings.append(
+                f"the trial of {what} ended early: {type(error).__name__}{' ' + note if note else ''}"
+            )
+
+    def _native(self, until: float) -> None:
+        pools = find_pools()
+        for name, why in sorted(pools.missed.items()):
+            self.notes.append(f"threads of {name} were not limited: {why}")
+        cores = self._profile.machine.cores
+        alone_s = sum(self._walls_s)
+        whole = len(runnable(self._profile, self._program.structure)) == len(self._walls_s)
+        spare_s = 2 * alone_s if whole and len(self._walls_s) > 1 and round(cores) > 1 else 0.0
+        self._threads = ThreadSession(self._program, self._inputs, self._pooled, choices(cores), pools)
+        self._threads.run(until - spare_s, self._walls_s, self._progress)
+        if spare_s:
+            self._in_parallel(until, round(cores), pools)
+
+    def _in_parallel(self, until: float, budget: int, pools: Pools) -> None:
+        expected_s = sum(self._walls_s)
+        for k in range(_MOST_PARALLEL):
+            sides = [(PARALLEL_DEFAULT, None), (PARALLEL_ONE, 1)]
+            began = time.monotonic()
+            if began + 2 * expected_s > until:
+                return
+            passed: dict[str, float] = {}
+            for name, limit in sides if k % 2 == 0 else sides[::-1]:
+                if self._progress is not None:
+                    words = "in parallel, " + ("own threads" if limit is None else "one native thread")
+                    self._progress(2 * k + len(passed), 2 * _MOST_PARALLEL, words)
+                passed[name] = parallel_s(self._program, self._inputs, self._walls_s, budget, limit, pools)
+            for name, passed_s in passed.items():
+                self._parallel[name].append(passed_s)
+            expected_s = (time.monotonic() - began) / 2
+
+    def _side_by_side(self, until: float) -> None:
+        usual_s = self._profile.machine.switch_interval_s
+        wanted = [Beside(pair.nodes, usual_s) for pair in self._pairs]
+        chatty = chattiest(self._profile, self._pairs, self._program.structure)
+        if chatty is not None:
+            wanted = [its for its in wanted if its.nodes != chatty]
+            wanted[:0] = [Beside(chatty, its) for its in (usual_s, *SWITCH_INTERVALS_S) if its <= usual_s]
+        self._beside = PairSession(self._program, self._inputs, wanted, self._walls_s, self._own_cpu_s)
+        self._beside.run(until, self._progress)
+        names = self._program.structure.names
+        for its, error in self._beside.failed.items():
+            a, b = (names[i] for i in its.nodes)
+            self.warnings.append(
+                f"{error} was raised when {a!r} and {b!r} ran side by side; no trial of them"
+            )
+
+    def _found(self) -> bool:
+        beside = self._beside is not None and (self._beside.trials() or self._beside.failed)
+        return bool(beside or self._native_trials() or all(self._parallel.values()) or self.warnings)
+
+    def _native_trials(self) -> dict[str, ThreadTrials]:
+        found = self._threads.trials() if self._threads is not None else {}
+        return {self._program.structure.names[i]: its for i, its in found.items()}
+
+    def result(self) -> Profile:
+        """Return the profile with what was found so far."""
+        profile = self._profile
+        native = self._native_trials()
+        nodes = tuple(
+            msgspec.structs.replace(node, native_threads=native.get(node.name, node.native_threads))
+            for node in profile.nodes
+        )
+        pairs = self._beside.trials() if self._beside is not None else []
+        pairs += self._likenesses(pairs)
+        runs = profile.runs
+        if runs:
+            figures = {name: median(some) for name, some in self._parallel.items() if some}
+            header = msgspec.structs.replace(
+                runs[-1],
+                calibration={**runs[-1].calibration, **figures},
+                notes=(*runs[-1].notes, *self.notes, *self.warnings),
+            )
+            runs = (*runs[:-1], header)
+        united = merged_pairs(profile.pairs, pairs, self._number)
+        return msgspec.structs.replace(profile, nodes=nodes, pairs=united, runs=runs)
+
+    def _likenesses(self, measured: list[PairTrial]) -> list[PairTrial]:
+        """Return the pairs that were not measured, as the measured ones of their kind suggest."""
+        names, usual_s = self._program.structure.names, self._profile.machine.switch_interval_s
+        trial_of = {its.nodes: its for its in measured if its.switch_interval_s == usual_s}
+        failed = {its.nodes for its in self._beside.failed} if self._beside is not None else set()
+        by_kind: dict[tuple[object, ...], tuple[PairTrial, Candidate]] = {}
+        left = []
+        for pair in self._pairs:
+            a, b = pair.nodes
+            trial = trial_of.get((names[a], names[b]))
+            if trial is not None:
+                by_kind.setdefault(pair.like, (trial, pair))
+            elif pair.nodes not in failed:
+                left.append(pair)
+        found = []
+        for pair in left:
+            if pair.like in by_kind:
+                trial, model = by_kind[pair.like]
+                a, b = pair.nodes
+                alone_s = self._walls_s[a], self._walls_s[b]
+                swapped = pair.likes != model.likes
+                found.append(taken_over(trial, (names[a], names[b]), alone_s, swapped=swapped))
+        return found
