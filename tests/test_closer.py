@@ -1,0 +1,77 @@
+"""Threads used: arithmetic on made-up readings, and one real pool."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from makespan_optimizer.measure.clocks import Clocks, Stopwatch
+from makespan_optimizer.measure.closer import on_core_s, own_threads, threads_used
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="it is told by /proc")
+
+
+def passed(wall=1.0, cpu=1.0, process=1.0) -> Clocks:
+    return Clocks(wall, cpu, process, 0.0, 0.0, 0, 0, 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "process", "used"),
+    [
+        ({1: 0.0}, {1: 1.0}, 1.0, 1),
+        ({1: 0.0, 2: 5.0}, {1: 1.0, 2: 6.0}, 2.0, 2),
+        ({1: 0.0, 2: 5.0}, {1: 1.0, 2: 5.005}, 1.005, 1),  # woke up and found nothing to do
+        ({1: 0.0}, {1: 1.0, 3: 0.5, 4: 0.5}, 2.0, 3),  # began meanwhile
+        ({1: 0.0}, {1: 1.0}, 1.9, 2),  # began and ended meanwhile
+        ({1: 0.0}, {1: 1.0}, 3.5, 4),
+        ({1: 0.0, 9: 0.0}, {1: 1.0, 9: 0.9}, 1.9, 1),  # one that measures
+        ({1: 0.0}, {1: 0.0}, 1.0, 1),  # waits all the time: counted all the same
+        ({}, {}, 1.0, None),
+    ],
+)
+def test_threads_used(before, after, process, used):
+    assert threads_used(before, after, passed(process=process), caller=1, ignore={9}) == used
+
+
+@linux
+def test_a_pool_of_two_and_the_caller():
+    block = bytes(1 << 22)
+    ignore, caller = own_threads(), threading.get_native_id()
+    meet = threading.Barrier(2)
+
+    def work() -> None:
+        meet.wait()
+        for _ in range(10):
+            hashlib.sha256(block).digest()
+
+    with ThreadPoolExecutor(2) as pool, Stopwatch() as stopwatch:
+        before = on_core_s()
+        began = stopwatch.begin()
+        for done in [pool.submit(work) for _ in range(2)]:
+            done.result()
+        clocks = stopwatch.end(began)
+        after = on_core_s()
+    assert threads_used(before, after, clocks, caller=caller, ignore=ignore) == 3
+
+
+@linux
+def test_threads_that_measure_are_told_by_their_name():
+    stop = threading.Event()
+    other = threading.Thread(target=stop.wait, name="makespan-anything")
+    other.start()
+    try:
+        assert other.native_id in own_threads()
+        assert threading.get_native_id() not in own_threads()
+        assert other.native_id in on_core_s()
+    finally:
+        stop.set()
+        other.join()
+
+
+def test_where_it_is_not_told_there_are_no_readings(monkeypatch, tmp_path):
+    monkeypatch.setattr("makespan_optimizer.measure.closer._TASKS", tmp_path / "none")
+    assert on_core_s() == {}
