@@ -21,7 +21,7 @@ from makespan_optimizer.measure.together import at_interval, called, fresh
 from makespan_optimizer.measure.walk import Outcome, Work, ancestors, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from makespan.program import Program
     from makespan_optimizer.measure.pairs import Pair
@@ -57,6 +57,8 @@ class PairSession:
         What to measure, the most wanted first.
     walls_s : sequence of float, shape (n,)
         Expected wall of each node: what a pass will cost.
+    walked : collection of int
+        Nodes that may be run.
     own_cpu_s : callable
         CPU seconds of the sampler's process.
     """
@@ -67,15 +69,20 @@ class PairSession:
         inputs: Inputs,
         wanted: Sequence[Beside],
         walls_s: Sequence[float],
+        walked: Collection[int],
         own_cpu_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._program = program
         self._inputs = inputs
         self._walls_s = walls_s
+        self._walked = frozenset(walked)
         self._own_cpu_s = own_cpu_s
+        self.spoiled = 0
+        """Passes during which other processes took cores."""
         self.wanted = list(wanted)
         self.failed: dict[Beside, str] = {}
         """Pairs of which a node raised, and the type of its exception."""
+        self.rounds = 0
         self.passes = 0
         self._alone: dict[int, list[tuple[float, bool]]] = {i: [] for its in wanted for i in its.nodes}
         self._ends: dict[Beside, list[_Ends]] = {its: [] for its in wanted}
@@ -98,7 +105,7 @@ class PairSession:
         counted = 0
         while plan:
             groups: list[list[Beside]] = [[], *plan]
-            if self.passes % 2:
+            if self.rounds % 2:
                 groups.reverse()  # each order as often as the other
             for group in groups:
                 if clock() + self._cost_s(group or [its for one in plan for its in one]) > until:
@@ -109,7 +116,7 @@ class PairSession:
                 counted += 1
                 if failed is not None:
                     break
-            self.passes += 1
+            self.rounds += 1
             plan = [left for one in plan if (left := [its for its in one if not self._done(its)])]
 
     def trials(self) -> list[PairTrial]:
@@ -154,9 +161,10 @@ class PairSession:
         return []
 
     def _cost_s(self, group: Sequence[Beside]) -> float:
-        return sum(
-            self._walls_s[i] for i in ancestors(self._program, [i for its in group for i in its.nodes])
-        )
+        return sum(self._walls_s[i] for i in self._only(group))
+
+    def _only(self, group: Sequence[Beside]) -> frozenset[int]:
+        return ancestors(self._program, [i for its in group for i in its.nodes]) & self._walked
 
     def _done(self, its: Beside) -> bool:
         ends = self._ends[its]
@@ -178,11 +186,11 @@ class PairSession:
     def _pass(self, group: Sequence[Beside], plan: Sequence[Beside]) -> Beside | None:
         """Run one pass; return the pair of which a node raised."""
         step_of = {its.nodes: its for its in group}
-        only = ancestors(self._program, [i for its in (group or plan) for i in its.nodes])
+        only = self._only(group or plan)
         alone: list[tuple[int, float]] = []
         ends: list[tuple[Beside, tuple[float, float]]] = []
         now: list[Beside] = []
-        flip = bool(self.passes // 2 % 2)
+        flip = bool(self.rounds // 2 % 2)
 
         def do(works: list[Work]) -> tuple[Outcome, ...]:
             if len(works) == 1:
@@ -222,6 +230,8 @@ class PairSession:
                 raise
             failure = type(error).__name__
         spoiled = _spoiled(load, time.perf_counter() - began)
+        self.spoiled += spoiled
+        self.passes += 1
         for i, wall_s in alone:
             self._alone[i].append((wall_s, spoiled))
         for its, ends_s in ends:

@@ -18,12 +18,11 @@ from makespan.failure import raise_failures
 from makespan.measurement import ThreadTrial, ThreadTrials
 from makespan.order import bottom_levels, ranks_by
 from makespan_optimizer.measure.clocks import Stopwatch
-from makespan_optimizer.measure.pairs import runnable
 from makespan_optimizer.measure.together import fresh
 from makespan_optimizer.measure.walk import Outcome, Work, ancestors, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from makespan.measurement import NodeProfile
     from makespan.profile import Profile
@@ -38,18 +37,16 @@ MOST_ROUNDS = 5
 _ALL_UP_TO = 8  # cores: more are tried in powers of two
 
 
-def pooled(profile: Profile) -> list[int]:
+def pooled(profile: Profile, walked: Collection[int]) -> list[int]:
     """Return the nodes (numbers in the DAG) that use native threads or child processes, as far as seen.
 
     Python threads that a node starts by itself do not count: no library's number changes them.
     """
-    structure = profile.structure()
-    able = runnable(profile, structure)
-    number = {name: i for i, name in enumerate(structure.names)}
+    number = {shape.name: i for i, shape in enumerate(profile.shape)}
     return sorted(
         number[node.name]
         for node in profile.nodes
-        if node.origin == "measured" and number[node.name] in able and uses_pool(node)
+        if node.origin == "measured" and number[node.name] in walked and uses_pool(node)
     )
 
 
@@ -88,6 +85,8 @@ class ThreadSession:
     limits : sequence of int
         Numbers of threads to try, beside the libraries' own.
     pools : Pools
+    walked : collection of int
+        Nodes that may be run.
     """
 
     def __init__(
@@ -97,12 +96,13 @@ class ThreadSession:
         nodes: Sequence[int],
         limits: Sequence[int],
         pools: Pools,
+        walked: Collection[int],
     ) -> None:
         self._program = program
         self._inputs = inputs
         self._pools = pools
         self._default = pools.default_threads()
-        self._only = ancestors(program, nodes)
+        self._only = ancestors(program, nodes) & frozenset(walked)
         self.tried: tuple[int | None, ...] = (None, *limits)
         self._calls: dict[tuple[int, int | None], list[Clocks]] = {
             (i, limit): [] for i in nodes for limit in self.tried

@@ -106,13 +106,23 @@ def _wakes(node: NodeProfile) -> int:
     return node.nvcsw if returns_s > 0.5 * node.blocked_total_s else 0
 
 
-def candidates(profile: Profile, structure: Structure | None = None) -> list[Candidate]:
+def candidates(
+    profile: Profile, structure: Structure | None = None, walked: Collection[int] | None = None
+) -> list[Candidate]:
     """Return the pairs that are worth a trial, in the order in which they should be tried.
 
-    Only nodes that were measured and whose predecessors can all be run count; of many the longest.
+    Parameters
+    ----------
+    profile : Profile
+        Only nodes that were measured count; of many the longest.
+    structure : Structure, optional
+        The profile's.
+    walked : collection of int, optional
+        Nodes that may be run; `runnable`.
     """
     structure = profile.structure() if structure is None else structure
-    able, number = runnable(profile, structure), _number(structure)
+    able = runnable(profile, structure) if walked is None else walked
+    number = _number(structure)
     demands = {
         number[node.name]: demand_of(node)
         for node in profile.nodes

@@ -32,7 +32,7 @@ from makespan_optimizer.measure.pools import Pools, find_pools
 from makespan_optimizer.measure.verdicts import PARALLEL_DEFAULT, PARALLEL_ONE, advices, oversubscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from makespan.measurement import PairTrial, ThreadTrials
     from makespan.profile import Profile
@@ -92,6 +92,7 @@ def run_trials(
     *,
     limit_s: float,
     progress: Callable[[int, int, str], None] | None = None,
+    walked: Collection[int] | None = None,
 ) -> Profile:
     """Return the profile with what the trials found.
 
@@ -109,6 +110,8 @@ def run_trials(
         For everything together; a pass that would not end in time is not begun.
     progress : callable, optional
         Called as ``progress(done, total, words)`` before each pass.
+    walked : collection of int, optional
+        The nodes that may be run; by default those that need nothing that was only hinted at.
 
     Raises
     ------
@@ -120,7 +123,7 @@ def run_trials(
     ProfileWarning
         Native pools oversubscribe; a node raised during a trial; the time is too short for any trial.
     """
-    trials = _Trials(profile, program, inputs, sampler, progress)
+    trials = _Trials(profile, program, inputs, sampler, progress, walked)
     try:
         trials.run(limit_s)
     except KeyboardInterrupt as interrupt:
@@ -143,6 +146,7 @@ class _Trials:
         inputs: Inputs,
         sampler: Sampler | None,
         progress: Callable[[int, int, str], None] | None,
+        walked: Collection[int] | None,
     ) -> None:
         self.warnings: list[str] = []
         self.notes: list[str] = []
@@ -155,8 +159,9 @@ class _Trials:
         self._walls_s = [0.0] * len(self._number)
         for node in profile.nodes:
             self._walls_s[self._number[node.name]] = node.wall_net_s.median
-        self._pairs = candidates(profile, program.structure)
-        self._pooled = pooled(profile)
+        self._walked = runnable(profile, program.structure) if walked is None else frozenset(walked)
+        self._pairs = candidates(profile, program.structure, self._walked)
+        self._pooled = pooled(profile, self._walked)
         self._threads: ThreadSession | None = None
         self._beside: PairSession | None = None
         self._parallel: dict[str, list[float]] = {PARALLEL_DEFAULT: [], PARALLEL_ONE: []}
@@ -196,9 +201,11 @@ class _Trials:
             self.notes.append(f"threads of {name} were not limited: {why}")
         cores = self._profile.machine.cores
         alone_s = sum(self._walls_s)
-        whole = len(runnable(self._profile, self._program.structure)) == len(self._walls_s)
+        whole = len(self._walked) == len(self._walls_s)
         spare_s = 2 * alone_s if whole and len(self._walls_s) > 1 and round(cores) > 1 else 0.0
-        self._threads = ThreadSession(self._program, self._inputs, self._pooled, choices(cores), pools)
+        self._threads = ThreadSession(
+            self._program, self._inputs, self._pooled, choices(cores), pools, self._walked
+        )
         self._threads.run(until - spare_s, self._walls_s, self._progress)
         if spare_s:
             self._in_parallel(until, round(cores), pools)
@@ -227,8 +234,15 @@ class _Trials:
         if chatty is not None:
             wanted = [its for its in wanted if its.nodes != chatty]
             wanted[:0] = [Beside(chatty, its) for its in (usual_s, *SWITCH_INTERVALS_S) if its <= usual_s]
-        self._beside = PairSession(self._program, self._inputs, wanted, self._walls_s, self._own_cpu_s)
+        self._beside = PairSession(
+            self._program, self._inputs, wanted, self._walls_s, self._walked, self._own_cpu_s
+        )
         self._beside.run(until, self._progress)
+        if self._beside.spoiled:
+            self.notes.append(
+                f"side by side: {self._beside.spoiled} of {self._beside.passes} passes while other processes "
+                "took cores"
+            )
         names = self._program.structure.names
         for its, error in self._beside.failed.items():
             a, b = (names[i] for i in its.nodes)

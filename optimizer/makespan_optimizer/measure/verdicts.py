@@ -68,7 +68,7 @@ def oversubscription(profile: Profile) -> Advice | None:
         return None
     remedy = _remedy(trials.values())
     own = f"the libraries' own {plural(max(its.default.threads for its in trials.values()), 'thread')}"
-    figures = profile.runs[-1].calibration if profile.runs else {}
+    figures = next((its.calibration for its in reversed(profile.runs) if PARALLEL_ONE in its.calibration), {})
     run = figures.get(PARALLEL_DEFAULT), figures.get(PARALLEL_ONE)
     if run[0] is not None and run[1] is not None and _worth(run[0], run[1]):
         text = f"{seconds(run[0])} in parallel with {own}, {seconds(run[1])} with one thread a node"
