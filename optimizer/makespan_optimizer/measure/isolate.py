@@ -10,8 +10,9 @@ attribute `partial`.
 
 from __future__ import annotations
 
+import time
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -30,6 +31,7 @@ from makespan_optimizer.measure.runs import Runs
 from makespan_optimizer.measure.sampler import SamplerName, open_sampler
 from makespan_optimizer.measure.scope import scope_of
 from makespan_optimizer.measure.shapes import shapes
+from makespan_optimizer.measure.trials import run_trials, time_limit_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -55,6 +57,8 @@ def profile(
     setup: Callable[[], Any] | None = None,
     teardown: Callable[[], Any] | None = None,
     only: Collection[str] | None = None,
+    trials: Literal["auto"] | bool = "auto",
+    trials_limit_s: float | None = None,
 ) -> Profile:
     """Run a DAG one node at a time, and return what each node does with its time.
 
@@ -80,6 +84,11 @@ def profile(
         Called before and after each run of the DAG; not measured.
     only : collection of str, optional
         Measure these nodes alone; what they need runs too, and is not measured.
+    trials : {"auto", False}
+        Whether nodes are tried side by side and with fewer native threads afterwards; see
+        `makespan_optimizer.measure.trials`.
+    trials_limit_s : float, optional
+        How long all trials may take; as long as the counted runs took, 30 s at most.
 
     Raises
     ------
@@ -100,6 +109,7 @@ def profile(
         raise OptionError(f"is a whole number from 1 to {MAX_RUNS}, not {runs!r}", where="runs")
     given = read_inputs(dag, args, kwargs, inputs, setup=setup, teardown=teardown)
     scope = scope_of(dag, hints, only)
+    time_limit_s(trials, trials_limit_s, 0.0)  # what they cannot be is refused before anything runs
     if not scope.measured:
         return _profile(dag, scope, None, None, target)
     unused = given.warn_of_unused(runs, stacklevel=3)
@@ -118,16 +128,26 @@ def profile(
         try:
             with given.run(0) as values:
                 measured.warm_up(values)
+            counted_from = time.monotonic()
             for k in range(runs):
                 with given.run(k) as values:
                     measured.count(values, k % len(given))
+            counted_s = time.monotonic() - counted_from
             made = result()
         except BaseException as stopped:
             with suppress(Exception):  # an exception of the user's need not take attributes
                 stopped.partial = result() if measured.complete else None  # type: ignore[attr-defined]
             raise
-    measured.end_progress()
-    return made
+        measured.end_progress()
+        return run_trials(
+            made,
+            scope.program,
+            lambda: given.run(0),
+            meter.sampler,
+            limit_s=time_limit_s(trials, trials_limit_s, counted_s),
+            progress=progress,
+            walked=scope.walked,
+        )
 
 
 def _profile(
