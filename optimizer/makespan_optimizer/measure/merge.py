@@ -13,6 +13,7 @@ import msgspec
 from makespan.errors import ProfileError
 from makespan.profile import MAX_CALLS, Call, NodeProfile, Profile
 from makespan_optimizer.measure.estimate import summarize
+from makespan_optimizer.measure.pairs import merged_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,12 +51,23 @@ def merge_profiles(old: Profile, new: Profile, *, where: str | None = None) -> P
         found = [node for node in (before.get(shape.name), after.get(shape.name)) if node is not None]
         if found:
             nodes.append(_merged(found, order, new))
+    pairs = merged_pairs(
+        old.pairs,
+        new.pairs,
+        {shape.name: i for i, shape in enumerate(new.shape)},
+        stale=[
+            name
+            for name, node in after.items()
+            if name in before and before[name].code != node.code and before[name].code
+        ],
+    )
     kept = {call.run for node in nodes for call in node.calls}
     outlived = {call.run for profile in (old, new) for node in profile.nodes for call in node.calls} - kept
     return msgspec.structs.replace(
         new,
         runs=tuple(headers[run] for run in order if run not in outlived),
         nodes=tuple(nodes),
+        pairs=pairs,
         dropped=(),
     )
 
@@ -87,7 +99,7 @@ def _merged(found: Sequence[NodeProfile], order: Mapping[str, int], profile: Pro
         merged,
         args_pickling=newest.args_pickling,
         result_pickling=newest.result_pickling,
-        native_threads=newest.native_threads,
+        native_threads=newest.native_threads or found[0].native_threads,
         code=newest.code,
     )
 
