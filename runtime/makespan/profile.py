@@ -231,7 +231,7 @@ def parse_profile(data: bytes, where: str = "profile") -> Profile:
     records = body.get("nodes")
     if not isinstance(records, list):
         raise ProfileError("has no list of nodes", where=f"{where}#/nodes")
-    profile = convert({**body, "nodes": ()}, Profile, where, ProfileError)
+    profile = convert({**body, "nodes": (), "pairs": ()}, Profile, where, ProfileError)
     try:
         number = {name: i for i, name in enumerate(profile.structure().names)}
     except DescribeError as error:
@@ -247,7 +247,27 @@ def parse_profile(data: bytes, where: str = "profile") -> Profile:
             dropped.append(name)
             warnings.warn(f"the record of node {name!r} is dropped: {error}", ProfileWarning, stacklevel=3)
     nodes = tuple(sorted(kept.values(), key=lambda node: number[node.name]))
-    return msgspec.structs.replace(profile, nodes=nodes, dropped=tuple(dropped))
+    pairs = _paired(body.get("pairs", []), number, where)
+    return msgspec.structs.replace(profile, nodes=nodes, pairs=pairs, dropped=tuple(dropped))
+
+
+def _paired(records: Any, number: Mapping[str, int], where: str) -> tuple[PairTrial, ...]:
+    """Read the pairs; what cannot be true is dropped with a warning."""
+    from makespan_optimizer.measure.pairs import fault_of, merged_pairs
+
+    if not isinstance(records, list):
+        raise ProfileError("pairs is not a list", where=f"{where}#/pairs")
+    kept: list[PairTrial] = []
+    for i, record in enumerate(records):
+        try:
+            pair = convert(record, PairTrial, where, ProfileError, pointer=f"/pairs/{i}")
+            fault = fault_of(pair, number)
+            if fault is not None:
+                raise ProfileError(fault, where=f"{where}#/pairs/{i}/nodes")
+            kept.append(pair)
+        except ProfileError as error:
+            warnings.warn(f"pair number {i} is dropped: {error}", ProfileWarning, stacklevel=4)
+    return merged_pairs((), kept, number)
 
 
 def _measured(
