@@ -16,11 +16,14 @@ import math
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from makespan.profile import Call
     from makespan_optimizer.measure.clocks import Clocks
 
 LONG_S = 0.001  # shorter calls are not looked at
@@ -28,6 +31,33 @@ USED_S = 1e-4
 _SHARE = 0.01
 _GONE_S = 0.01  # the kernel brings the time of a running thread up to date once a tick only
 _TASKS = Path("/proc/self/task")
+
+
+class Measures(Protocol):
+    """What is needed of a `Meter`."""
+
+    @property
+    def last(self) -> Call | None:
+        """The record of the last call that returned."""
+
+    @property
+    def clocks(self) -> Clocks | None:
+        """What passed on the clocks meanwhile."""
+
+    def call(self, run: str, fn: Callable[..., Any], *args: Any) -> Any:
+        """Call ``fn(*args)``, and leave its record in `last`."""
+
+
+def call_closely(meter: Measures, run: str, fn: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, Call]:
+    """Measure a call, and look more closely; return its value and record."""
+    ignore = own_threads()
+    before = on_core_s()
+    value = meter.call(run, fn, *args)
+    after = on_core_s()
+    assert meter.last is not None
+    assert meter.clocks is not None
+    used = threads_used(before, after, meter.clocks, caller=threading.get_native_id(), ignore=ignore)
+    return value, msgspec.structs.replace(meter.last, threads_used=used)
 
 
 def on_core_s() -> dict[int, float]:

@@ -168,6 +168,7 @@ def summarize(
         gc_s=typical(lambda call: call.gc_s),
         minflt=round(typical(lambda call: call.minflt)),
         out_bytes=out_bytes,
+        threads_used=max((n for call in calls if (n := call.threads_used) is not None), default=None),
         kind=kind,
         class_confidence=confidence,
         quality=Quality(

@@ -60,7 +60,7 @@ class Beginning:
     def header(self, sampler: Sampler, *, repeats: int, notes: tuple[str, ...] = ()) -> RunHeader:
         """Return the header of a profile of `repeats` complete runs."""
         name = sampler.name
-        notes = self.notes + notes
+        notes = (*self.notes, *sampler.notes, *notes)
         if sampler.lost is not None:
             reason = f"the sampler ended in mid-run ({sampler.lost}); calls before that were sampled"
             name, notes = "clocks", (*notes, fallback_note(reason))

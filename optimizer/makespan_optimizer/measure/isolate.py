@@ -27,6 +27,7 @@ from makespan_optimizer.measure.hints import hinted
 from makespan_optimizer.measure.inputs import read_inputs
 from makespan_optimizer.measure.merge import latest
 from makespan_optimizer.measure.meter import Meter
+from makespan_optimizer.measure.pickling import Picklings
 from makespan_optimizer.measure.runs import Runs
 from makespan_optimizer.measure.sampler import SamplerName, open_sampler
 from makespan_optimizer.measure.scope import scope_of
@@ -59,6 +60,7 @@ def profile(
     only: Collection[str] | None = None,
     trials: Literal["auto"] | bool = "auto",
     trials_limit_s: float | None = None,
+    pickling: bool = True,
 ) -> Profile:
     """Run a DAG one node at a time, and return what each node does with its time.
 
@@ -89,6 +91,9 @@ def profile(
         `makespan_optimizer.measure.trials`.
     trials_limit_s : float, optional
         How long all trials may take; as long as the counted runs took, 30 s at most.
+    pickling : bool
+        Measure what pickling arguments and results costs, once; see `makespan_optimizer.measure.pickling`.
+        It runs the ``__reduce__`` and ``__setstate__`` of the objects that nodes take and return.
 
     Raises
     ------
@@ -121,17 +126,20 @@ def profile(
         measured = Runs(beginning.id, scope, meter, total=total, progress=progress)
 
         def result() -> Profile:
-            header = beginning.header(meter.sampler, repeats=measured.complete, notes=unused)
+            header = beginning.header(
+                meter.sampler, repeats=measured.complete, notes=(*unused, *measured.notes())
+            )
             header = msgspec.structs.replace(header, inputs=len(given))
             return _profile(dag, scope, measured, header, target)
 
         try:
             with given.run(0) as values:
-                measured.warm_up(values)
+                measured.warm_up(values, Picklings() if pickling else None)
             counted_from = time.monotonic()
             for k in range(runs):
                 with given.run(k) as values:
-                    measured.count(values, k % len(given))
+                    measured.count(values, k % len(given), closely=k == runs - 1)
+            measured.repeat_spoiled(given)
             counted_s = time.monotonic() - counted_from
             made = result()
         except BaseException as stopped:
@@ -164,12 +172,19 @@ def _profile(
             found = summarize(
                 its.name,
                 latest(measured.calls[i]),
-                first_s=measured.first_s[i],
+                first_s=first.wall_s if (first := measured.first[i]) is not None else None,
                 out_bytes=measured.out_bytes[i],
                 gil=machine.gil,
                 switch_interval_s=machine.switch_interval_s,
             )
-            nodes.append(msgspec.structs.replace(found, code=its.code))
+            nodes.append(
+                msgspec.structs.replace(
+                    found,
+                    code=its.code,
+                    args_pickling=measured.args_pickling[i],
+                    result_pickling=measured.result_pickling[i],
+                )
+            )
     return Profile(
         makespan_version=__version__,
         dag=DagId(dag.name, dag.fingerprint, target or dag.target),

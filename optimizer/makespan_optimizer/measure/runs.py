@@ -1,35 +1,36 @@
 """The runs of a profile: the DAG walked again and again, one node at a time, and what was recorded.
 
-Once to warm up (kept as `first_s`: imports, caches, cold files), then the counted runs. A run counts when it
-is complete: what a run had recorded when a node raised, or at Ctrl-C, is dropped.
+Once to warm up (kept as `first_s`: imports, caches, cold files), then the counted runs, then extra passes for
+calls that were spoiled. A run counts when it is complete: what a run had recorded when a node raised, or at
+Ctrl-C, is dropped.
+
+What would disturb the clocks is done outside of them and only once: results are sized and values pickled in
+the run that warms up, after the node returned (pickling before it would warm what the node is to find cold);
+the last counted run is looked at more closely (see `closer`).
 """
 
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from makespan_optimizer.measure import repeats
+from makespan_optimizer.measure.closer import LONG_S, call_closely
 from makespan_optimizer.measure.size import size_of
 from makespan_optimizer.measure.walk import Outcome, Work, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from makespan.measurement import Pickling
     from makespan.profile import Call
+    from makespan_optimizer.measure.closer import Measures
+    from makespan_optimizer.measure.inputs import Inputs
+    from makespan_optimizer.measure.pickling import Picklings
     from makespan_optimizer.measure.scope import Scope
-
-
-class Measures(Protocol):
-    """What a run needs of a `Meter`."""
-
-    @property
-    def last(self) -> Call | None:
-        """The record of the last call that returned."""
-
-    def call(self, run: str, fn: Callable[..., Any], *args: Any) -> Any:
-        """Call ``fn(*args)``, and leave its record in `last`."""
 
 
 class Step(NamedTuple):
@@ -54,6 +55,8 @@ class Runs:
         Calls that there will be, for the progress shown.
     progress : callable, optional
         Called before each node as ``progress(done, total, node)``.
+    clock : callable
+        Seconds.
     """
 
     def __init__(
@@ -64,12 +67,19 @@ class Runs:
         *,
         total: int,
         progress: Callable[[int, int, str], None] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         n = len(scope.program.calls)
         self.calls: list[list[Call]] = [[] for _ in range(n)]
-        self.first_s: list[float | None] = [None] * n
+        self.first: list[Call | None] = [None] * n
         self.out_bytes: list[int | None] = [None] * n
+        self.args_pickling: list[Pickling | None] = [None] * n
+        self.result_pickling: list[Pickling | None] = [None] * n
         self.complete = 0
+        self.repeated = 0
+        self.counted_s = 0.0
+        """What the counted runs took, seconds."""
+        self._clock = clock
         self._run = run
         self._program = scope.program
         self._scope = scope
@@ -78,20 +88,45 @@ class Runs:
         self._done = 0
         self._progress = progress
 
-    def warm_up(self, inputs: Mapping[str, Any]) -> None:
-        """Run all nodes once; look at what is measured once."""
+    def warm_up(self, inputs: Mapping[str, Any], picklings: Picklings | None = None) -> None:
+        """Run all nodes once; look at what is measured once. Without `picklings`, nothing is pickled."""
 
         def look(work: Work, value: Any) -> None:
             self.out_bytes[work.node] = size_of(value)
+            if picklings is not None:
+                self.args_pickling[work.node] = picklings.measure(tuple(work.args))
+                self.result_pickling[work.node] = picklings.measure(value)
 
-        for i, call in self._walk(inputs, look=look):
-            self.first_s[i] = call.wall_s
+        for i, call in self._walk(inputs, self._scope.walked, look=look):
+            self.first[i] = call
 
-    def count(self, inputs: Mapping[str, Any], number: int = 0) -> None:
+    def count(self, inputs: Mapping[str, Any], number: int = 0, *, closely: bool = False) -> None:
         """Run all nodes once, with the set of inputs of that number, and count it."""
-        for i, call in self._walk(inputs):
-            self.calls[i].append(msgspec.structs.replace(call, inputs=number) if number else call)
+        began = self._clock()
+        for i, call in self._walk(inputs, self._scope.walked, number=number, closely=closely):
+            self.calls[i].append(call)
         self.complete += 1
+        self.counted_s += self._clock() - began
+
+    def repeat_spoiled(self, given: Inputs) -> None:
+        """Make spoiled calls again, each with its own set of inputs; see `repeats`."""
+        left_s = repeats.allowance_s(self.counted_s)
+        for _ in range(repeats.PASSES):
+            for number in range(len(given)):
+                spoiled = repeats.spoiled_calls(self.calls, number)
+                only = repeats.affordable(self._program, self.calls, spoiled, left_s, self._scope.walked)
+                if not only:
+                    continue
+                began = self._clock()
+                self._total += len(only)
+                with given.run(number) as inputs:
+                    made = dict(self._walk(inputs, only, number=number))
+                self.repeated += repeats.take(self.calls, spoiled, made)
+                left_s -= self._clock() - began
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what became of spoiled calls."""
+        return repeats.note(self.repeated, repeats.count_spoiled(self.calls))
 
     def end_progress(self) -> None:
         """Show that all is done."""
@@ -102,8 +137,10 @@ class Runs:
     def _walk(
         self,
         inputs: Mapping[str, Any],
+        only: Collection[int],
         *,
-        only: Collection[int] | None = None,
+        number: int = 0,
+        closely: bool = False,
         look: Callable[[Work, Any], None] | None = None,
     ) -> list[Step]:
         """Run nodes once, and return what was recorded when all of them returned."""
@@ -115,22 +152,34 @@ class Runs:
             (work,) = works
             if self._progress is not None:
                 self._progress(self._done, self._total, names[work.node])
-            measured = work.node in self._scope.measured
             try:
-                # What is not measured only makes what others take.
-                value = self._meter.call(self._run, work.fn, *work.args) if measured else work.fn(*work.args)
+                value, call = self._call(work, closely)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
                 return [Outcome(None, error)]
             self._done += 1
-            if not measured:
+            if call is None:
                 return [Outcome(value)]
-            assert self._meter.last is not None
-            steps.append(Step(work.node, self._meter.last))
+            steps.append(Step(work.node, msgspec.structs.replace(call, inputs=number)))
             if look is not None:
                 look(work, value)
             return [Outcome(value)]
 
-        walk(self._program, inputs, do, only=self._scope.walked if only is None else only)
+        walk(self._program, inputs, do, only=only)
         return steps
+
+    def _call(self, work: Work, closely: bool) -> tuple[Any, Call | None]:
+        """Call a node; without a record when it only makes what others take."""
+        if work.node not in self._scope.measured:
+            return work.fn(*work.args), None
+        before = self._before(work.node)
+        if closely and before is not None and before.wall_s >= LONG_S:
+            return call_closely(self._meter, self._run, work.fn, work.args)
+        value = self._meter.call(self._run, work.fn, *work.args)
+        assert self._meter.last is not None
+        return value, self._meter.last
+
+    def _before(self, node: int) -> Call | None:
+        """Return the last record of a node so far."""
+        return self.calls[node][-1] if self.calls[node] else self.first[node]
