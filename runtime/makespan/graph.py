@@ -11,7 +11,7 @@ knows no threads and no clock; its verbs (`run`, `profile`) hand over to the mod
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
 from makespan.arguments import reference, references, refuse_changed
 from makespan.building import Building, DagInput, Node
@@ -252,6 +252,8 @@ class DAG(Building, Generic[P, R]):
         *args: Any,
         runs: int = 5,
         progress: Callable[[int, int, str], None] | None = None,
+        trials: Literal["auto"] | bool = "auto",
+        trials_limit_s: float | None = None,
         **kwargs: Any,
     ) -> Profile:
         """Run it one node at a time, once to warm up and `runs` times to measure, and return the profile.
@@ -264,6 +266,8 @@ class DAG(Building, Generic[P, R]):
             Counted runs, at least 1.
         progress : callable, optional
             Called as ``progress(done, total, node)``.
+        trials, trials_limit_s
+            Whether nodes are tried side by side and with fewer native threads, and for how many seconds.
 
         Raises
         ------
@@ -274,4 +278,12 @@ class DAG(Building, Generic[P, R]):
         """
         from makespan_optimizer.measure.isolate import profile
 
-        return profile(self, args, kwargs, runs=runs, progress=progress)
+        return profile(
+            self,
+            args,
+            kwargs,
+            runs=runs,
+            progress=progress,
+            trials=trials,
+            trials_limit_s=trials_limit_s,
+        )
