@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makespan_optimizer.measure.clocks import Clocks, Stopwatch, _never_blocked
+from makespan_optimizer.measure.clocks import Clocks, RunDelay, Stopwatch, _never_blocked
 from makespan_optimizer.measure.size import size_of
 
 LINUX = sys.platform == "linux"
@@ -104,14 +104,14 @@ def count_descriptors():
 def test_a_core_lost_while_the_clocks_are_read_is_not_the_calls_delay(monkeypatch):
     delay, lost = 0.0, [0.0]
 
-    def read(_: int) -> float:
+    def read(_: RunDelay) -> float:
         nonlocal delay
         if lost and (seconds := lost.pop(0)):
             time.sleep(seconds)
             delay += seconds
         return delay
 
-    monkeypatch.setattr("makespan_optimizer.measure.clocks._run_delay_s", read)
+    monkeypatch.setattr(RunDelay, "read_s", read)
     with Stopwatch() as watch:
         lost[:] = [0.01, 0.0, 0.02]  # at the beginning, at its second try, at the end
         began = watch.begin()

@@ -6,13 +6,14 @@
           on a core       runnable, but   asleep in a system call
                           not on a core   (or waiting for the GIL)
 
-Run delay is the second field of ``/proc/thread-self/schedstat`` (nanoseconds); the file is kept open, because
-opening it costs ten times as much as reading it. A thread that made no voluntary context switch was never
-blocked: whatever is missing then was taken by the hypervisor or by a quota, and counts as run delay too.
+Run delay is the second field of ``/proc/thread-self/schedstat`` (nanoseconds). A thread that made no voluntary
+context switch was never blocked: whatever is missing then was taken by the hypervisor or by a quota, and
+counts as run delay too.
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import time
@@ -57,21 +58,55 @@ class Clocks(NamedTuple):
         return (others_s if others_s > _JITTER_S else 0.0) + self.children_s
 
 
+class RunDelay:
+    """Reads the run delay of the thread that entered it.
+
+    The file is kept open (opening it costs ten times as much as reading it), and read without giving away
+    the GIL: a thread that must first wait its turn would measure that.
+    """
+
+    def __init__(self) -> None:
+        self._descriptor = -1
+        self._buffer = ctypes.create_string_buffer(64)
+        self._pread: Any = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._pread = ctypes.PyDLL(None).pread
+            self._pread.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64)
+            self._pread.restype = ctypes.c_ssize_t
+            self._descriptor = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+            self.read_s()
+        except (OSError, ValueError, IndexError, AttributeError, TypeError):
+            self.__exit__(None, None, None)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+    def read_s(self) -> float:
+        """Return the seconds so far; 0 where the system does not tell."""
+        if self._descriptor < 0:
+            return 0.0
+        size = self._pread(self._descriptor, self._buffer, 63, 0)
+        return int(self._buffer.raw[: max(0, size)].split()[1]) / 1e9
+
+
 class Stopwatch:
     """Reads the clocks of the calling thread; use it in the thread that made it, as a context manager."""
 
     def __init__(self) -> None:
         self._gc_s = 0.0
         self._gc_began = 0.0
-        self._schedstat = -1
+        self._run_delay = RunDelay()
         self.counts_switches = _THREAD is not None
 
     def __enter__(self) -> Self:
-        try:
-            self._schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
-            _run_delay_s(self._schedstat)
-        except (OSError, ValueError, IndexError):
-            self._close()
+        self._run_delay.__enter__()
         gc.callbacks.append(self._collects)
         return self
 
@@ -79,12 +114,7 @@ class Stopwatch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         gc.callbacks.remove(self._collects)
-        self._close()
-
-    def _close(self) -> None:
-        if self._schedstat >= 0:
-            os.close(self._schedstat)
-        self._schedstat = -1
+        self._run_delay.__exit__(None, None, None)
 
     def _collects(self, phase: str, _: dict[str, Any]) -> None:
         if phase == "start":
@@ -96,7 +126,7 @@ class Stopwatch:
         """Read all clocks, the wall last; again, when this thread lost its core meanwhile."""
         for _ in range(_TRIES):
             before_s = time.perf_counter()
-            delay_s = _run_delay_s(self._schedstat) if self._schedstat >= 0 else 0.0
+            delay_s = self._run_delay.read_s()
             children_s, switches = _usage()
             # Process and thread in the same order at both ends: the time between the readings cancels out.
             process_s = time.process_time()
@@ -112,7 +142,7 @@ class Stopwatch:
         process_s = time.process_time()
         cpu_s = time.thread_time()
         children_s, switches = _usage()
-        delay_s = _run_delay_s(self._schedstat) if self._schedstat >= 0 else 0.0
+        delay_s = self._run_delay.read_s()
         late_s = time.perf_counter() - wall_s
         if late_s > _PREEMPTED_S:  # the core was lost after the wall was read: that is not the call's delay
             delay_s -= late_s
@@ -127,10 +157,6 @@ def _never_blocked(passed: Clocks) -> Clocks:
     if passed.nvcsw or missing_s <= passed.run_delay_s:
         return passed
     return passed._replace(run_delay_s=missing_s)
-
-
-def _run_delay_s(descriptor: int) -> float:
-    return int(os.pread(descriptor, 64, 0).split()[1]) / 1e9
 
 
 def _usage() -> tuple[float, tuple[int, int, int]]:

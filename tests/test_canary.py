@@ -1,0 +1,111 @@
+"""A thread that asks for the GIL: what it finds, and what it leaves alone."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import threading
+import time
+import warnings
+
+import pytest
+
+from makespan_optimizer.measure.canary import Answers, BurstWatch, Canary
+
+
+def spin(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        sum(range(20))
+
+
+def hold(seconds: float) -> None:
+    """Keep the GIL in one call of C code."""
+    size = 100_000
+    while True:
+        values = [random.random() for _ in range(size)]
+        began = time.thread_time()
+        values.sort()
+        if time.thread_time() - began >= seconds:
+            return
+        size *= 2
+
+
+def longest(fn) -> float:
+    with BurstWatch() as burst:
+        burst.begin()
+        fn()
+        return burst.end()
+
+
+def test_one_long_call_of_c_code_is_a_burst_and_a_loop_is_none():
+    assert longest(lambda: hold(0.1)) > 0.05
+    assert min(longest(lambda: spin(0.05)) for _ in range(3)) < 0.01
+    assert min(longest(lambda: time.sleep(0.03)) for _ in range(3)) < 0.01
+
+
+def test_a_call_is_judged_by_itself():
+    with BurstWatch() as burst:
+        burst.begin()
+        hold(0.08)
+        assert burst.end() > 0.03
+        later = []
+        for _ in range(3):
+            burst.begin()
+            later.append(burst.end())
+        assert min(later) < 0.01
+
+
+def test_the_switch_interval_is_unchanged_and_respected():
+    before = sys.getswitchinterval()
+    longest(lambda: spin(0.02))
+    assert sys.getswitchinterval() == before
+    try:
+        sys.setswitchinterval(0.05)
+        assert min(longest(lambda: spin(0.1)) for _ in range(3)) < 0.04  # the wait, less the longer interval
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_an_exception_and_no_call_at_all_leave_nothing_behind():
+    before = threading.active_count()
+    burst = BurstWatch()
+    with pytest.raises(ZeroDivisionError), burst:
+        burst.begin() or 1 / 0
+    burst.begin()
+    assert burst.end() >= 0
+    with BurstWatch() as burst:
+        assert burst.end() == 0
+    assert threading.active_count() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+def test_a_forked_child_does_not_wait_for_it():
+    with BurstWatch() as burst:
+        burst.begin()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: fork in a process with threads
+            child = os.fork()
+        if not child:
+            burst.end()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert burst.end() >= 0
+
+
+def test_answers_divide_time_into_held_and_free():
+    free = Answers().and_one(0.001, 0.0001)
+    assert free == Answers(1, 0.0001, 0.0, pytest.approx(0.0011))
+    assert free.and_one(0.001, 0.006).held_s == pytest.approx(0.007)
+
+
+def test_a_canary_that_was_never_asked_answers_nothing():
+    with Canary(lambda: 0.001) as canary:
+        assert canary.end() == Answers()
+        canary.begin()
+        time.sleep(0.03)
+        answers = canary.end()
+        assert canary.end() == answers
+    assert answers.asks >= 2
+    assert answers.held_s <= answers.total_s
