@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,6 @@ from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
 from makespan.errors import ProfileError
 
 if TYPE_CHECKING:
-    import argparse
-
     from makespan.cli.terminal import Terminal
     from makespan.graph import DAG
     from makespan.profile import Profile
@@ -46,7 +45,25 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="auto, gil (refuse to fall back) or clocks (default: auto)",
     )
+    add_trials(parser)
     opt.add_output(parser, "profile.json", "the profile")
+
+
+def add_trials(parser: argparse.ArgumentParser) -> None:
+    """Add what says whether, and for how long, nodes are tried side by side and with fewer native threads."""
+    parser.add_argument(
+        "--pairs",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="run nodes side by side after the counted runs, where they may hinder each other (default: yes)",
+    )
+    parser.add_argument(
+        "--trials-limit",
+        type=opt.trials_limit,
+        metavar="SECONDS",
+        help="for all trials (side by side, native threads) together; 0: none (default: as long as the counted "
+        "runs took, at most 30)",
+    )
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
@@ -70,6 +87,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
                     args,
                     kwargs,
                     runs=options.runs,
+                    trials="auto" if options.pairs else "native",
+                    trials_limit_s=options.trials_limit,
                     sampler=options.sampler,
                     target=options.target,
                     progress=progress.count,
@@ -103,8 +122,17 @@ def _write(profile: Profile, options: argparse.Namespace, terminal: Terminal) ->
             terminal.emit(profile.to_json())
     else:
         terminal.say(profile.summary())
+        _advise(profile, terminal)
     if options.output != "-":
         terminal.say(f"wrote {options.output}")
+
+
+def _advise(profile: Profile, terminal: Terminal) -> None:
+    """Say what the trials found; that native pools oversubscribe was warned of already."""
+    from makespan_optimizer.measure.verdicts import beside_advices
+
+    for advice in beside_advices(profile):
+        terminal.say(advice.text)
 
 
 def _refuse_another(path: str, dag: DAG[..., Any]) -> None:
