@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from makespan import DAG, DescribeError, OptionError, Profile, ProfileWarning, dag, load_profile, node
-from makespan_optimizer.measure import header
+from makespan_optimizer.measure import header, repeats
 from makespan_optimizer.measure.isolate import profile
 from makespan_optimizer.measure.sampler import OutsideSampler
 
@@ -31,9 +31,10 @@ pytestmark = [
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Leave out what calibration measures of the machine."""
+    """Leave out what calibration measures of the machine, and what depends on its load."""
     monkeypatch.setattr(header, "cores_measured", lambda: 2.0)
     monkeypatch.setattr(header, "hand_off_s", lambda: 1e-5)
+    monkeypatch.setattr(repeats, "PASSES", 0)  # how often nodes run does not depend on the load
 
 
 @pytest.fixture
