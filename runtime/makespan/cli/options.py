@@ -64,6 +64,9 @@ repeats = whole("the number of repeats", 1, 1000)
 limit = whole("the number of rows", 1, 1_000_000)
 
 
+trials_limit = number("the time for trials in seconds", 0, MAX_SECONDS)
+
+
 def budgets(text: str) -> list[int]:
     """Convert a list of thread budgets: ``1..16``, ``1,2,4`` or ``1..4,8``; each once, ascending.
 
