@@ -58,7 +58,7 @@ def profile(
     setup: Callable[[], Any] | None = None,
     teardown: Callable[[], Any] | None = None,
     only: Collection[str] | None = None,
-    trials: Literal["auto"] | bool = "auto",
+    trials: Literal["auto", "native"] | bool = "auto",
     trials_limit_s: float | None = None,
     pickling: bool = True,
 ) -> Profile:
@@ -86,7 +86,7 @@ def profile(
         Called before and after each run of the DAG; not measured.
     only : collection of str, optional
         Measure these nodes alone; what they need runs too, and is not measured.
-    trials : {"auto", False}
+    trials : {"auto", "native", False}
         Whether nodes are tried side by side and with fewer native threads afterwards; see
         `makespan_optimizer.measure.trials`.
     trials_limit_s : float, optional
@@ -155,6 +155,7 @@ def profile(
             limit_s=time_limit_s(trials, trials_limit_s, counted_s),
             progress=progress,
             walked=scope.walked,
+            pairs=trials != "native",
         )
 
 
