@@ -252,7 +252,7 @@ class DAG(Building, Generic[P, R]):
         *args: Any,
         runs: int = 5,
         progress: Callable[[int, int, str], None] | None = None,
-        trials: Literal["auto"] | bool = "auto",
+        trials: Literal["auto", "native"] | bool = "auto",
         trials_limit_s: float | None = None,
         **kwargs: Any,
     ) -> Profile:
