@@ -54,7 +54,8 @@ def time_limit_s(trials: str | bool, limit_s: float | None, counted_s: float) ->
 
     Parameters
     ----------
-    trials : {"auto", True, False}
+    trials : {"auto", "native", True, False}
+        ``native``: of native threads alone, no nodes side by side.
     limit_s : float or None
         Said by the user; 0 for no trials.
     counted_s : float
@@ -68,8 +69,8 @@ def time_limit_s(trials: str | bool, limit_s: float | None, counted_s: float) ->
     >>> time_limit_s("auto", None, 4.0), time_limit_s("auto", None, 99.0), time_limit_s(False, 9.0, 4.0)
     (4.0, 30.0, 0.0)
     """
-    if trials not in ("auto", True, False):
-        raise OptionError(f"is auto or False, not {trials!r}", where="trials")
+    if not isinstance(trials, str | bool) or trials not in ("auto", "native", True, False):
+        raise OptionError(f"is auto, native or False, not {trials!r}", where="trials")
     if limit_s is not None and (
         isinstance(limit_s, bool)
         or not isinstance(limit_s, int | float)
@@ -93,6 +94,7 @@ def run_trials(
     limit_s: float,
     progress: Callable[[int, int, str], None] | None = None,
     walked: Collection[int] | None = None,
+    pairs: bool = True,
 ) -> Profile:
     """Return the profile with what the trials found.
 
@@ -112,6 +114,8 @@ def run_trials(
         Called as ``progress(done, total, words)`` before each pass.
     walked : collection of int, optional
         The nodes that may be run; by default those that need nothing that was only hinted at.
+    pairs : bool
+        Whether nodes are tried side by side.
 
     Raises
     ------
@@ -123,7 +127,7 @@ def run_trials(
     ProfileWarning
         Native pools oversubscribe; a node raised during a trial; the time is too short for any trial.
     """
-    trials = _Trials(profile, program, inputs, sampler, progress, walked)
+    trials = _Trials(profile, program, inputs, sampler, progress, walked, pairs)
     try:
         trials.run(limit_s)
     except KeyboardInterrupt as interrupt:
@@ -147,6 +151,7 @@ class _Trials:
         sampler: Sampler | None,
         progress: Callable[[int, int, str], None] | None,
         walked: Collection[int] | None,
+        pairs: bool,
     ) -> None:
         self.warnings: list[str] = []
         self.notes: list[str] = []
@@ -160,7 +165,7 @@ class _Trials:
         for node in profile.nodes:
             self._walls_s[self._number[node.name]] = node.wall_net_s.median
         self._walked = runnable(profile, program.structure) if walked is None else frozenset(walked)
-        self._pairs = candidates(profile, program.structure, self._walked)
+        self._pairs = candidates(profile, program.structure, self._walked) if pairs else []
         self._pooled = pooled(profile, self._walked)
         self._threads: ThreadSession | None = None
         self._beside: PairSession | None = None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WORTH_SHARE = 0.1  # less is not worth a sentence
 WORTH_S = 0.005
+LEAST_REPEATS = 3  # fewer, and a difference may be chance
 # RunHeader.calibration: a whole run in parallel, with the libraries' own numbers of threads and with one.
 PARALLEL_DEFAULT = "parallel_own_threads_s"
 PARALLEL_ONE = "parallel_one_thread_s"
@@ -150,14 +151,23 @@ def losses(profile: Profile, most: int = 3) -> list[Advice]:
     return sorted(found, key=lambda its: its.then_s - its.now_s)[:most]
 
 
+def beside_advices(profile: Profile) -> list[Advice]:
+    """Return what the trials of nodes side by side have to say."""
+    advice = switch_interval(profile)
+    return ([advice] if advice is not None else []) + losses(profile)
+
+
 def advices(profile: Profile) -> list[Advice]:
     """Return everything that the trials have to say."""
-    some = (oversubscription(profile), switch_interval(profile))
-    return [its for its in some if its is not None] + losses(profile)
+    advice = oversubscription(profile)
+    return ([advice] if advice is not None else []) + beside_advices(profile)
 
 
 def _lost(pair: PairTrial, apart_s: float) -> bool:
-    return pair.makespan_s > apart_s * (1.02 + pair.spread / math.sqrt(max(1, pair.repeats)))
+    """Say whether a pair is slower together, beyond what its repeats differ by."""
+    if pair.repeats < LEAST_REPEATS:
+        return False
+    return pair.makespan_s > apart_s * (1.03 + 2 * pair.spread / math.sqrt(pair.repeats))
 
 
 def _worth(now_s: float, then_s: float) -> bool:
