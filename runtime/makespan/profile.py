@@ -197,6 +197,17 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
         return render(self, sort=sort, limit=limit, width=width)
 
+    def scenarios(self) -> list[dict[str, float]]:
+        """Return what each counted run took, a row a run: seconds by node, net of run delay.
+
+        Nodes of one row were measured in the same run, with the same inputs; so nodes that are long together
+        (a large input) are long in the same row. Runs of which some nodes have no record are left out, and
+        nodes that were not measured (hints) stand in every row with their one figure.
+        """
+        from makespan.rows import scenarios
+
+        return scenarios(self)
+
     def to_frame(self) -> Any:
         """Return a ``pandas.DataFrame``, a row a node (measured or not), units in the columns' names.
 

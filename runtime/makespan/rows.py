@@ -136,6 +136,30 @@ def _record(node: NodeProfile) -> dict[str, Any]:
     return record
 
 
+def scenarios(profile: Profile) -> list[dict[str, float]]:
+    """Return seconds by node for each counted run; see `makespan.Profile.scenarios`."""
+    said = {node.name: node.wall_net_s.median for node in profile.nodes if not node.calls}
+    by_run: dict[str, dict[str, list[float]]] = {run.id: {} for run in profile.runs}
+    for node in profile.nodes:
+        for call in node.calls:
+            walls = by_run.setdefault(call.run, {}).setdefault(node.name, [])
+            walls.append(max(0.0, call.wall_s - call.run_delay_s))
+    found: list[dict[str, float]] = []
+    for walls_of in by_run.values():
+        if len(walls_of) + len(said) < len(profile.nodes):
+            continue
+        # Of the oldest run only the last calls may be left.
+        count = min(map(len, walls_of.values()), default=0)
+        found.extend(
+            {
+                node.name: said[node.name] if node.name in said else walls_of[node.name][k]
+                for node in profile.nodes
+            }
+            for k in range(-count, 0)
+        )
+    return found
+
+
 def best_threads(trials: ThreadTrials | None) -> int | None:
     """Return the fewest native threads that come within 3 % of the node's best wall; None: not tried."""
     if trials is None or not trials.tried:

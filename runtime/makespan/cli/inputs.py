@@ -1,7 +1,11 @@
-"""``--args``: the inputs of a DAG as JSON. A list gives them by position, an object by name."""
+"""``--args``: the inputs of a DAG as JSON. A list gives them by position, an object by name.
+
+Several sets of inputs are several ``--args``, or what the function of ``--inputs`` yields.
+"""
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING, Any
 
 from makespan.errors import DescribeError, OptionError
@@ -12,6 +16,7 @@ if TYPE_CHECKING:
     from makespan.graph import DAG
 
 WHERE = "--args"
+MOST_SETS = 1000
 
 
 def read_args(given: str | list[Any] | dict[str, Any] | None) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -49,6 +54,95 @@ def read_args(given: str | list[Any] | dict[str, Any] | None) -> tuple[tuple[Any
     raise OptionError(
         f"is a JSON list or object, not {value!r}", where=WHERE, hint="""one text: --args '["text"]'"""
     )
+
+
+class Hints(argparse.Action):
+    """``--hint NODE=0.5s:io``, as often as there are nodes to hint at."""
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        _option: str | None = None,
+    ) -> None:
+        """Add a hint to those of the words before it."""
+        name, equals, hint = str(values).rpartition("=")
+        if not equals or not name:
+            raise argparse.ArgumentError(self, f"a hint is NODE=0.5s:io, not {values!r}")
+        before = getattr(namespace, self.dest) or {}
+        if name in before:
+            raise argparse.ArgumentError(self, f"two hints for {name!r}")
+        setattr(namespace, self.dest, {**before, name: hint})
+
+
+class Repeated(argparse.Action):
+    """An option whose words are collected; the first one on the command line replaces a default."""
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        _option: str | None = None,
+    ) -> None:
+        """Add a word."""
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, Words([*before, values] if isinstance(before, Words) else [values]))
+
+
+class Words(list[str]):
+    """The words of an option that was given several times."""
+
+
+def read_sets(given: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Return a set of arguments for each ``--args``; one for a default, or for none at all.
+
+    Raises
+    ------
+    OptionError
+        See `read_args`.
+    """
+    return [read_args(one) for one in given] if isinstance(given, Words) else [read_args(given)]
+
+
+def yielded_sets(name: str) -> list[Any]:
+    """Call the function that ``--inputs`` names, and return the sets of arguments that it yields.
+
+    Raises
+    ------
+    TargetError
+        No such function, or it raised.
+    """
+    from itertools import islice
+
+    from makespan.cli.target import ImportFailedError, load_function
+    from makespan.cli.tracebacks import users_traceback
+
+    function = load_function(name, "--inputs")
+    try:
+        given = function()
+        found = list(islice(given, MOST_SETS + 1)) if _is_listing(given) else None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise ImportFailedError(
+            f"{name!r} raised {type(error).__name__}: {error}",
+            where="--inputs",
+            hint=None,
+            traceback_tail=users_traceback(error),
+        ) from error
+    if found is None:
+        raise OptionError(
+            f"{name!r} returns a {type(given).__name__}, not sets of inputs",
+            where="--inputs",
+            hint="yield a tuple, a dict or ((…), {…}) for each",
+        )
+    return found
+
+
+def _is_listing(value: Any) -> bool:
+    return hasattr(value, "__iter__") and not isinstance(value, str | bytes | dict)
 
 
 def check_args(dag: DAG[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from makespan.cli import options as opt
 from makespan.cli.codes import Exit
-from makespan.cli.inputs import check_args, read_args
+from makespan.cli.inputs import Hints, Repeated, Words, check_args, read_sets, yielded_sets
 from makespan.cli.progress import Progress
 from makespan.cli.reading import heed_profile_warnings, read_profile
-from makespan.cli.target import load_target
+from makespan.cli.target import load_function, load_target
 from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
-from makespan.errors import ProfileError
+from makespan.errors import OptionError, ProfileError
+from makespan.profile import Profile
 
 if TYPE_CHECKING:
     from makespan.cli.terminal import Terminal
     from makespan.graph import DAG
-    from makespan.profile import Profile
 
 EXAMPLES = (
     "makespan profile pipeline:news --args '[\"https://example.org\"]' -o profile.json",
@@ -30,7 +30,7 @@ EXAMPLES = (
 def prepare_parser(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     opt.add_target(parser)
-    opt.add_args(parser)
+    add_inputs(parser)
     parser.add_argument(
         "--runs",
         type=opt.runs,
@@ -45,8 +45,34 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="auto, gil (refuse to fall back) or clocks (default: auto)",
     )
+    parser.add_argument(
+        "--hint",
+        dest="hints",
+        action=Hints,
+        metavar="NODE=0.5s:io",
+        help="do not run a node, but say what it takes: seconds, and a class (python, native, parallel(x4), "
+        "io, chatty, mixed); may be repeated",
+    )
     add_trials(parser)
     opt.add_output(parser, "profile.json", "the profile")
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add what says with which inputs, and between which hooks, the DAG is run."""
+    parser.add_argument(
+        "--args",
+        action=Repeated,
+        metavar="JSON",
+        help="inputs: a JSON list (by position) or object (by name); @FILE reads a file, @- stdin; "
+        "repeated: counted runs take the sets in turn",
+    )
+    parser.add_argument(
+        "--inputs", metavar="MODULE:FUNCTION", help="a function that yields sets of inputs, instead of --args"
+    )
+    parser.add_argument("--setup", metavar="MODULE:FUNCTION", help="called before each run of the DAG")
+    parser.add_argument(
+        "--teardown", metavar="MODULE:FUNCTION", help="called after each run, whatever came of it"
+    )
 
 
 def add_trials(parser: argparse.ArgumentParser) -> None:
@@ -68,24 +94,32 @@ def add_trials(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Profile, save (merged with what is there), and say what each node does."""
-    args, kwargs = read_args(options.args)
+    sets = read_sets(options.args)
+    if options.inputs is not None and isinstance(options.args, Words):
+        raise OptionError("give --args or --inputs, not both", where="--inputs")
     opt.ready_output(options.output, "makespan-profile", force=options.force)
     heed_profile_warnings()
     to_stdout = options.output == "-" or options.json
     with stdout_kept_clean(to_stdout):
         dag = load_target(options.target)
-        check_args(dag, args, kwargs)
+        inputs = _inputs(options, dag, sets)
+        setup = load_function(options.setup, "--setup") if options.setup is not None else None
+        teardown = load_function(options.teardown, "--teardown") if options.teardown is not None else None
         if not options.force:
             _refuse_another(options.output, dag)
         from makespan_optimizer.measure import isolate
 
-        interrupted = False
+        stopped = ""
         try:
             with Progress(terminal) as progress:
                 profile = isolate.profile(
                     dag,
-                    args,
-                    kwargs,
+                    (),
+                    {},
+                    inputs=inputs,
+                    hints=options.hints,
+                    setup=setup,
+                    teardown=teardown,
                     runs=options.runs,
                     trials="auto" if options.pairs else "native",
                     trials_limit_s=options.trials_limit,
@@ -98,20 +132,38 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             if partial is None:
                 raise
             profile = partial
-            interrupted = True
+            stopped = "interrupted"
         except BaseException as error:
-            if not _is_a_nodes(error):  # one of our own types may still be a node's
+            if not (whose := _whose(error)):  # one of our own types may still be a node's
                 raise
             from makespan.cli.tracebacks import users_traceback
 
             terminal.note(users_traceback(error))
-            terminal.error("a node raised; nothing was written")
-            return Exit.JUDGED
+            partial = getattr(error, "partial", None)
+            if not isinstance(partial, Profile):
+                terminal.error(f"{whose} raised; nothing was written")
+                return Exit.JUDGED
+            profile = partial
+            stopped = f"{whose} raised"
     _write(profile, options, terminal)
-    if interrupted:
+    if stopped == "interrupted":
         terminal.note("makespan: interrupted; the complete runs were kept")
         return Exit.INTERRUPTED
+    if stopped:
+        terminal.error(f"{stopped}; the complete runs before that were kept")
+        return Exit.JUDGED
     return Exit.OK
+
+
+def _inputs(
+    options: argparse.Namespace, dag: DAG[..., Any], sets: list[tuple[tuple[Any, ...], dict[str, Any]]]
+) -> list[Any]:
+    """Return the sets of inputs, checked as far as their words are the command line's."""
+    if options.inputs is not None:
+        return yielded_sets(options.inputs)
+    for args, kwargs in sets:
+        check_args(dag, args, kwargs)
+    return list(sets)
 
 
 def _write(profile: Profile, options: argparse.Namespace, terminal: Terminal) -> None:
@@ -160,6 +212,10 @@ def _refuse_another(path: str, dag: DAG[..., Any]) -> None:
         )
 
 
-def _is_a_nodes(error: BaseException) -> bool:
-    """Say whether an exception came out of a node: it has the note that names it."""
-    return any(str(note).startswith("in node ") for note in getattr(error, "__notes__", ()))
+def _whose(error: BaseException) -> str:
+    """Say in whose code an exception was raised, a node's or a hook's: it has the note that names it."""
+    for note in getattr(error, "__notes__", ()):
+        for begins, whose in (("in node ", "a node"), ("in setup ", "setup"), ("in teardown ", "teardown")):
+            if str(note).startswith(begins):
+                return whose
+    return ""

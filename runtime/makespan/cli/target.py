@@ -18,6 +18,7 @@ from makespan.errors import MakespanError, TargetError, did_you_mean
 from makespan.graph import DAG
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
 _PRIVATE = "makespan_target_"
@@ -96,6 +97,33 @@ def load_target(text: str | None) -> DAG[..., Any]:
     return found
 
 
+def load_function(text: str, where: str) -> Callable[..., Any]:
+    """Import a function that an option names: ``module:function``.
+
+    Raises
+    ------
+    TargetError
+        No such module or function.
+    ImportFailedError
+        The module raised while it was imported.
+    """
+    target = parse_target(text)
+    if not target.attribute:
+        raise TargetError(f"{text!r} names no function", where=where, hint="module:function")
+    value: Any = _load(target)
+    for part in target.attribute.split("."):
+        try:
+            value = getattr(value, part)
+        except AttributeError:
+            hint = did_you_mean(part, [word for word in dir(value) if not word.startswith("_")])
+            raise TargetError(
+                f"there is no {target.attribute!r} in {target.module!r}", where=where, hint=hint
+            ) from None
+    if not callable(value):
+        raise TargetError(f"{text!r} is of type {type(value).__name__}, not a function", where=where)
+    return value  # type: ignore[no-any-return]
+
+
 def _load(target: Target) -> ModuleType:
     folder = Path.cwd()
     _make_importable(folder)
@@ -162,6 +190,9 @@ def _imported(target: Target, name: str) -> ModuleType:
 def _from_file(target: Target, file: Path) -> ModuleType:
     """Load a file whose own name would hide, or be hidden by, another module."""
     name = _PRIVATE + "".join(c if c.isalnum() else "_" for c in file.stem)
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__file__", None) == str(file):
+        return known  # the target and the functions that options name may lie in one file
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise TargetError("is not a Python file", where=target.text)

@@ -1,0 +1,191 @@
+"""Sets of inputs in turn, hooks around each run, and the scenarios that come of it."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+import pytest
+
+from makespan import DAG, dag, node
+from makespan.errors import DescribeError, OptionError
+from makespan.profile import ProfileWarning
+from makespan_optimizer.measure.inputs import MAX_SETS, read_inputs
+from makespan_optimizer.measure.isolate import profile
+
+seen: list[object] = []
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    seen.clear()
+
+
+@node
+def wait(x, y=0):
+    seen.append((x, y))
+    time.sleep(0.001 * x)
+    return x
+
+
+@dag
+def both(x=1, y=0):
+    return wait(wait(x, y), y)
+
+
+def taken(made=both, runs=4, **options):
+    return profile(made, (), {}, runs=runs, sampler="clocks", **options)
+
+
+def test_counted_runs_take_the_sets_in_turn():
+    found = taken(inputs=[(1,), {"x": 3, "y": 2}, ((2,), {"y": 5})], runs=4)
+    assert seen[:10:2] == [(1, 0), (1, 0), (3, 2), (2, 5), (1, 0)]
+    assert found.runs[0].inputs == 3
+    assert [call.inputs for call in found.node("wait").calls] == [0, 1, 2, 0]
+    assert found.node("wait").wall_net_s.p90 > found.node("wait").wall_net_s.p10
+
+
+def test_a_scenario_is_one_run():
+    found = taken(inputs=[(1,), (30,)], runs=4)
+    rows = found.scenarios()
+    assert len(rows) == 4
+    assert [set(row) for row in rows] == [{"wait", "wait_2"}] * 4
+    for short, long in ((0, 1), (2, 3)):
+        for name in ("wait", "wait_2"):
+            assert rows[long][name] > rows[short][name]
+
+
+def test_scenarios_leave_out_runs_that_are_not_whole():
+    found = taken(runs=2)
+    first, second = found.nodes
+    torn = msgspec.structs.replace(
+        found, nodes=(first, msgspec.structs.replace(second, calls=second.calls[1:]))
+    )
+    assert len(torn.scenarios()) == 1
+    assert torn.scenarios()[0]["wait"] == pytest.approx(first.calls[1].wall_s - first.calls[1].run_delay_s)
+    missing = msgspec.structs.replace(found, nodes=(first,))
+    assert len(missing.scenarios()) == 2
+    assert DAG("x").profile(runs=1).scenarios() == []
+
+
+def test_a_function_may_yield_the_sets():
+    def yields():
+        yield (1,)
+        yield {"x": 2}
+
+    assert len(read_inputs(both, (), {}, yields)) == 2
+    assert len(read_inputs(both, (), {}, (pair for pair in [[1], [2, 3]]))) == 2
+
+
+def endless():
+    while True:
+        yield (1,)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "problem"),
+    [
+        ([], "there is no set"),
+        (["a"], "set 1: is not a set of arguments but a str"),
+        ([(1,), 2], "set 2: is not a set of arguments but a int"),
+        ("text", "is a list of sets"),
+        ({"x": 1}, "is a list of sets"),
+        (3, "is a list of sets"),
+        ([{1: 2}], "set 1: inputs are named by strings"),
+        (endless, f"more than {MAX_SETS} sets"),
+    ],
+)
+def test_what_is_no_set_of_inputs(inputs, problem):
+    with pytest.raises(OptionError, match=problem):
+        taken(inputs=inputs)
+    assert seen == []
+
+
+def test_a_set_that_the_dag_does_not_take_is_named_before_anything_runs():
+    with pytest.raises(DescribeError, match=r"inputs, set 2.*has no input 'z'"):
+        taken(inputs=[(1,), {"z": 1}])
+    with pytest.raises(OptionError, match="once, or sets"):
+        profile(both, (1,), {}, inputs=[(1,)])
+    assert seen == []
+
+
+def test_an_error_of_the_function_itself_is_not_hidden():
+    def yields():
+        yield (1,)
+        raise TypeError("mine")
+
+    with pytest.raises(TypeError, match="mine"):
+        taken(inputs=yields)
+
+
+def test_fewer_runs_than_sets_are_said():
+    with pytest.warns(ProfileWarning, match=r"1 counted run for 2 sets.*--runs 2"):
+        found = taken(inputs=[(1,), (2,)], runs=1)
+    assert any("the last ones are not run" in note for note in found.runs[0].notes)
+
+
+def test_hooks_stand_around_each_run():
+    taken(runs=2, setup=lambda: seen.append("up"), teardown=lambda: seen.append("down"))
+    assert seen[:12] == ["up", (1, 0), (1, 0), "down"] * 3
+    assert seen.count("up") == seen.count("down")  # more when calls were spoiled
+
+
+def test_hooks_are_not_measured():
+    found = taken(runs=1, setup=lambda: time.sleep(0.2), teardown=lambda: time.sleep(0.2))
+    assert all(its.calls[0].cpu_s + its.calls[0].blocked_s.get("other", 0) < 0.2 for its in found.nodes)
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt()])
+def test_teardown_follows_whatever_came(error):
+    made = DAG()
+
+    def fails():
+        seen.append("ran")
+        if len([one for one in seen if one == "ran"]) == 3:
+            raise error
+
+    made.add(fails)
+    with pytest.raises(type(error)) as caught:
+        taken(made, setup=lambda: seen.append("up"), teardown=lambda: seen.append("down"))
+    assert seen == ["up", "ran", "down"] * 3
+    assert caught.value.partial.runs[0].repeats == 1
+
+
+def test_what_a_hook_raises_says_so():
+    def broken():
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full") as caught:
+        taken(setup=broken, teardown=lambda: seen.append("down"))
+    assert caught.value.__notes__ == ["in setup 'broken'"]
+    assert seen == []
+    with pytest.raises(OSError, match="full") as caught:
+        taken(teardown=broken)
+    assert caught.value.__notes__ == ["in teardown 'broken'"]
+
+
+def test_the_nodes_own_exception_arrives_when_teardown_raises_too():
+    made = DAG()
+    made.add(lambda: 1 // 0, name="a")
+
+    def broken():
+        raise OSError("full")
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        taken(made, teardown=broken)
+    assert "teardown raised as well: OSError: full" in caught.value.__notes__
+
+
+@pytest.mark.parametrize("hook", ["setup", "teardown"])
+def test_a_hook_is_a_function(hook):
+    with pytest.raises(OptionError, match="is a function without arguments"):
+        taken(**{hook: 3})
+    assert seen == []
+
+
+def test_the_method_hands_all_of_it_over():
+    found = both.profile(
+        inputs=[(1,)], hints={"wait_2": "1s:io"}, setup=lambda: seen.append("up"), runs=1, sampler="clocks"
+    )
+    assert found.node("wait_2").origin == "hint"
+    assert seen[:4] == ["up", (1, 0)] * 2
