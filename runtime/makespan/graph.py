@@ -23,7 +23,7 @@ from makespan.structure import Structure, build
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     # Only type checkers know of defaults below Python 3.13: ``DAG("by hand")`` needs no annotation.
     from typing_extensions import ParamSpec, TypeVar
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from makespan.prepared import Prepared
     from makespan.profile import Profile
     from makespan.run import Run
-    from makespan_optimizer.measure.sampler import SamplerName
+    from makespan_optimizer.measure.watch import SamplerName
 
     P = ParamSpec("P", default=...)
     R = TypeVar("R", default=Any)
@@ -254,6 +254,11 @@ class DAG(Building, Generic[P, R]):
         progress: Callable[[int, int, str], None] | None = None,
         trials: Literal["auto", "native"] | bool = "auto",
         trials_limit_s: float | None = None,
+        sampler: SamplerName = "auto",
+        hints: Mapping[str, str | float] | None = None,
+        inputs: Iterable[Any] | Callable[[], Iterable[Any]] | None = None,
+        setup: Callable[[], Any] | None = None,
+        teardown: Callable[[], Any] | None = None,
         **kwargs: Any,
     ) -> Profile:
         """Run it one node at a time, once to warm up and `runs` times to measure, and return the profile.
@@ -261,17 +266,25 @@ class DAG(Building, Generic[P, R]):
         Parameters
         ----------
         *args, **kwargs
-            The DAG's inputs.
+            The DAG's inputs; those named like a parameter here by position.
         runs : int
             Counted runs, at least 1.
         progress : callable, optional
             Called as ``progress(done, total, node)``.
         trials, trials_limit_s
             Whether nodes are tried side by side and with fewer native threads, and for how many seconds.
+        sampler : {"auto", "gil", "canary", "clocks"}
+            ``auto`` takes the best that works here; the others refuse to fall back.
+        hints : mapping, optional
+            Nodes that are not run: ``{"mail": "0.5s:io", "bill": 0.2}``.
+        inputs : iterable or callable, optional
+            Sets of arguments, taken in turn instead of `args` and `kwargs`: tuples, dicts, ``((…), {…})``.
+        setup, teardown : callable, optional
+            Called around each run of the DAG, whatever comes of it; not measured.
 
         Raises
         ------
-        DescribeError, OptionError
+        DescribeError, OptionError, ProfileError
             Before anything runs.
         Exception
             A node raised: its own exception, with a note that names the node.
@@ -286,4 +299,9 @@ class DAG(Building, Generic[P, R]):
             progress=progress,
             trials=trials,
             trials_limit_s=trials_limit_s,
+            sampler=sampler,
+            hints=hints,
+            inputs=inputs,
+            setup=setup,
+            teardown=teardown,
         )
