@@ -78,7 +78,7 @@ def test_every_verb_has_the_common_options(name):
         (["doctor", "word"], "a word too many: 'word'"),
         (["run", "--plan"], "--plan"),
         (["run", "--color", "red"], "auto, always or never, not 'red'"),
-        (["profile", "--sampler", "gill"], "auto, gil or clocks, not 'gill'"),
+        (["profile", "--sampler", "gill"], "auto, gil, canary or clocks, not 'gill'"),
         (["optimize", "--time-limit", "nan"], "above 0 up to 1e+07, not 'nan'"),
         (["optimize", "--time-limit", "0"], "not '0'"),
         (["optimize", "--seed", "-1"], "not '-1'"),

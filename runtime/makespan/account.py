@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from makespan.caveats import caveats
 from makespan.figures import Bar, NodeRow, Report, Source, Status
 from makespan.observed import Span, colour, critical_chain, fit_lanes, stack
-from makespan.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from makespan.measurement import Measured
     from makespan.plan import Plan, PlanNode
     from makespan.record import RunNode, RunRecord
 
@@ -45,6 +46,7 @@ def report_of(record: RunRecord) -> Report:
             node,
             threads[node.name],
             node.name in on_chain,
+            _measured(record, node, of_plan.get(node.name)),
         )
         for node in record.nodes
     ]
@@ -70,7 +72,8 @@ def report_of(record: RunRecord) -> Report:
         gap=1 - plan.lower_bound_s / record.makespan_s if plan and ok and record.makespan_s > 0 else None,
         chain=chain,
         failures=record.failures,
-        notes=_notes(record),
+        sampler=record.sampler,
+        notes=caveats(record),
     )
 
 
@@ -145,6 +148,7 @@ def _row(
     ran: RunNode | None = None,
     row: int | None = None,
     critical: bool = False,
+    measured: Measured | None = None,
 ) -> NodeRow:
     if plan is None:
         known = NodeRow(name=name, status=status, after=ran.after if ran else ())
@@ -167,7 +171,23 @@ def _row(
         )
     if ran is None:
         return known
-    return msgspec.structs.replace(known, row=row, start_s=ran.start_s, end_s=ran.end_s, critical=critical)
+    return msgspec.structs.replace(
+        known, row=row, start_s=ran.start_s, end_s=ran.end_s, critical=critical, measured=measured
+    )
+
+
+def _measured(record: RunRecord, node: RunNode, plan: PlanNode | None) -> Measured | None:
+    """Return what a node did in the run, if that is known.
+
+    Without a sample (a short node, or clocks alone) the clocks do not tell the GIL from native code, nor a
+    wait for the GIL from another. The profile's shares are the better picture then; and where there is no
+    profile, what clocks alone say is shown as the upper bound that it is.
+    """
+    its = node.measured
+    if its is None or its.samples or not record.machine.gil:
+        return its
+    profiled = plan is not None and plan.gil_s + plan.native_s + plan.blocked_s > 0
+    return its if record.sampler == "clocks" and not profiled else None
 
 
 def _comparison(record: RunRecord) -> tuple[float | None, float | None, Source | None, int]:
@@ -222,9 +242,8 @@ def _share(part: float, whole: float) -> float:
 
 def _actual_bar(node: NodeRow) -> Bar:
     start_s, end_s = node.start_s or 0.0, node.end_s or 0.0
-    return Bar(
-        node.name, node.row or 0, start_s, end_s, node.shares(end_s - start_s), node.critical, node.status
-    )
+    shares = node.measured_shares or node.shares(end_s - start_s)
+    return Bar(node.name, node.row or 0, start_s, end_s, shares, node.critical, node.status)
 
 
 def _planned_bar(node: NodeRow) -> Bar:
@@ -251,26 +270,11 @@ def _demand(nodes: tuple[NodeRow, ...]) -> tuple[tuple[tuple[float, float], ...]
         else:
             continue
         if end_s > start_s:
-            cores.append((start_s, end_s, (node.gil_s + node.native_s) / (end_s - start_s)))
-            gil.append((start_s, end_s, min(1.0, _share(node.gil_s, node.alone_s or 0.0))))
+            its, cpu_s = node.measured, node.gil_s + node.native_s
+            wanted = min(1.0, _share(node.gil_s, node.alone_s or 0.0))
+            if its is not None:  # what it held and what it waited for: that is what it demanded
+                wanted = min(1.0, (its.gil_s + its.gil_wait_s) / (end_s - start_s))
+                cpu_s = cpu_s or its.gil_s + its.native_s  # the profile knows of other threads, too
+            cores.append((start_s, end_s, cpu_s / (end_s - start_s)))
+            gil.append((start_s, end_s, wanted))
     return stack(cores), stack(gil)
-
-
-def _notes(record: RunRecord) -> tuple[str, ...]:
-    plan = record.plan
-    if plan is None:
-        return ("it ran in the default order, without a plan: planned times and shares are not known",)
-    notes = []
-    ran = {node.name for node in record.nodes} | set(record.not_started)
-    planned = {node.name for node in plan.nodes}
-    if plan.dag.fingerprint != record.dag.fingerprint or ran != planned:
-        notes.append(
-            f"the plan is for another DAG: {plural(len(ran & planned), 'node')} in common, "
-            f"{len(planned - ran):,} only in the plan, {len(ran - planned):,} only in the run"
-        )
-    if plan.threads != record.threads:
-        notes.append(f"planned for {plural(plan.threads, 'thread')}, ran with {record.threads}")
-    differ = plan.machine.differences(record.machine)
-    if differ:
-        notes.append(f"the plan was made on another machine ({'; '.join(differ)})")
-    return tuple(notes)

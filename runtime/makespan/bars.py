@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from makespan.figures import PARTS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,6 +19,8 @@ FILL = {
     "gil": "#b5402f",
     "native": "#4a86b8",
     "blocked": "#d8d2c4",
+    "gil_wait": "#f3cdc3",
+    "delay": "#f3e3b3",
     "longer": "#f3e3b3",
     "unknown": "#a9a59c",
 }
@@ -24,11 +28,14 @@ WORDS = {
     "gil": "holds the GIL",
     "native": "native, GIL released",
     "blocked": "blocked / IO",
+    "gil_wait": "waits for the GIL",
+    "delay": "waits for a core",
     "longer": "longer than alone",
     "unknown": "not profiled",
 }
-HATCH = {"blocked": "////"}
-PARTS = ("gil", "native", "blocked", "longer")
+# A wait has the colour of what is waited for, as stripes the other way than those of blocked time.
+HATCH = {"blocked": "////", "gil_wait": "\\\\\\\\", "delay": "...."}
+HATCH_INK = {"gil_wait": FILL["gil"], "delay": QUIET}
 
 Shape = list[tuple[float, float]]
 
@@ -61,7 +68,7 @@ def fill(ax: Axes, bars: Sequence[Bar], band: tuple[float, float], least_s: floa
             ax,
             shapes.get(part),
             facecolor=FILL[part],
-            edgecolor=PAPER,
+            edgecolor=HATCH_INK.get(part, PAPER),
             linewidth=0.0,
             alpha=faint,
             hatch=hatch,

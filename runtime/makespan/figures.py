@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from makespan.measurement import Measured, SamplerSource
 from makespan.observed import Step
 from makespan.plan import WhatIf
 from makespan.record import RunFailure
@@ -28,6 +29,14 @@ class Shares(msgspec.Struct, frozen=True):
     blocked: float
     longer: float
     """Longer than the node takes alone: waiting for the GIL or a core, or slower than profiled."""
+    gil_wait: float = 0.0
+    """Waiting for the GIL, as measured in the run."""
+    delay: float = 0.0
+    """Ready, but without a core, as measured in the run."""
+
+
+PARTS = ("gil", "native", "blocked", "gil_wait", "delay", "longer")
+"""The fields of `Shares` in the order in which a bar is filled, from the bottom."""
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -57,6 +66,8 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     gil_s: float = 0.0
     native_s: float = 0.0
     blocked_s: float = 0.0
+    measured: Measured | None = None
+    """What it did in the run; None: not measured, or too short to be seen."""
     slack_s: float | None = None
     kind: str = ""
     locks: tuple[str, ...] = ()
@@ -90,6 +101,22 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
         if known_s <= 0:
             return None
         return self.gil_s / known_s, self.native_s / known_s, self.blocked_s / known_s
+
+    @property
+    def measured_shares(self) -> Shares | None:
+        """What the node did with its time in the run; None when that was not measured."""
+        its = self.measured
+        whole_s = its.total_s if its is not None else 0.0
+        if its is None or whole_s <= 0:
+            return None
+        return Shares(
+            gil=its.gil_s / whole_s,
+            native=its.native_s / whole_s,
+            blocked=its.blocked_total_s / whole_s,
+            longer=0.0,
+            gil_wait=its.gil_wait_s / whole_s,
+            delay=its.run_delay_s / whole_s,
+        )
 
     def shares(self, duration_s: float) -> Shares | None:
         """Split a bar by what the profile knows; None when it knows nothing."""
@@ -144,7 +171,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Steps (second, cores): CPU seconds of the profile spread over the bars."""
     gil_demand: tuple[tuple[float, float], ...]
     """Steps (second, demand): what the nodes would hold if each ran alone; above 1 they wait."""
+    sampler: SamplerSource | None = None
+    """How `NodeRow.measured` was had; None: the run was not measured."""
     notes: tuple[str, ...]
+
+    @property
+    def measured(self) -> bool:
+        """Whether it is known of any node what it did with its time in the run."""
+        return any(node.measured is not None for node in self.nodes)
 
     @property
     def rows(self) -> int:

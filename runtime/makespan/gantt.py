@@ -19,11 +19,11 @@ from makespan.bars import (
     ACTUAL,
     FILL,
     HATCH,
+    HATCH_INK,
     INK,
     LABEL,
     LINE,
     PAPER,
-    PARTS,
     PLANNED,
     QUIET,
     WORDS,
@@ -31,6 +31,7 @@ from makespan.bars import (
     parts,
 )
 from makespan.errors import missing_extra
+from makespan.figures import PARTS
 from makespan.report import as_report
 from makespan.words import TIMES, clean, columns, percent, seconds
 
@@ -238,7 +239,13 @@ def _legend(ax: Axes, bars: Sequence[Bar], height_pt: float, *, thin: bool) -> N
 
     present = {part for bar in bars for part, _ in parts(bar)}
     keys = [
-        Patch(facecolor=FILL[part], edgecolor=PAPER, linewidth=0.0, hatch=HATCH.get(part), label=WORDS[part])
+        Patch(
+            facecolor=FILL[part],
+            edgecolor=HATCH_INK.get(part, PAPER),
+            linewidth=0.0,
+            hatch=HATCH.get(part),
+            label=WORDS[part],
+        )
         for part in (*PARTS, "unknown")
         if part in present
     ]

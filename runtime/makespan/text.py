@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from makespan.causes import cause, gil_waits
+from makespan.lanes import KEY, fill, small_gantt
 from makespan.words import (
     TIMES,
     clean,
@@ -21,7 +23,7 @@ from makespan.words import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from makespan.figures import Bar, Report
+    from makespan.figures import Report
     from makespan.plan import Plan, PlanGroup
     from makespan.profile import NodeProfile, Profile
     from makespan.record import RunRecord
@@ -37,10 +39,7 @@ __all__ = [
     "table",
 ]
 
-GIL, NATIVE, BLOCKED, LONGER, UNKNOWN = "█", "▒", "░", "·", "■"
-KEY = f"{GIL} holds the GIL  {NATIVE} native  {BLOCKED} blocked (shares, not order)"
 NO_GAIN_SHARE = 0.01
-WIDTH = 64
 MOST_CHAIN = 12
 MOST_GROUPS = 6
 
@@ -111,7 +110,7 @@ def profile_summary(profile: Profile) -> str:
                 clean(node.name, 40),
                 node.kind,
                 seconds(node.wall_net_s.median),
-                _mix(parts, 10),
+                fill(parts, 10),
                 bound + percent(node.gil_s / whole),
                 percent(node.native_s / whole),
                 percent(node.blocked_total_s / whole),
@@ -125,7 +124,7 @@ def profile_summary(profile: Profile) -> str:
     lines = [f"{clean(profile.dag.name, 60)}: {size}, {seconds(total_s)} one after the other"]
     if rows:
         header = ["node", "class", "wall", "shares", "GIL", "native", "blocked", "runs", ""]
-        lines += ["", table(header, rows, "<<><>>>><"), "", KEY]
+        lines += ["", table(header, rows, "<<><>>>><"), "", f"{KEY} (shares, not order)"]
     if clocks:
         lines.append("≤: the share is an upper bound, from clocks alone")
     measured = {node.name for node in profile.nodes}
@@ -148,20 +147,6 @@ def _flags(node: NodeProfile) -> list[str]:
     return found
 
 
-def _mix(parts: tuple[float, ...], width: int) -> str:
-    """Fill `width` characters by shares, so that the rounding adds up."""
-    whole = sum(parts)
-    if whole <= 0:
-        return "?" * width
-    text, before, filled = "", 0.0, 0
-    for part, mark in zip(parts, (GIL, NATIVE, BLOCKED, LONGER), strict=False):
-        before += part
-        upto = round(width * before / whole)
-        text += mark * (upto - filled)
-        filled = upto
-    return text
-
-
 def run_summary(record: RunRecord) -> str:
     """Say how the run went against its plan: figures, a small Gantt, what decided the end, errors."""
     from makespan.account import report_of
@@ -180,6 +165,9 @@ def _told(report: Report) -> str:
     compared = comparison_words(report)
     if compared:
         lines.append(compared)
+    waits = gil_waits(report)
+    if waits:
+        lines.append(waits)
     lines += [
         f"{clean(failure.node, 60)} raised {clean(failure.type, 60)}{_at(failure.place)}"
         for failure in report.failures
@@ -190,7 +178,7 @@ def _told(report: Report) -> str:
             lines.append(f"{status}: {some(node.name for node in nodes)}")
     lines += [f"note: {note}" for note in report.notes]
     if report.rows:
-        lines += ["", *_gantt(report)]
+        lines += ["", *small_gantt(report)]
     if report.chain:
         lines += ["", f"critical path: {_chain(report)}"]
     lines += _errors(report)
@@ -231,36 +219,6 @@ def comparison_words(report: Report) -> str:
     return f"{how} ({report.speedup:.2f}{TIMES})"
 
 
-def _gantt(report: Report) -> Iterable[str]:
-    extent_s = report.extent_s
-    bars = report.actual_bars or report.planned_bars
-    if extent_s <= 0:
-        return
-    margin = len(f"lane {report.rows - 1}")
-    for row in range(report.rows):
-        cells = [" "] * WIDTH
-        for bar in (bar for bar in bars if bar.row == row):
-            first = min(WIDTH - 1, int(WIDTH * bar.start_s / extent_s))
-            last = max(first + 1, min(WIDTH, round(WIDTH * bar.end_s / extent_s)))
-            # The last cell of a bar stays thin, so that neighbours can be told apart.
-            cells[first:last] = _cells(bar, last - first)
-        yield f"{f'lane {row}':{margin}} {''.join(cells).rstrip()}"
-    foot = f"0{seconds(extent_s):>{WIDTH - 1}}"
-    yield f"{'':{margin}} {foot}"
-    key = KEY if any(bar.shares for bar in bars) else f"{UNKNOWN} a node ran"
-    longer = any(bar.shares and bar.shares.longer for bar in bars)
-    yield f"{'':{margin}} {f'{LONGER} longer than alone  ' if longer else ''}{key}"
-
-
-def _cells(bar: Bar, width: int) -> str:
-    if bar.shares is None:
-        body = UNKNOWN * width
-    else:
-        shares = bar.shares
-        body = _mix((shares.gil, shares.native, shares.blocked, shares.longer), width)
-    return body if width == 1 else f"{body[:-1]}▏"
-
-
 def _chain(report: Report) -> str:
     names = [clean(step.name, 40) for step in report.chain]
     if len(names) > MOST_CHAIN:
@@ -281,6 +239,7 @@ def _errors(report: Report, most: int = 5) -> list[str]:
             signed_seconds(node.error_s or 0.0),
             "" if node.error_share is None else percent(node.error_share, signed=True),
             "critical" if node.critical else "",
+            cause(node),
         ]
         for node in wrong[:most]
     ]
@@ -288,5 +247,5 @@ def _errors(report: Report, most: int = 5) -> list[str]:
     return [
         "",
         f"where the plan was wrong{shown}",
-        table(["node", "planned", "actual", "error", "", ""], rows, "<>>>><"),
+        table(["node", "planned", "actual", "error", "", "", ""], rows, "<>>>><<"),
     ]

@@ -9,10 +9,10 @@ The clocks divide a call's wall exactly; samples divide two of the parts further
 - asleep: a wait in the lock's own futex is the wait for the GIL, the others are blocked, all in the ratio in
   which they were seen.
 - on a core: ``p = hold / (hold + on a core without it)``. A thread that is ready but has no core is seen as
-  "running" too (only the kernel's clocks tell the two apart), so what the clocks call run delay is taken out
-  of the samples first. A thread that was *woken* did not hold the GIL while it waited for its core (it let it
-  go to sleep); one that was *preempted* may have. Voluntary and involuntary switches say which of the two it
-  was. Without this a Python loop beside another one looks a few per cent native: the hand-overs.
+  "running" too (only the kernel's clocks tell the two apart). When it was woken to take the GIL it does not
+  hold it yet: so of the run delay, as much as it waited for the GIL (each wait ends with one hand-over) is
+  taken out of the samples without the GIL; what is left, preemption, comes in both in proportion. Without
+  this a Python loop beside another one looks some per cent native.
 - The process's CPU clock is of no use here, it includes the other nodes. So threads that a node starts itself
   are not in its figures.
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from makespan.measurement import SamplerSource
     from makespan.program import Program
     from makespan_optimizer.measure.clocks import Clocks
-    from makespan_optimizer.measure.sampler import Sampler, SamplerName, Seen, Watch
+    from makespan_optimizer.measure.watch import Sampler, SamplerName, Seen, Watch
 
 
 def measured_from(clocks: Clocks, seen: Seen | None, *, gil: bool = True) -> Measured:
@@ -60,13 +60,13 @@ def measured_from(clocks: Clocks, seen: Seen | None, *, gil: bool = True) -> Mea
     share = 1.0 if gil else 0.0
     waits_s, blocked_s = 0.0, {"other": asleep_s} if asleep_s > 0 else {}
     if seen is not None and samples:
-        if gil:
-            share = held_share(seen, delay_s * samples / wall_s if wall_s > 0 else 0.0, _woken(clocks))
         counts = {kind: getattr(seen, kind) for kind in BLOCKED}
         asleep = seen.gil_wait + sum(counts.values())
         if asleep and asleep_s > 0:
             waits_s = asleep_s * seen.gil_wait / asleep
             blocked_s = {kind: asleep_s * count / asleep for kind, count in counts.items() if count}
+        if gil and wall_s > 0:
+            share = held_share(seen, min(delay_s, waits_s) * samples / wall_s)
     gil_s = cpu_s * share
     return Measured(
         gil_s=gil_s,
@@ -78,28 +78,20 @@ def measured_from(clocks: Clocks, seen: Seen | None, *, gil: bool = True) -> Mea
     )
 
 
-def held_share(seen: Seen, delayed: float, woken: float) -> float:
+def held_share(seen: Seen, handed_over: float) -> float:
     """Return the share of the CPU time that held the GIL.
 
     Parameters
     ----------
     seen : Seen
         Counts of samples.
-    delayed : float
-        How many of them found the thread ready without a core, by the clocks.
-    woken : float
-        Which share of these after a sleep, so that it did not hold the GIL.
+    handed_over : float
+        How many of them, by the clocks, may have found the thread woken for the GIL and still without a core.
     """
-    running = max(0.0, seen.running - delayed * woken)
-    on = seen.hold + running
+    on = seen.hold + max(0.0, seen.running - handed_over)
     if on <= 0:  # its CPU time fell between the samples: nothing is known of it
         return 1.0
     return seen.hold / on
-
-
-def _woken(clocks: Clocks) -> float:
-    switches = clocks.nvcsw + clocks.nivcsw
-    return clocks.nvcsw / switches if switches else 0.0
 
 
 class _Post:
@@ -247,7 +239,7 @@ class InSitu:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader has to know before trusting the figures."""
-        notes = self._notes
+        notes = self._notes + self._sampler.notes
         if self._sampler.lost is not None:
             notes += (f"the sampler ended in mid-run ({self._sampler.lost}); clocks alone from there on",)
         if self._fault:

@@ -101,8 +101,8 @@ def color(text: str) -> str:
 
 def sampler(text: str) -> str:
     """Convert the name of a sampler."""
-    if text not in {"auto", "gil", "clocks"}:
-        raise argparse.ArgumentTypeError(f"a sampler is auto, gil or clocks, not {text!r}")
+    if text not in {"auto", "gil", "canary", "clocks"}:
+        raise argparse.ArgumentTypeError(f"a sampler is auto, gil, canary or clocks, not {text!r}")
     return text
 
 

@@ -6,8 +6,9 @@ to see.
 
 from __future__ import annotations
 
+import argparse
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from makespan.cli import options as opt
 from makespan.cli.codes import Exit
@@ -15,20 +16,30 @@ from makespan.cli.ctrl_c import HeardOnce
 from makespan.cli.inputs import check_args, read_args
 from makespan.cli.target import load_target
 from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
-from makespan.errors import PlanError
+from makespan.errors import OptionError, PlanError
 from makespan.machine import this_machine
+from makespan.prepared import run as run_prepared
 
 if TYPE_CHECKING:
-    import argparse
-
     from makespan.cli.terminal import Terminal
     from makespan.plan import Plan
     from makespan.run import Run
+    from makespan_optimizer.measure.watch import SamplerName
 
 EXAMPLES = (
     "makespan run pipeline:news --args '[\"https://example.org\"]' --plan plan.json -o run.json",
-    "makespan run pipeline.py --args '[\"https://example.org\"]' --threads 2 -o run.json",
+    "makespan run pipeline.py --args '[\"https://example.org\"]' --threads 2 --measure -o run.json",
 )
+
+
+class _Named(argparse.Action):
+    """Notes that an option stands on the command line: a setting counts for verbs that may not use it."""
+
+    def __call__(self, *given: Any) -> None:
+        """Store the value, and that it was given."""
+        _, namespace, value, *option = given
+        setattr(namespace, self.dest, value)
+        namespace.named = bool(option)
 
 
 def prepare_parser(parser: argparse.ArgumentParser) -> None:
@@ -44,12 +55,27 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="thread budget (default: the plan's, or the usable cores)",
     )
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="measure what each node does with its time beside the others: GIL, native, blocked, waits",
+    )
+    parser.add_argument(
+        "--sampler",
+        type=opt.sampler,
+        action=_Named,
+        metavar="NAME",
+        help="with --measure: auto, or refuse to fall back from gil, canary or clocks (default: auto)",
+    )
     opt.add_output(parser, "run.json", "the record")
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Run, record, and say how it went against the plan."""
     args, kwargs = read_args(options.args)
+    if getattr(options, "named", False) and not options.measure:
+        raise OptionError("is for runs with --measure", where="--sampler")
+    sampler: SamplerName | None = (options.sampler or "auto") if options.measure else None
     opt.ready_output(options.output, "makespan-run", force=options.force)
     plan = _read_plan(options.plan, terminal)
     with HeardOnce() as ctrl_c:
@@ -61,7 +87,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
                 prepared = dag.prepare(plan, options.threads)
             except PlanError as error:
                 raise PlanError(error.problem, where=options.plan, hint=error.hint) from error
-            ended = prepared.run(*args, **kwargs)
+            ended = run_prepared(prepared, args, kwargs, measure=options.measure, sampler=sampler)
             ctrl_c.deaf = True
             if ended.record.status == "interrupted":
                 terminal.out = kept.for_good()  # nodes in helper threads still run, and may print

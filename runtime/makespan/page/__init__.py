@@ -20,7 +20,7 @@ from makespan.page import chart, parts, tables
 from makespan.words import clean
 
 if TYPE_CHECKING:
-    from makespan.figures import Report
+    from makespan.figures import NodeRow, Report
 
 __all__ = ["page_data", "render_page"]
 
@@ -41,6 +41,9 @@ COLUMNS = (
     "critical",
 )
 """``status`` and ``class`` are places in the lists of that name; ``critical`` is 1 (run) + 2 (plan)."""
+
+MEASURED = ("run_gil_s", "run_native_s", "run_blocked_s", "run_gil_wait_s", "run_core_wait_s")
+"""More columns when the run was measured: what nodes did in it, null for a node of which it is not known."""
 
 
 def render_page(report: Report) -> bytes:
@@ -102,7 +105,7 @@ def page_data(report: Report) -> dict[str, Any]:
         "chain": [[step.name, step.cause, step.waited_s] for step in report.chain],
         "statuses": statuses,
         "classes": kinds,
-        "columns": COLUMNS,
+        "columns": (*COLUMNS, *(MEASURED if report.measured else ())),
         "nodes": [
             [
                 node.name,
@@ -119,10 +122,19 @@ def page_data(report: Report) -> dict[str, Any]:
                 _short(node.blocked_s, digits),
                 _short(node.slack_s, digits),
                 node.critical + 2 * node.planned_critical,
+                *(_measured(node, digits) if report.measured else ()),
             ]
             for node in report.nodes
         ],
     }
+
+
+def _measured(node: NodeRow, digits: int) -> list[float | int | None]:
+    its = node.measured
+    if its is None:
+        return [None] * len(MEASURED)
+    parts_s = (its.gil_s, its.native_s, its.blocked_total_s, its.gil_wait_s, its.run_delay_s)
+    return [_short(part_s, digits) for part_s in parts_s]
 
 
 def safe_json(value: Any) -> str:

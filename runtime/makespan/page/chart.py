@@ -32,9 +32,16 @@ MOST_STEPS = 500
 PATTERN = (
     '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" '
     'patternTransform="rotate(45)"><rect class="hb" width="6" height="6"/>'
-    '<path class="hs" d="M0 0v6"/></pattern></defs>'
+    '<path class="hs" d="M0 0v6"/></pattern>'
+    '<pattern id="wait" width="5" height="5" patternUnits="userSpaceOnUse" '
+    'patternTransform="rotate(-45)"><rect class="wb" width="5" height="5"/>'
+    '<path class="wl" d="M0 0v5"/></pattern>'
+    '<pattern id="dots" width="4" height="4" patternUnits="userSpaceOnUse">'
+    '<rect class="db" width="4" height="4"/>'
+    '<rect class="dd" x="1" y="1" width="1.5" height="1.5"/></pattern></defs>'
 )
-PARTS = (("gil", "g"), ("native", "n"), ("blocked", "b"), ("longer", "l"))
+LETTERS = {"gil": "g", "native": "n", "blocked": "b", "gil_wait": "w", "delay": "d", "longer": "l"}
+"""The class of each part of a bar."""
 
 
 class Chart(NamedTuple):
@@ -146,7 +153,7 @@ def _bars(bars: Sequence[Bar], band: tuple[float, float], top: float, per_s: flo
             paths.setdefault("u", []).append(_rect(left, y, width, height))
         else:
             filled = 0.0
-            for part, letter in PARTS:
+            for part, letter in LETTERS.items():
                 # Whole pixels, rounded so that they add up: crisp, and few characters.
                 filled += height * getattr(bar.shares, part)
                 upto = y + height - round(filled)
@@ -163,11 +170,12 @@ def _bars(bars: Sequence[Bar], band: tuple[float, float], top: float, per_s: flo
             paths.setdefault("gap", []).append(f"M{number(left + width)} {number(y)}v{number(height)}")
         if thick and bar.status in {"failed", "unfinished"}:
             paths.setdefault("bad", []).append(_rect(left, y - 2, width, height + 4) + "z")
-    order = ("u", "g", "n", "b", "l", "gs", "ns", "bs", "ls", "gap", "crit", "pcrit", "bad")
+    fills = LETTERS.values()
+    order = ("u", *fills, *(f"{letter}s" for letter in fills), "gap", "crit", "pcrit", "bad")
     drawn = [f'<path class="{name}" d="{"".join(paths[name])}"/>' for name in order if name in paths]
-    fills = [line for line in drawn if 'crit"' not in line]
-    if group and fills:
-        return [f'<g class="{group}">', *fills, "</g>", *(line for line in drawn if 'crit"' in line)]
+    filled_in = [line for line in drawn if 'crit"' not in line]
+    if group and filled_in:
+        return [f'<g class="{group}">', *filled_in, "</g>", *(line for line in drawn if 'crit"' in line)]
     return drawn
 
 

@@ -51,6 +51,14 @@
     const known = of(row, "gil_s") + of(row, "native_s") + of(row, "blocked_s");
     return known > 0 ? (100 * of(row, name) / known).toFixed(0) + " %" : "–";
   };
+  // What was measured in the run, where it was.
+  const parts = [
+    ["run_gil_s", "held the GIL"], ["run_native_s", "native"], ["run_blocked_s", "blocked"],
+    ["run_gil_wait_s", "waited for the GIL"], ["run_core_wait_s", "waited for a core"],
+  ];
+  const measured = "run_gil_s" in column;
+  const ran = (row) => measured && of(row, "run_gil_s") !== null;
+  const spent = (row) => parts.reduce((sum, [name]) => sum + of(row, name), 0);
   const describe = (bar) => {
     const row = data.nodes[bar.i];
     card.replaceChildren();
@@ -68,7 +76,13 @@
     if (planned !== null) line("planned", seconds(planned));
     if (start !== null) line("started at", seconds(start));
     if (of(row, "planned_start_s") !== null) line("planned start", seconds(of(row, "planned_start_s")));
-    if (planned !== null) {
+    if (bar.thick && ran(row)) {
+      for (const [name, words] of parts) {
+        const part = of(row, name);
+        if (part > 0) line(words, seconds(part) + " (" + percent(part / spent(row)) + ")");
+      }
+      if (planned !== null) line("slack", seconds(of(row, "slack_s")));
+    } else if (planned !== null) {
       line("holds the GIL", share(row, "gil_s"));
       line("native", share(row, "native_s"));
       line("blocked", share(row, "blocked_s"));
@@ -153,7 +167,8 @@
         put(tr, "td", plain(planned));
         put(tr, "td", plain(actual));
         put(tr, "td", planned && actual !== null && of(row, "status") === "ok" ? signed(percent(actual / planned - 1)) : "");
-        for (const part of ["gil_s", "native_s", "blocked_s"]) put(tr, "td", share(row, part));
+        if (measured) for (const [part] of parts) put(tr, "td", ran(row) ? seconds(of(row, part)) : "–");
+        else for (const part of ["gil_s", "native_s", "blocked_s"]) put(tr, "td", share(row, part));
         put(tr, "td", plain(of(row, "slack_s")));
         const critical = of(row, "critical") & (data.ran ? 1 : 2) ? "★" : "";
         put(tr, "td", of(row, "status") === "ok" || of(row, "status") === "planned" ? critical : of(row, "status"));

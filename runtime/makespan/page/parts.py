@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING
 
+from makespan.causes import gil_waits
 from makespan.words import TIMES, clean, percent, plural, seconds, some
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ def notes(report: Report) -> str:
         if found:
             names = some((node.name for node in found), 12)
             lines.append(f"{plural(len(found), 'node')} {status}: {escape(names)}")
-    lines += [escape(note) for note in report.notes]
+    waits = gil_waits(report)
+    lines += [escape(line) for line in (waits, *report.notes) if line]
     if not lines:
         return ""
     items = "\n".join(f"<li>{line}</li>" for line in lines)
@@ -119,6 +121,8 @@ def keys(report: Report) -> str:
         ("holds the GIL", "g", any(share.gil > 0 for share in shares)),
         ("native, GIL released", "n", any(share.native > 0 for share in shares)),
         ("blocked / IO", "b", any(share.blocked > 0 for share in shares)),
+        ("waits for the GIL", "w", any(share.gil_wait > 0 for share in shares)),
+        ("waits for a core", "d", any(share.delay > 0 for share in shares)),
         ("longer than alone (waiting, or slower)", "l", any(share.longer > 0 for share in shares)),
         ("not profiled", "u", any(bar.shares is None for bar in bars)),
     ):
@@ -130,6 +134,8 @@ def keys(report: Report) -> str:
         found.append(swatch('<path class="bad" d="M1 1h11v11h-11z"/>') + "failed or unfinished")
     if report.actual_bars and report.planned_bars:
         found.append("thin: planned, thick: actual")
+    if report.measured:
+        found.append("thick bars are filled as measured in this run")
     if shares:
         found.append("<b>height = share of the bar, not order in time</b>")
     return '<ul class="keys">' + "".join(f"<li>{words}</li>" for words in found) + "</ul>" if found else ""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from makespan.page.chart import number
+from makespan.causes import cause
+from makespan.page.chart import LETTERS, number
 from makespan.page.parts import DASH, name
 from makespan.words import clean, percent, plural, seconds, signed_seconds
 
@@ -23,6 +24,14 @@ STAR = "\N{BLACK STAR}"
 KEY = "→ waited for its input, ⇢ for its thread or lock."
 MIX = 66
 """Width of a small bar of shares."""
+WORDS = {
+    "gil": "GIL",
+    "native": "native",
+    "blocked": "blocked",
+    "gil_wait": "GIL wait",
+    "delay": "core wait",
+    "longer": "longer",
+}
 
 
 def wrong(report: Report) -> str:
@@ -34,12 +43,12 @@ def wrong(report: Report) -> str:
     return _table(
         "Where the plan was wrong",
         f"{shown}{STAR} = on the critical path of the run.",
-        ("node", "planned", "actual", "error", "", "", "shares"),
-        [_wrong(node) for node in found[:MOST_WRONG]],
+        ("node", "planned", "actual", "error", "", "", "shares", *(["measured"] if report.measured else [])),
+        [_wrong(node, report) for node in found[:MOST_WRONG]],
     )
 
 
-def _wrong(node: NodeRow) -> str:
+def _wrong(node: NodeRow, report: Report) -> str:
     return _cells(
         name(node.name, 60),
         _seconds(node.planned_s),
@@ -48,6 +57,7 @@ def _wrong(node: NodeRow) -> str:
         _percent(node.error_share),
         STAR if node.critical else "",
         _mix(node),
+        *([escape(cause(node))] if report.measured else []),
     )
 
 
@@ -65,18 +75,20 @@ def _table(title: str, caption: str, heads: tuple[str, ...], rows: list[str], mo
 
 
 def _mix(node: NodeRow) -> str:
-    share = node.mix
-    if share is None:
+    """Draw a small bar of shares: as measured in the run, else as profiled."""
+    shares = node.measured_shares or node.shares(0.0)
+    if shares is None:
         return DASH
-    parts, x = [], 0.0
-    for letter, part in zip("gnb", share, strict=True):
-        if part > 0:
-            wide = number(MIX * part)
+    parts, words, x = [], [], 0.0
+    for part, letter in LETTERS.items():
+        share = getattr(shares, part)
+        if share > 0:
+            wide = number(MIX * share)
             parts.append(f'<path class="{letter}" d="M{number(x)} 0h{wide}v9h-{wide}"/>')
-            x += MIX * part
-    labels = zip(("GIL", "native", "blocked"), share, strict=True)
-    words = ", ".join(f"{label} {percent(part)}" for label, part in labels)
-    return f'<svg class="mix" viewBox="0 0 {MIX} 9" role="img" aria-label="{words}">{"".join(parts)}</svg>'
+            words.append(f"{WORDS[part]} {percent(share)}")
+            x += MIX * share
+    label = ", ".join(words)
+    return f'<svg class="mix" viewBox="0 0 {MIX} 9" role="img" aria-label="{label}">{"".join(parts)}</svg>'
 
 
 def _percent(share: float | None) -> str:
@@ -94,24 +106,15 @@ def nodes(report: Report) -> str:
     shown, total = "All nodes, by start.", len(report.nodes)
     if total > MOST_ROWS:
         shown = f"The first {MOST_ROWS} of {total:,} nodes, by start; all are in the data of this page."
-    heads = (
-        "node",
-        "class",
-        "lane",
-        "start",
-        "planned",
-        "actual",
-        "error",
-        "GIL",
-        "native",
-        "blocked",
-        "slack",
-    )
-    rows = [_node(node) for node in report.nodes[:MOST_ROWS]]
-    return _table("Nodes", shown, (*heads, ""), rows, more=' id="nodes" class="long"')
+    heads = ["node", "class", "lane", "start", "planned", "actual", "error", "GIL", "native", "blocked"]
+    if report.measured:
+        heads += ["GIL wait", "core wait"]
+        shown += " What a node did with its time: seconds measured in this run."
+    rows = [_node(node, measured=report.measured) for node in report.nodes[:MOST_ROWS]]
+    return _table("Nodes", shown, (*heads, "slack", ""), rows, more=' id="nodes" class="long"')
 
 
-def _node(node: NodeRow) -> str:
+def _node(node: NodeRow, *, measured: bool) -> str:
     planned = node.status == "planned"
     lane = node.planned_row if planned else node.row
     mark = STAR if (node.planned_critical if planned else node.critical) else ""
@@ -123,10 +126,22 @@ def _node(node: NodeRow) -> str:
         _seconds(node.planned_s),
         _seconds(node.actual_s),
         _percent(node.error_share),
-        *([f"{100 * part:.0f} %" for part in node.mix] if node.mix else [DASH] * 3),
+        *(_spent(node) if measured else _profiled(node)),
         _seconds(node.slack_s),
         mark if node.status in {"ok", "planned"} else node.status,
     )
+
+
+def _profiled(node: NodeRow) -> list[str]:
+    return [f"{100 * part:.0f} %" for part in node.mix] if node.mix else [DASH] * 3
+
+
+def _spent(node: NodeRow) -> list[str]:
+    its = node.measured
+    if its is None:
+        return [DASH] * 5
+    parts_s = (its.gil_s, its.native_s, its.blocked_total_s, its.gil_wait_s, its.run_delay_s)
+    return [seconds(part_s) for part_s in parts_s]
 
 
 def chain(report: Report) -> str:
