@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from makespan.profile import Call
 from makespan_optimizer.measure.clocks import Clocks, Stopwatch
-from makespan_optimizer.measure.closer import on_core_s, own_threads, threads_used
+from makespan_optimizer.measure.closer import Closer, holds_s, on_core_s, own_threads, threads_used
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="it is told by /proc")
 
@@ -70,6 +71,67 @@ def test_threads_that_measure_are_told_by_their_name():
     finally:
         stop.set()
         other.join()
+
+
+class Bursts:
+    def __init__(self):
+        self.said = []
+
+    def begin(self):
+        self.said.append("begin")
+
+    def end(self):
+        self.said.append("end")
+        return 0.02
+
+
+class FakeMeter:
+    clocks = None
+
+    def __init__(self, said=None):
+        self.said = [] if said is None else said
+        self.last = None
+
+    def call(self, run, fn, *args):
+        self.said.append("call")
+        value = fn(*args)
+        self.last = Call(run, 0.1, 0.1, gil_share=1.0, gil_retakes=13)
+        return value
+
+
+def held(seconds, **more):
+    return Call("r", 0.1, seconds, gil_share=1.0, gil_retakes=2, **more)
+
+
+def test_the_gil_is_asked_for_beside_a_call_that_held_it_before():
+    bursts = Bursts()
+    meter = FakeMeter(bursts.said)
+    value, call = Closer(meter, bursts).call("r", int, ("7",), held(0.05))
+    assert value == 7
+    assert bursts.said == ["begin", "call", "end"]
+    assert call.gil_burst_max_s == 0.02
+    assert call.gil_retakes == 2  # the others are the canary's doing
+
+
+@pytest.mark.parametrize("before", [held(0.005), Call("r", 0.1, 0.1, gil_share=0.01), None])
+def test_the_gil_is_not_asked_for_beside_others(before):
+    bursts = Bursts()
+    _, call = Closer(FakeMeter(), bursts).call("r", int, (), before)
+    assert bursts.said == []
+    assert call.gil_burst_max_s is None
+    assert call.gil_retakes == 13
+
+
+def test_asking_ends_when_the_call_raises():
+    bursts = Bursts()
+    with pytest.raises(ValueError, match="invalid literal"):
+        Closer(FakeMeter(), bursts).call("r", int, ("x",), held(0.05))
+    assert bursts.said == ["begin", "end"]
+
+
+def test_python_threads_of_the_node_count_as_holding():
+    assert holds_s(held(0.01, other_gil_s=0.05)) == pytest.approx(0.06)
+    assert holds_s(Call("r", 1.0, 0.3)) == 0.3  # not sampled: it may be all of it
 
 
 def test_where_it_is_not_told_there_are_no_readings(monkeypatch, tmp_path):

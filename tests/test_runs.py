@@ -9,6 +9,7 @@ import pytest
 from makespan import DAG
 from makespan.profile import Call
 from makespan_optimizer.measure.clocks import Clocks
+from makespan_optimizer.measure.closer import Closer
 from makespan_optimizer.measure.inputs import read_inputs
 from makespan_optimizer.measure.pickling import Picklings
 from makespan_optimizer.measure.runs import Runs
@@ -185,7 +186,7 @@ def test_the_last_run_is_looked_at_more_closely():
     runs, given = runs_of(dag)
     runs.warm_up(given.sets[0])
     runs.count(given.sets[0])
-    runs.count(given.sets[0], closely=True)
+    runs.count(given.sets[0], closely=Closer(runs._meter))
     assert runs.calls[0][0].threads_used is None
     assert runs.calls[0][1].threads_used in (1, None)  # None: not told by this system
 

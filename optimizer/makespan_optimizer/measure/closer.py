@@ -1,6 +1,6 @@
-"""A closer look at a call, once for each node: how many threads it used.
+"""A closer look at a call, once for each node: how many threads it used, how long it kept the GIL.
 
-Beside a call of the last counted run, every thread's time on a core is read from
+Both are looked at beside a call of the last counted run. Every thread's time on a core is read from
 ``/proc/self/task/<tid>/schedstat`` (its first field, nanoseconds) before the clocks start and after they have
 stopped, so that nothing of this falls into the timed part. A thread counts when it was on a core for
 `USED_S` or a hundredth of the call, whichever is longer: waking up to find nothing to do is no use. The
@@ -8,6 +8,12 @@ calling thread always counts.
 
 Threads that both began and ended meanwhile leave no trace in ``/proc``; what CPU time the process used beyond
 that of the threads seen is counted as theirs, as many as could have used it at the least.
+
+How long a call keeps the GIL without a safe point is told by another thread that asks for it (`canary`), in
+nodes that held it for more than `HOLDS_S` in the call before. That perturbs the call: at each question Python
+code gives the GIL away and takes it back, 130 times a second, about 20 µs each (a quarter of a percent of
+the wall), and as many voluntary switches. The takes of such a call are the canary's doing; those of the call
+before stand in for them.
 """
 
 from __future__ import annotations
@@ -15,18 +21,23 @@ from __future__ import annotations
 import math
 import os
 import threading
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from makespan.machine import gil_enabled
+from makespan_optimizer.measure.canary import BurstWatch
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from makespan.profile import Call
     from makespan_optimizer.measure.clocks import Clocks
 
 LONG_S = 0.001  # shorter calls are not looked at
+HOLDS_S = 0.01
 USED_S = 1e-4
 _SHARE = 0.01
 _GONE_S = 0.01  # the kernel brings the time of a running thread up to date once a tick only
@@ -48,16 +59,81 @@ class Measures(Protocol):
         """Call ``fn(*args)``, and leave its record in `last`."""
 
 
-def call_closely(meter: Measures, run: str, fn: Callable[..., Any], args: Sequence[Any]) -> tuple[Any, Call]:
-    """Measure a call, and look more closely; return its value and record."""
-    ignore = own_threads()
-    before = on_core_s()
-    value = meter.call(run, fn, *args)
-    after = on_core_s()
-    assert meter.last is not None
-    assert meter.clocks is not None
-    used = threads_used(before, after, meter.clocks, caller=threading.get_native_id(), ignore=ignore)
-    return value, msgspec.structs.replace(meter.last, threads_used=used)
+class Bursts(Protocol):
+    """What is needed of a `BurstWatch`."""
+
+    def begin(self) -> None:
+        """Begin to ask for the GIL."""
+
+    def end(self) -> float:
+        """Return the longest hold without a safe point since `begin`, in seconds."""
+
+
+class Closer:
+    """Measures calls, and looks more closely at those that are long enough.
+
+    Parameters
+    ----------
+    meter : Measures
+    bursts : Bursts, optional
+        Entered in this thread; without it, bursts are not looked for.
+    """
+
+    def __init__(self, meter: Measures, bursts: Bursts | None = None) -> None:
+        self._meter = meter
+        self._bursts = bursts
+        self._ignore = own_threads()
+        self._caller = threading.get_native_id()
+
+    def call(
+        self, run: str, fn: Callable[..., Any], args: Sequence[Any], before: Call | None
+    ) -> tuple[Any, Call]:
+        """Call ``fn(*args)``; return its value and record.
+
+        Parameters
+        ----------
+        run : str
+            Id of the profile's header.
+        before : Call or None
+            The record of the same node's call before this one.
+        """
+        meter = self._meter
+        if before is None or before.wall_s < LONG_S:
+            value = meter.call(run, fn, *args)
+            assert meter.last is not None
+            return value, meter.last
+        bursts = self._bursts if holds_s(before) > HOLDS_S else None
+        burst_s = None
+        readings = on_core_s()
+        if bursts is not None:
+            bursts.begin()
+        try:
+            value = meter.call(run, fn, *args)
+        finally:
+            if bursts is not None:
+                burst_s = bursts.end()
+        after = on_core_s()
+        assert meter.last is not None
+        call = meter.last
+        if meter.clocks is not None:
+            used = threads_used(readings, after, meter.clocks, caller=self._caller, ignore=self._ignore)
+            call = msgspec.structs.replace(call, threads_used=used)
+        if bursts is not None:
+            takes = before.gil_retakes if call.gil_retakes is not None else None
+            call = msgspec.structs.replace(call, gil_burst_max_s=burst_s, gil_retakes=takes)
+        return value, call
+
+
+@contextmanager
+def looking_closely(meter: Measures) -> Iterator[Closer]:
+    """Return what looks more closely at calls of this thread."""
+    with BurstWatch() if gil_enabled() else nullcontext() as bursts:
+        yield Closer(meter, bursts)
+
+
+def holds_s(call: Call) -> float:
+    """Return the seconds for which a call held the GIL; its CPU time, when that was not sampled."""
+    return call.cpu_s * (1.0 if call.gil_share is None else call.gil_share) + call.other_gil_s
 
 
 def on_core_s() -> dict[int, float]:

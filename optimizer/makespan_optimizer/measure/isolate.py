@@ -11,7 +11,7 @@ attribute `partial`.
 from __future__ import annotations
 
 import time
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -21,6 +21,7 @@ from makespan.errors import OptionError
 from makespan.machine import this_machine
 from makespan.plan import DagId
 from makespan.profile import Profile
+from makespan_optimizer.measure.closer import looking_closely
 from makespan_optimizer.measure.estimate import summarize
 from makespan_optimizer.measure.header import Beginning
 from makespan_optimizer.measure.hints import hinted
@@ -137,8 +138,9 @@ def profile(
                 measured.warm_up(values, Picklings() if pickling else None)
             counted_from = time.monotonic()
             for k in range(runs):
-                with given.run(k) as values:
-                    measured.count(values, k % len(given), closely=k == runs - 1)
+                look = looking_closely(meter) if k == runs - 1 else nullcontext()
+                with given.run(k) as values, look as closely:
+                    measured.count(values, k % len(given), closely=closely)
             measured.repeat_spoiled(given)
             counted_s = time.monotonic() - counted_from
             made = result()

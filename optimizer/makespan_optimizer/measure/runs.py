@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from makespan_optimizer.measure import repeats
-from makespan_optimizer.measure.closer import LONG_S, call_closely
 from makespan_optimizer.measure.size import size_of
 from makespan_optimizer.measure.walk import Outcome, Work, walk
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from makespan.measurement import Pickling
     from makespan.profile import Call
-    from makespan_optimizer.measure.closer import Measures
+    from makespan_optimizer.measure.closer import Closer, Measures
     from makespan_optimizer.measure.inputs import Inputs
     from makespan_optimizer.measure.pickling import Picklings
     from makespan_optimizer.measure.scope import Scope
@@ -100,7 +99,7 @@ class Runs:
         for i, call in self._walk(inputs, self._scope.walked, look=look):
             self.first[i] = call
 
-    def count(self, inputs: Mapping[str, Any], number: int = 0, *, closely: bool = False) -> None:
+    def count(self, inputs: Mapping[str, Any], number: int = 0, *, closely: Closer | None = None) -> None:
         """Run all nodes once, with the set of inputs of that number, and count it."""
         began = self._clock()
         for i, call in self._walk(inputs, self._scope.walked, number=number, closely=closely):
@@ -140,7 +139,7 @@ class Runs:
         only: Collection[int],
         *,
         number: int = 0,
-        closely: bool = False,
+        closely: Closer | None = None,
         look: Callable[[Work, Any], None] | None = None,
     ) -> list[Step]:
         """Run nodes once, and return what was recorded when all of them returned."""
@@ -169,13 +168,12 @@ class Runs:
         walk(self._program, inputs, do, only=only)
         return steps
 
-    def _call(self, work: Work, closely: bool) -> tuple[Any, Call | None]:
+    def _call(self, work: Work, closely: Closer | None) -> tuple[Any, Call | None]:
         """Call a node; without a record when it only makes what others take."""
         if work.node not in self._scope.measured:
             return work.fn(*work.args), None
-        before = self._before(work.node)
-        if closely and before is not None and before.wall_s >= LONG_S:
-            return call_closely(self._meter, self._run, work.fn, work.args)
+        if closely is not None:
+            return closely.call(self._run, work.fn, work.args, self._before(work.node))
         value = self._meter.call(self._run, work.fn, *work.args)
         assert self._meter.last is not None
         return value, self._meter.last
