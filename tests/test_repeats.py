@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,8 +67,14 @@ def test_a_new_call_takes_the_place_of_a_more_spoiled_one():
     better, worse = call(delay=0.01), call(delay=0.9)
     calls = [[call(delay=0.3), call()], [call(delay=0.3)], [call(delay=0.3)]]
     assert take(calls, {0: 0, 1: 0, 2: 0}, {0: better, 1: worse}) == 2
-    assert calls[0][0] is better
+    assert calls[0][0].run_delay_s == 0.01
     assert calls[1][0].run_delay_s == calls[2][0].run_delay_s == 0.3
+
+
+def test_what_a_closer_look_told_is_kept():
+    calls = [[msgspec.structs.replace(call(delay=0.3), threads_used=3, gil_burst_max_s=0.08)]]
+    take(calls, {0: 0}, {0: call()})
+    assert calls == [[msgspec.structs.replace(call(), threads_used=3, gil_burst_max_s=0.08)]]
 
 
 def test_the_note():

@@ -259,6 +259,7 @@ class DAG(Building, Generic[P, R]):
         inputs: Iterable[Any] | Callable[[], Iterable[Any]] | None = None,
         setup: Callable[[], Any] | None = None,
         teardown: Callable[[], Any] | None = None,
+        pickling: bool = True,
         **kwargs: Any,
     ) -> Profile:
         """Run it one node at a time, once to warm up and `runs` times to measure, and return the profile.
@@ -281,6 +282,8 @@ class DAG(Building, Generic[P, R]):
             Sets of arguments, taken in turn instead of `args` and `kwargs`: tuples, dicts, ``((…), {…})``.
         setup, teardown : callable, optional
             Called around each run of the DAG, whatever comes of it; not measured.
+        pickling : bool
+            Measure once what it costs to pickle arguments and results; this runs their ``__reduce__``.
 
         Raises
         ------
@@ -304,4 +307,5 @@ class DAG(Building, Generic[P, R]):
             inputs=inputs,
             setup=setup,
             teardown=teardown,
+            pickling=pickling,
         )

@@ -15,6 +15,8 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from makespan.words import plural
 from makespan_optimizer.measure.walk import ancestors
 
@@ -101,13 +103,19 @@ def affordable(
 
 
 def take(calls: list[list[Call]], spoiled: Mapping[int, int], made: Mapping[int, Call]) -> int:
-    """Put new calls into the place of spoiled ones, where they are less so; return how many were repeated."""
+    """Put new calls into the place of spoiled ones, where they are less so; return how many were repeated.
+
+    What a closer look at the old call told is kept.
+    """
     repeated = 0
     for i, k in spoiled.items():
         if i in made:
             repeated += 1
-            if delay_share(made[i]) < delay_share(calls[i][k]):
-                calls[i][k] = made[i]
+            old = calls[i][k]
+            if delay_share(made[i]) < delay_share(old):
+                calls[i][k] = msgspec.structs.replace(
+                    made[i], threads_used=old.threads_used, gil_burst_max_s=old.gil_burst_max_s
+                )
     return repeated
 
 

@@ -54,6 +54,12 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         "io, chatty, mixed); may be repeated",
     )
     add_trials(parser)
+    parser.add_argument(
+        "--no-pickling",
+        action="store_false",
+        dest="pickling",
+        help="do not measure what it costs to pickle arguments and results (it runs their __reduce__)",
+    )
     opt.add_output(parser, "profile.json", "the profile")
 
 
@@ -125,6 +131,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
                     trials_limit_s=options.trials_limit,
                     sampler=options.sampler,
                     target=options.target,
+                    pickling=options.pickling,
                     progress=progress.count,
                 )
         except KeyboardInterrupt as interrupt:
