@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from makespan.errors import ProfileError
+from makespan.profile import Quality, Spread
 from makespan.structure import build
 from makespan_optimizer.instance import instance_from, instance_of
 from tests.builders import make_profile
@@ -100,3 +101,33 @@ def test_without_contention_demands_nothing():
     instance = instance_from(build("ab", ["", ""]), [1, 2], gil=[1000, 1000], core=[1000, 1000])
     assert not instance.without_contention().fluid.may_contend(2)
     assert instance.fluid.may_contend(2)
+
+
+def with_samples(*samples_s):
+    made = make_profile({"a": []}, 2.0, "python")
+    walls = sorted(samples_s)
+    spread = Spread(walls[len(walls) // 2], walls[0], walls[-1], samples_s)
+    return msgspec.structs.replace(
+        made, nodes=tuple(msgspec.structs.replace(its, wall_net_s=spread) for its in made.nodes)
+    )
+
+
+def test_the_statistic_says_which_duration_to_plan_for():
+    profile = with_samples(1.0, 2.0, 6.0)
+    walls = [instance_of(profile, statistic=name).wall for name in ("median", "mean", "p90")]
+    assert walls == [(2_000_000,), (3_000_000,), (6_000_000,)]
+    assert instance_of(profile, first_call=True, statistic="p90").wall == (2_000_000,)
+    assert instance_of(make_profile({"a": []}, 2.0), statistic="mean").wall == (2_000_000,)
+
+
+def test_the_shares_of_another_statistic_are_those_of_the_median():
+    assert instance_of(with_samples(1.0, 2.0, 6.0), statistic="p90").gil == (1000,)
+
+
+def test_a_share_that_is_an_upper_bound_is_not_sure_whatever_other_runs_had():
+    made = make_profile({"a": [], "b": []}, 1.0, "python")
+    first, second = made.nodes
+    unsure = msgspec.structs.replace(first, quality=Quality(gil_share_half_width=None))
+    instance = instance_of(msgspec.structs.replace(made, nodes=(unsure, second)))
+    assert instance.gil == (1000, 1000)
+    assert instance.gil_sure == (0, 1000)

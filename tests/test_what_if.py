@@ -99,3 +99,11 @@ def test_more_threads_are_never_worse_in_the_answers():
         assert [row.lower_bound_s for row in rows] == sorted((r.lower_bound_s for r in rows), reverse=True)
         assert all(row.lower_bound_s <= row.makespan_s for row in rows)
     assert plan.to_json() == optimize(CROWDED, 5, time_limit_s=2).to_json()
+
+
+def test_a_statistic_is_one_of_three():
+    profile = make_profile({"a": []}, 1.0)
+    assert what_if(profile, [1], statistic="p90")[0].makespan_s == 1.0
+    for call in (lambda: what_if(profile, [1], statistic="max"), lambda: optimize(profile, statistic="max")):
+        with pytest.raises(OptionError, match="statistic: must be one of median, mean, p90, not 'max'"):
+            call()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from makespan.errors import ProfileError
 from makespan.structure import Structure
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from makespan.profile import NodeProfile, Profile
 
+Statistic = Literal["median", "mean", "p90"]
+STATISTICS: tuple[Statistic, ...] = ("median", "mean", "p90")
 MOST_SECONDS = 1e8  # a node that takes longer is a clock that went wrong
 _MOST_TICKS = 10**12
 
@@ -109,7 +111,13 @@ def instance_from(
     )
 
 
-def instance_of(profile: Profile, *, cores: float | None = None, first_call: bool = False) -> Instance:
+def instance_of(
+    profile: Profile,
+    *,
+    cores: float | None = None,
+    first_call: bool = False,
+    statistic: Statistic = "median",
+) -> Instance:
     """Return the instance of a profile.
 
     Parameters
@@ -119,6 +127,8 @@ def instance_of(profile: Profile, *, cores: float | None = None, first_call: boo
         Cores to plan for; those of the profile's machine when omitted.
     first_call : bool
         Take the warm-up call's duration instead of the median: for a process that runs the DAG once.
+    statistic : {"median", "mean", "p90"}
+        Which duration of a node's calls to plan for; with several sets of inputs they may differ a lot.
 
     Raises
     ------
@@ -130,8 +140,9 @@ def instance_of(profile: Profile, *, cores: float | None = None, first_call: boo
     _refuse_unmeasured(structure.names, measured)
     here = profile.machine.cores
     there = here if cores is None else cores
-    clocks_only = all(run.sampler == "clocks" for run in profile.runs)
-    rows = [_demands(measured[name], here, first_call=first_call) for name in structure.names]
+    rows = [
+        _demands(measured[name], here, first_call=first_call, statistic=statistic) for name in structure.names
+    ]
     stretch = [max(1.0, core / there) for _, _, core in rows]
     walls_s = [wall_s * factor for (wall_s, _, _), factor in zip(rows, stretch, strict=True)]
     tick_s = _tick(math.fsum(walls_s))
@@ -141,7 +152,7 @@ def instance_of(profile: Profile, *, cores: float | None = None, first_call: boo
         for (_, share, _), factor in zip(rows, stretch, strict=True)
     )
     sure = tuple(
-        0 if clocks_only and measured[name].quality.gil_share_half_width is None else share
+        0 if measured[name].quality.gil_share_half_width is None else share
         for name, share in zip(structure.names, gil, strict=True)
     )
     capacity = max(1, round(1000 * there))
@@ -151,7 +162,19 @@ def instance_of(profile: Profile, *, cores: float | None = None, first_call: boo
     return Instance(structure, wall, gil, sure, core, capacity, tick_s)
 
 
-def _demands(node: NodeProfile, cores: float, *, first_call: bool) -> tuple[float, float, float]:
+def _typical_s(node: NodeProfile, statistic: Statistic) -> float:
+    """Return the duration to plan for; hints and figures without single calls have but one."""
+    spread = node.wall_net_s
+    if statistic == "p90":
+        return spread.p90
+    if statistic == "mean" and spread.samples:
+        return math.fsum(spread.samples) / len(spread.samples)
+    return spread.median
+
+
+def _demands(
+    node: NodeProfile, cores: float, *, first_call: bool, statistic: Statistic
+) -> tuple[float, float, float]:
     """Return (wall seconds, share of the GIL, cores) of a node alone.
 
     Clocks disagree by a little, so shares are cut to what is possible: a thread holds the GIL for at most the
@@ -165,6 +188,8 @@ def _demands(node: NodeProfile, cores: float, *, first_call: bool) -> tuple[floa
         core = min(cores, max(gil, min(1.0, node.cpu_s / wall_s) + node.other_cpu_s / wall_s))
     if first_call and node.first_s is not None:
         wall_s = node.first_s
+    elif statistic != "median":
+        wall_s = _typical_s(node, statistic)
     return wall_s, gil, core
 
 
@@ -197,6 +222,8 @@ def _refuse_unmeasured(names: Sequence[str], measured: dict[str, NodeProfile]) -
             "gil_s": node.gil_s,
             "other_cpu_s": node.other_cpu_s,
             "first_s": node.first_s or 0.0,
+            "wall_net_s.p90": node.wall_net_s.p90,
+            "wall_net_s.samples": max(node.wall_net_s.samples, default=0.0),
         }
         for field_name, value in values.items():
             if not 0 <= value <= MOST_SECONDS:  # NaN too

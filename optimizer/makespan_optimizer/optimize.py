@@ -19,7 +19,14 @@ from makespan_optimizer.bounds import lower_bounds
 from makespan_optimizer.groups import WORTH, gil_group, gil_holders
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.model.solve import ensure_solver
-from makespan_optimizer.options import check_budget, check_cores, check_gap, positive, whole
+from makespan_optimizer.options import (
+    check_budget,
+    check_cores,
+    check_gap,
+    check_statistic,
+    positive,
+    whole,
+)
 from makespan_optimizer.priorities import rules
 from makespan_optimizer.search import PROVEN, Candidate, Progress, Search
 from makespan_optimizer.solver import SolverOptions, ask_solver
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
 
     from makespan.plan import Plan, PlanGroup
     from makespan.profile import Profile
-    from makespan_optimizer.instance import Instance
+    from makespan_optimizer.instance import Instance, Statistic
 
 # Nodes to simulate for each second of the time limit; one takes 3 to 30 µs.
 _RULES_WORK = 8_000
@@ -53,6 +60,7 @@ def optimize(
     deterministic: bool = True,
     what_if: Sequence[int] | None = None,
     first_call: bool = False,
+    statistic: Statistic = "median",
     progress: Callable[[Progress], None] | None = None,
 ) -> Plan:
     """Compute a plan.
@@ -78,6 +86,8 @@ def optimize(
         Thread budgets to answer in the plan; 1 to min(8, width of the DAG) when omitted.
     first_call : bool
         Plan for a process that runs the DAG once: durations of first calls.
+    statistic : {"median", "mean", "p90"}
+        Which duration of a node's calls to plan for.
     progress : callable, optional
         Called with a `Progress` after each step; the last one says why the search stopped.
 
@@ -101,7 +111,8 @@ def optimize(
     gap = check_gap(gap)
     asked = None if what_if is None else [whole("what_if", k, 1, MAX_THREADS) for k in what_if]
     ensure_solver()
-    instance = instance_of(profile, cores=cores, first_call=first_call)
+    statistic = check_statistic(statistic)
+    instance = instance_of(profile, cores=cores, first_call=first_call, statistic=statistic)
     run = _Run(instance, budget, begun, limit_s, gap, progress)
     search = run.search
     stopped = _search(run, SolverOptions(limit_s, run.deadline, seed, workers, gap, deterministic), asked)

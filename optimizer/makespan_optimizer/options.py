@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from makespan.errors import OptionError
 from makespan.options import MAX_THREADS
+from makespan_optimizer.instance import STATISTICS
 
 if TYPE_CHECKING:
     from makespan.profile import Profile
+    from makespan_optimizer.instance import Statistic
 
 MOST_CORES = 100_000
 _LEAST_CORES = 0.01
@@ -70,6 +72,19 @@ def check_cores(cores: Any) -> float | None:
         Not a number from 0.01 to 100,000.
     """
     return None if cores is None else positive("cores", cores, MOST_CORES, _LEAST_CORES)
+
+
+def check_statistic(statistic: Any) -> Statistic:
+    """Check which duration of a node's calls to plan for.
+
+    Raises
+    ------
+    OptionError
+        None of median, mean and p90.
+    """
+    if statistic not in STATISTICS:
+        raise OptionError(f"must be one of {', '.join(STATISTICS)}, not {statistic!r}", where="statistic")
+    return statistic  # type: ignore[no-any-return]
 
 
 def check_gap(gap: Any) -> float:

@@ -16,7 +16,7 @@ from makespan.options import MAX_THREADS
 from makespan.plan import WhatIf
 from makespan_optimizer.bounds import lower_bounds
 from makespan_optimizer.instance import instance_of
-from makespan_optimizer.options import check_cores, positive, whole
+from makespan_optimizer.options import check_cores, check_statistic, positive, whole
 from makespan_optimizer.priorities import rules
 from makespan_optimizer.schedule import width
 from makespan_optimizer.search import Progress, Search
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from makespan.profile import Profile
-    from makespan_optimizer.instance import Instance
+    from makespan_optimizer.instance import Instance, Statistic
 
 DEFAULT_BUDGETS = 8
 _RULES_WORK = 4_000  # nodes to simulate for each budget; the first two rules are always judged
@@ -40,6 +40,7 @@ def what_if(
     cores: float | None = None,
     time_limit_s: float = 10.0,
     seed: int = 0,
+    statistic: Statistic = "median",
     progress: Callable[[Progress], None] | None = None,
 ) -> list[WhatIf]:
     """Return the makespan to expect with up to so many threads, and a lower bound, for each thread budget.
@@ -53,6 +54,8 @@ def what_if(
         Cores to plan for; those of the profile's machine when omitted.
     time_limit_s : float
         For all budgets together.
+    statistic : {"median", "mean", "p90"}
+        Which duration of a node's calls to plan for.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def what_if(
         A node has no usable measurement.
     """
     budgets = [whole("threads", budget, 1, MAX_THREADS) for budget in threads]
-    instance = instance_of(profile, cores=check_cores(cores))
+    instance = instance_of(profile, cores=check_cores(cores), statistic=check_statistic(statistic))
     begun = time.monotonic()
     limit = positive("time_limit_s", time_limit_s)
     whole("seed", seed, 0, 2**31 - 1)

@@ -68,6 +68,13 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         "--cores", type=opt.cores, metavar="X", help="cores to plan for (default: those of the profile)"
     )
     parser.add_argument(
+        "--statistic",
+        type=opt.statistic,
+        default="median",
+        metavar="NAME",
+        help="which duration of a node's calls to plan for: median, mean or p90 (default: median)",
+    )
+    parser.add_argument(
         "--time-limit",
         type=opt.seconds,
         default=10.0,
@@ -85,7 +92,9 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     profile = read_profile(options.profile, terminal)
     from makespan_optimizer.optimize import optimize
 
-    asked = given(options, "threads", "cores", "seed", "workers", "gap", "deterministic", "first_call")
+    asked = given(
+        options, "threads", "cores", "seed", "workers", "gap", "deterministic", "first_call", "statistic"
+    )
     with Progress(terminal) as progress:
         plan = optimize(profile, **asked, progress=shower(progress))
     if options.output != "-":

@@ -99,6 +99,13 @@ def color(text: str) -> str:
     return text
 
 
+def statistic(text: str) -> str:
+    """Convert the name of a statistic."""
+    if text not in {"median", "mean", "p90"}:
+        raise argparse.ArgumentTypeError(f"a statistic is median, mean or p90, not {text!r}")
+    return text
+
+
 def sampler(text: str) -> str:
     """Convert the name of a sampler."""
     if text not in {"auto", "gil", "canary", "clocks"}:

@@ -52,7 +52,12 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     from makespan_optimizer.what_if import what_if
 
     with Progress(terminal) as progress:
-        rows = what_if(profile, options.budgets, **given(options, "cores", "seed"), progress=shower(progress))
+        rows = what_if(
+            profile,
+            options.budgets,
+            **given(options, "cores", "seed", "statistic"),
+            progress=shower(progress),
+        )
     if options.json:
         terminal.emit_json([_as_json(row, rows[0]) for row in rows])
     else:
