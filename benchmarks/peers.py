@@ -1,0 +1,84 @@
+"""Other tools that say something of the GIL, asked about the same workloads.
+
+gilknocker (what dask uses for its GIL metric) asks for the GIL from a thread of its own, and counts how often
+it has to wait: the share of the time in which *somebody* holds it. py-spy stops the process again and again
+and looks who holds it; ``--gil`` counts those moments alone, so they are divided by all.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PY_SPY_HZ = 200
+_KNOCK_S = 0.3
+_KNOCK_US = {"polling_interval_micros": 1000, "sampling_interval_micros": 5000}
+
+
+class PeerError(Exception):
+    """A tool that does not work here; the message says why."""
+
+
+def gilknocker_missing() -> str | None:
+    """Say why gilknocker cannot be asked, or None."""
+    return None if importlib.util.find_spec("gilknocker") else "gilknocker is not installed"
+
+
+def gilknocker(fn: Callable[[], object]) -> float:
+    """Return the share of some calls, of a third of a second together, in which gilknocker had to wait."""
+    module = importlib.import_module("gilknocker")
+    # Short pauses between its samples, so that a call of a tenth of a second has enough of them.
+    knocker = module.KnockKnock(**_KNOCK_US, sleeping_interval_micros=1000)
+    knocker.start()
+    try:
+        knocker.reset_contention_metric()
+        until = time.perf_counter() + _KNOCK_S
+        while time.perf_counter() < until:
+            fn()
+        return float(knocker.contention_metric)
+    finally:
+        knocker.stop()
+
+
+def py_spy_path() -> str | None:
+    """Return where py-spy is, beside this interpreter first."""
+    beside = Path(sys.executable).with_name("py-spy")
+    return str(beside) if beside.exists() else shutil.which("py-spy")
+
+
+def py_spy(path: str, fn: Callable[[], object], seconds: int = 1) -> float:
+    """Return the share of py-spy's looks at this process in which somebody held the GIL.
+
+    Raises
+    ------
+    PeerError
+        It may not look, or ends with an error.
+    """
+    with tempfile.TemporaryDirectory(prefix="makespan-benchmark-") as folder:
+        out = Path(folder, "stacks")
+        command = [path, "record", "--gil", "--format", "raw", "--output", str(out)]
+        command += ["--pid", str(os.getpid()), "--rate", str(PY_SPY_HZ), "--duration", str(seconds)]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
+            try:
+                while child.poll() is None:
+                    fn()
+            except BaseException:
+                child.terminate()
+                raise
+            assert child.stderr is not None
+            said = child.stderr.read().decode(errors="replace").strip()
+        if child.returncode and "No stack counts found" not in said:
+            raise PeerError(said.splitlines()[-1] if said else f"exit code {child.returncode}")
+        lines = out.read_text().splitlines() if out.exists() else []
+    held = sum(int(line.rpartition(" ")[2]) for line in lines if line)
+    return min(1.0, held / (PY_SPY_HZ * seconds))
