@@ -6,8 +6,8 @@
           on a core       runnable, but   asleep in a system call
                           not on a core   (or waiting for the GIL)
 
-Run delay is the second field of ``/proc/thread-self/schedstat`` (nanoseconds). A thread that made no voluntary
-context switch was never blocked: whatever is missing then was taken by the hypervisor or by a quota, and
+Run delay is the second field of ``/proc/thread-self/schedstat`` (nanoseconds). A thread without a voluntary
+switch of context was never blocked: whatever is missing then was taken by the hypervisor or by a quota, and
 counts as run delay too.
 """
 

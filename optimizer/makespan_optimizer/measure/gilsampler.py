@@ -23,12 +23,16 @@ import threading
 import time
 import weakref
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from makespan_optimizer.measure import outside
 from makespan_optimizer.measure.gil import GilNotFoundError, locate_gil, thread_state
 from makespan_optimizer.measure.outside import ASKS_AT, LOW, RECORDS_AT, SLOTS, STATES_AT, WORDS
 from makespan_optimizer.measure.systemcalls import SYSTEM_CALLS
 from makespan_optimizer.measure.watch import BlindWatch, SamplerUnavailableError, Seen, SourceName, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RATE_HZ = 1000.0
 _START_S = 3.0
@@ -220,6 +224,7 @@ class OutsideWatch:
         self._sampler = sampler
         self._board = sampler._board  # noqa: SLF001 (two halves of one thing)
         self._owner = os.getpid()
+        self._sums_before = [0] * 6
         self._ask_at = ASKS_AT + slot
         self._record_at = RECORDS_AT + slot * WORDS
 
@@ -229,6 +234,7 @@ class OutsideWatch:
             return
         self.call = call = self.call % LOW + 1
         with contextlib.suppress(ValueError):
+            self._sums_before = self._sums()
             self._board[self._ask_at] = call << 32 | self.thread
 
     def end(self) -> Seen | None:
@@ -238,23 +244,35 @@ class OutsideWatch:
         try:
             self._board[self._ask_at] = 0
             words = self._board[self._record_at : self._record_at + WORDS].tolist()
+            sums = self._sums()
             if not self._sampler.alive():
                 return None  # it may have gone in the middle of this call
         except ValueError:  # closed
             return None
-        return seen_in(words, self.call)
+        return seen_in(
+            words, self.call, [now - then for now, then in zip(sums, self._sums_before, strict=True)]
+        )
+
+    def _sums(self) -> list[int]:
+        return self._board[outside.GAPS_AT : outside.GAPS_AT + 6].tolist()
 
     def close(self) -> None:
         """Give up the slot."""
         self._sampler.free(self)
 
 
-def seen_in(words: list[int], call: int) -> Seen:
+def seen_in(words: Sequence[int], call: int, sums: Sequence[int]) -> Seen:
     """Return what a record says of a call; words that count for another call are none of it."""
     counts = [word & LOW if word >> 32 == call else 0 for word in words]
-    for gap in (outside.PAIR_GAP, outside.NEAR_GAP):
-        counts[gap] *= outside.GAP_UNIT_NS
-    return Seen(*counts[: len(Seen._fields)])
+    pairs = [
+        (counts[up], sums[sort + 1], sums[sort])
+        for up, sort in (
+            (outside.PAIRS_UP, outside.FAR),
+            (outside.NEAR_UP, outside.NEAR),
+            (outside.SHORT_UP, outside.SHORT),
+        )
+    ]
+    return Seen(*counts[: outside.SHORT_UP], *(figure for pair in pairs for figure in pair))
 
 
 class _Poll(ctypes.Structure):

@@ -2,9 +2,9 @@
 
 At each sample it reads, without any privilege beyond being the same user:
 
-- ``locked`` and ``last_holder`` of the interpreter's lock, from ``/proc/<pid>/mem``, three times: at once
-  twice (the "near" pair) and again at the end (the "far" one). A thread that holds the lock in one reading of
-  a pair and not in the other took it or gave it away meanwhile;
+- ``locked`` and ``last_holder`` of the interpreter's lock, from ``/proc/<pid>/mem``, twice: a thread that
+  does not hold the lock at first, and does the second time, took it meanwhile. The second look follows at
+  once in every fourth sample (a near pair), else when everything else was read (a far one);
 - for each thread with a call under way that does not hold the lock, ``/proc/<pid>/task/<tid>/syscall``:
   ``running``, or the number and arguments of the system call in which the thread is blocked. A futex whose
   address lies inside the lock is a wait for the GIL.
@@ -17,9 +17,10 @@ A slot is a watched thread. Its ask is one word, call number and thread id: 0 wh
 Every word of its record carries the call that it counts for: what was counted for an old call is never read
 as that of a new one, in whatever order words arrive. Each word is written by one side only, as a whole.
 
-The intervals between samples are random (uniform, half to one and a half periods): a node that works in step
-with the sampler would otherwise be seen in one phase only. The period grows when sampling takes more than its
-share of a core. It ends when told to, or when the other process's memory is gone.
+The intervals between samples are random: a node that works in step with the sampler would otherwise be seen
+in one phase only. A quarter of them are short, to see changes that the others miss. The period grows when
+sampling takes more than its share of a core. It ends when told to, or when the other process's memory is
+gone.
 
 It needs the standard library alone, and is started by `makespan_optimizer.measure.gilsampler`.
 """
@@ -34,18 +35,21 @@ import signal
 import struct
 import time
 
-from makespan_optimizer.measure.systemcalls import HOLD, SYSTEM_CALLS, categorize
+from makespan_optimizer.measure.systemcalls import GIL_WAIT, HOLD, RUNNING, SYSTEM_CALLS, categorize
 
 # Words of a record: first how often the thread was seen in each state (`systemcalls`). Then samples in which
-# another thread held the GIL; changes from not holding to holding it between samples; such changes within far
-# pairs, and the pairs' summed gaps; the same of near pairs; number of both.
-OTHER_HOLD, RETAKES, PAIRS_UP, PAIR_GAP, NEAR_UP, NEAR_GAP, PAIRS = range(8, 15)
-GAP_UNIT_NS = 64  # of the summed gaps, so that the sum of days fits into its word
+# another thread held the GIL; changes from not holding to holding it between samples, between samples that
+# are a short interval apart, within far pairs, within near pairs.
+OTHER_HOLD, RETAKES, SHORT_UP, PAIRS_UP, NEAR_UP = range(8, 13)
 WORDS = 16
 
 SLOTS = 256
-# The header. The child writes the first five, the parent the others.
-STATUS, TICKS, TICKED_NS, PERIOD_US, CPU_US, PID, STOP, USED = 0, 1, 2, 3, 4, 5, 8, 9
+# The header. The child writes the first 14 words: six of them are sums over all samples, pairs and their gaps
+# (ns) by sort; the parent takes the difference over a call. The parent writes the last two.
+STATUS, TICKS, TICKED_NS, PERIOD_US, CPU_US, PID = range(6)
+GAPS_AT = 8
+NEAR, FAR, SHORT = 0, 2, 4
+STOP, USED = 14, 15
 ASKS_AT = 16
 STATES_AT = ASKS_AT + SLOTS
 RECORDS_AT = STATES_AT + SLOTS
@@ -57,9 +61,13 @@ LOW = 0xFFFFFFFF  # an ask is call << 32 | thread id; a word of a record is call
 CPU_SHARE = 0.05
 _REVIEW_NS = 100_000_000
 _SLOWEST_S = 0.05
+_SHORT = 0.4  # of the period: intervals below it are short
+_NEAR_EVERY = 4
+_IDLE_LOOK = 16  # without a call under way: looks whether the other process is still there
 _PREEMPTED_NS = 200_000  # a pair so far apart: the sampler lost its core between the readings
 
 _HELD = struct.Struct("=Qi")
+_Look = tuple[int, int, int, int, int, int]  # slot, ask, thread state, what it does, last holder, locked
 
 
 def main(pid: int, holder_at: int, board_fd: int, period_s: float) -> int:
@@ -81,7 +89,7 @@ def main(pid: int, holder_at: int, board_fd: int, period_s: float) -> int:
     threads = _Threads(pid, board, *SYSTEM_CALLS[os.uname().machine], holder_at - 8)
     pace = _Pace(board, period_s)
     sleep, pread, clock = time.sleep, os.pread, time.monotonic_ns
-    ticks = 0
+    ticks = before_ns = 0
     while True:
         board[TICKED_NS] = clock()
         board[STATUS] = SAMPLING
@@ -90,24 +98,40 @@ def main(pid: int, holder_at: int, board_fd: int, period_s: float) -> int:
         if board[STOP]:
             return 0
         board[TICKS] = ticks = ticks + 1
-        first_ns = clock()
-        early = pread(memory, 12, holder_at)
-        if len(early) < 12:  # the memory is gone: its process ended, or became another program
-            return 0
         asks = board[ASKS_AT : ASKS_AT + board[USED]].tolist()
-        if not any(asks):
+        idle = not any(asks)
+        if idle and ticks % _IDLE_LOOK:
+            before_ns = 0
             continue
-        second_ns = clock()
-        holds = _holder(pread(memory, 12, holder_at))
-        looked = threads.look(asks, holds)
-        third_ns = clock()
-        readings = (_holder(early), _holder(pread(memory, 12, holder_at)))
-        threads.count(
-            looked,
-            holds,
-            readings if third_ns - first_ns < _PREEMPTED_NS else None,
-            (second_ns - first_ns, third_ns - second_ns),
-        )
+        first_ns = clock()
+        raw = pread(memory, 12, holder_at)
+        if len(raw) < 12:  # the memory is gone: its process ended, or became another program
+            return 0
+        if idle:
+            continue
+        near = ticks % _NEAR_EVERY == 0
+        if near:
+            second_ns = clock()
+            late = pread(memory, 12, holder_at)
+        looked = threads.look(asks, *_HELD.unpack(raw))
+        if not near:
+            second_ns = clock()
+            late = pread(memory, 12, holder_at)
+        gap_ns = second_ns - first_ns
+        later = _holder(late) if gap_ns < _PREEMPTED_NS else -1
+        short = first_ns - before_ns < _SHORT * board[PERIOD_US] * 1000
+        if later >= 0:
+            _sum(board, NEAR if near else FAR, gap_ns)
+        if short:
+            _sum(board, SHORT, first_ns - before_ns)
+        threads.count(looked, later, NEAR_UP if near else PAIRS_UP, short=short)
+        before_ns = first_ns
+
+
+def _sum(board: memoryview, sort: int, gap_ns: int) -> None:
+    """Count a pair."""
+    board[GAPS_AT + sort] += 1
+    board[GAPS_AT + sort + 1] += gap_ns
 
 
 def _holder(raw: bytes) -> int:
@@ -124,19 +148,25 @@ class _Threads:
         self._futex, self._calls, self._lock_at = futex, calls, lock_at
         self._files: dict[int, tuple[int, int]] = {}  # slot -> thread id, descriptor
         self._gone: dict[int, int] = {}  # slot -> an ask of a thread that is not there
-        self._before: dict[int, tuple[int, bool]] = {}  # slot -> ask, whether it held the lock
+        self._before: dict[int, tuple[int, int, int]] = {}  # slot -> ask, what it did, last holder
 
-    def look(self, asks: list[int], who: int) -> list[tuple[int, int, int, int]]:
-        """Return (slot, ask, thread state, what it does) of each thread with a call under way."""
+    def look(self, asks: list[int], last: int, locked: int) -> list[_Look]:
+        """Look at each thread with a call under way; `last` holds the lock, or held it last."""
         board, looked = self._board, []
         for slot, ask in enumerate(asks):
             if not ask:
                 continue
             state = board[STATES_AT + slot]
-            does = HOLD if who == state else self._syscall(slot, ask)
+            if locked and last == state:
+                does = HOLD
+            else:
+                does = self._syscall(slot, ask)
+                # It waited for the lock, and nobody took the lock since: it still waits, if for a core.
+                if does == RUNNING and self._before.get(slot) == (ask, GIL_WAIT, last):
+                    does = GIL_WAIT
             # The call is still the same one: then all that was read is of this call.
             if does >= 0 and board[ASKS_AT + slot] == ask:
-                looked.append((slot, ask, state, does))
+                looked.append((slot, ask, state, does, last, locked))
         return looked
 
     def _syscall(self, slot: int, ask: int) -> int:
@@ -162,50 +192,39 @@ class _Threads:
         if file >= 0:
             os.close(file)
 
-    def count(
-        self,
-        looked: list[tuple[int, int, int, int]],
-        holds: int,
-        readings: tuple[int, int] | None,
-        gaps_ns: tuple[int, int],
-    ) -> None:
+    def count(self, looked: list[_Look], later: int, up: int, *, short: bool) -> None:
         """Add a sample to the record of each call.
 
         Parameters
         ----------
-        looked : list of (slot, ask, thread state, what it does)
-        holds : int
-            State of the thread that holds the lock.
-        readings : (int, int) or None
-            The same shortly before and some time after; None: the readings were torn apart.
-        gaps_ns : (int, int)
-            Nanoseconds between the readings.
+        looked : list
+        later : int
+            State of the thread that held the lock at the second look; -1: it came too late.
+        up : int
+            The word that counts changes between the two looks.
+        short : bool
+            The sample before was a short interval ago.
         """
-        for slot, ask, state, does in looked:
-            ask_before, held_before = self._before.get(slot, (0, False))
-            held = does == HOLD
-            self._before[slot] = ask, held
+        for slot, ask, state, does, last, locked in looked:
+            ask_before, did, _ = self._before.get(slot, (0, HOLD, 0))
+            self._before[slot] = ask, does, last
             self._add(slot, ask, does)
-            if holds and not held:
-                self._add(slot, ask, OTHER_HOLD)
-            if held and not held_before and ask_before == ask:
-                self._add(slot, ask, RETAKES)
-            if readings is None:
+            if does == HOLD:
+                if did != HOLD and ask_before == ask:
+                    self._add(slot, ask, RETAKES)
+                    if short:
+                        self._add(slot, ask, SHORT_UP)
                 continue
-            early, late = readings
-            self._add(slot, ask, PAIRS)
-            self._add(slot, ask, NEAR_GAP, gaps_ns[0] // GAP_UNIT_NS)
-            self._add(slot, ask, PAIR_GAP, gaps_ns[1] // GAP_UNIT_NS)
-            if held and early != state:
-                self._add(slot, ask, NEAR_UP)
-            if not held and late == state:
-                self._add(slot, ask, PAIRS_UP)
+            if locked:
+                self._add(slot, ask, OTHER_HOLD)
+            if later == state:
+                self._add(slot, ask, up)
 
-    def _add(self, slot: int, ask: int, word: int, by: int = 1) -> None:
+    def _add(self, slot: int, ask: int, word: int) -> None:
         at = RECORDS_AT + slot * WORDS + word
         tag = ask & ~LOW
         old = self._board[at]
-        self._board[at] = tag | (min(LOW, (old & LOW) + by) if old & ~LOW == tag else by)
+        self._board[at] = old + 1 if old & ~LOW == tag else tag + 1
 
 
 class _Pace:
@@ -223,7 +242,10 @@ class _Pace:
         """Return the seconds until the next sample."""
         now_s = time.monotonic()
         self._review(round(now_s * 1e9))
-        self._due_s += self._period_s * (0.5 + self._draw())
+        drawn = self._draw()
+        # A quarter short (0.2 periods on average), the others 1.27 periods on average: one period in all.
+        share = 0.1 + 0.8 * drawn if drawn < 0.25 else 0.767 + (drawn - 0.25) / 0.75
+        self._due_s += self._period_s * share
         self._due_s = max(self._due_s, now_s)
         return self._due_s - now_s
 

@@ -15,9 +15,10 @@ SourceName = Literal["clocks", "canary", "gil"]
 class Seen(NamedTuple):
     """How often the measured thread was seen in each state during one call, and how often it took the GIL.
 
-    `takes.takes_of` makes a number of takes from the second half: `retakes` counts changes from not holding
-    the GIL to holding it between samples (a lower bound of how often it was taken); `pairs_up` counts such
-    changes within pairs of looks that are some 10 µs apart, `near_up` within pairs that are about 2 µs apart.
+    From the second half `takes.takes_of` tells how often the GIL was taken. `retakes` counts changes from not
+    holding it to holding it between samples (a lower bound), `short_up` those of them between samples that
+    are close to each other; `pairs_up` and `near_up` count such changes within pairs of looks that are some
+    10 µs, and a few µs apart. With each go the number of such pairs, and the sum of their gaps.
     """
 
     hold: int = 0
@@ -33,11 +34,13 @@ class Seen(NamedTuple):
     retakes: int = 0
     pairs_up: int = 0
     pair_gap_ns: int = 0
-    """Summed over the pairs."""
+    pairs: int = 0
     near_up: int = 0
     near_gap_ns: int = 0
-    pairs: int = 0
-    """How many pairs of each sort."""
+    near_pairs: int = 0
+    short_up: int = 0
+    short_gap_ns: int = 0
+    short_pairs: int = 0
 
     @property
     def samples(self) -> int:
