@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
 from makespan.machine import Machine
+from makespan.measurement import Measured
 from makespan.plan import DagId, Plan, PlanGroup, PlanNode, Solver, WhatIf
 from makespan.record import Comparison, RunFailure, RunNode, RunRecord
 
@@ -246,3 +249,31 @@ def blog_run() -> RunRecord:
     return make_record(
         [RunNode(n, s, e, t, "ok", after[n]) for n, (s, e, t) in ran.items()], plan=plan, makespan_s=3.2
     )
+
+
+def measured_run(n: int = 34, **fields: Any) -> RunRecord:
+    """A run whose nodes were measured: what they took longer is waiting, blocking or CPU."""
+    record = random_run(n, **fields)
+    assert record.plan is not None
+    rng = random.Random(n)
+    planned = {node.name: node for node in record.plan.nodes}
+
+    def measured(node: RunNode) -> Measured | None:
+        its, wall_s = planned[node.name], 0.999 * node.duration_s
+        if rng.random() < 0.05:  # too short to be seen
+            return Measured(gil_s=wall_s, native_s=0.0)
+        scale = min(1.0, wall_s / its.alone_s) * rng.choice((1.0, 0.9))
+        parts = [scale * part for part in (its.gil_s, its.native_s, its.blocked_s)]
+        rest_s = max(0.0, wall_s - sum(parts))
+        waits = rng.choice(((1.0, 0.0, 0.0), (0.7, 0.3, 0.0), (0.0, 0.0, 1.0)))
+        return Measured(
+            gil_s=parts[0],
+            native_s=parts[1],
+            gil_wait_s=rest_s * waits[0],
+            run_delay_s=rest_s * waits[1],
+            blocked_s={"io": parts[2] + rest_s * waits[2]},
+            samples=max(1, round(1000 * wall_s)),
+        )
+
+    nodes = tuple(msgspec.structs.replace(node, measured=measured(node)) for node in record.nodes)
+    return msgspec.structs.replace(record, nodes=nodes, sampler="gil")

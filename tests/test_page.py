@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from makespan.bars import FILL
 from makespan.page import safe_json
-from makespan.page.chart import number
+from makespan.page.paths import Box, boxes, number
 from makespan.plan import DagId, WhatIf
 from makespan.record import RunFailure, RunRecord
 from makespan.report import render, report_of, report_of_plan
 from makespan.words import clean, seconds
-from tests.report_data import HOSTILE, blog_run, failed_run, make_plan, make_record, random_run
+from tests.report_data import HOSTILE, blog_run, failed_run, make_plan, make_record, measured_run, random_run
 
 replace = msgspec.structs.replace
 KNOWN = {
@@ -82,6 +82,8 @@ RUNS = {
     "one": random_run(1),
     "34": random_run(34),
     "plain": replace(random_run(12), plan=None, comparison=None),
+    "measured": measured_run(34),
+    "measured, no plan": replace(measured_run(12), plan=None, comparison=None),
     "interrupted": replace(failed_run(), status="interrupted", failures=()),
 }
 
@@ -227,9 +229,10 @@ def test_the_legend_says_shares_not_order_and_what_went_wrong_is_told() -> None:
     assert "the run was interrupted" in render(RUNS["interrupted"], "html").decode()
 
 
+@pytest.mark.parametrize("made", [random_run, measured_run])
 @pytest.mark.parametrize(("n", "threads"), [(4, 2), (34, 4), (300, 8), (1000, 16), (5000, 4)])
-def test_the_page_is_small(n: int, threads: int) -> None:
-    report = report_of(random_run(n, threads=threads))
+def test_the_page_is_small(n: int, threads: int, made: Any) -> None:
+    report = report_of(made(n, threads=threads))
     bars = len(report.actual_bars) + len(report.planned_bars)
     assert bars == 2 * n
     assert len(render(report, "html")) <= 100_000 + 100 * bars
@@ -247,6 +250,38 @@ def test_bars_lie_where_the_seconds_say() -> None:
         assert float(x) == pytest.approx(chart["left"] + bar.start_s * chart["per_s"], abs=0.06)
         assert float(width) == pytest.approx((bar.end_s - bar.start_s) * chart["per_s"], abs=0.06)
         assert float(y) == chart["top"] + bar.row * chart["pitch"] + chart["thick"][0]
+
+
+def test_a_measured_run_fills_its_bars_with_what_was_measured() -> None:
+    record = measured_run(34)
+    page = render(record, "html").decode()
+    for words in ("waits for the GIL", "waits for a core", "thick bars are filled as measured in this run"):
+        assert f"{words}</li>" in page
+    assert 'class="w"' in page
+    thin = re.search(r'<g class="p">(.*?)</g>', page, re.DOTALL)
+    assert thin is not None
+    assert 'class="w"' not in thin[1]
+    assert 'class="g"' in thin[1]
+    assert "<li>GIL waits 1.10 s over all nodes: most in write_30 (214 ms), join_04 (158 ms)" in page
+    assert "GIL wait 214 ms" in page
+    data = page_data(page.encode())
+    rows = [dict(zip(data["columns"], row, strict=True)) for row in data["nodes"]]
+    ran = {node.name: node.measured for node in record.nodes}
+    for row in rows:
+        its = ran[row["name"]]
+        assert its is not None
+        if not its.samples:
+            assert row["run_gil"] is row["run_core_wait"] is None
+            continue
+        parts_s = (its.gil_s, its.native_s, its.blocked_total_s, its.gil_wait_s, its.run_delay_s)
+        for column, part_s in zip(data["columns"][-5:], parts_s, strict=True):
+            assert row[column] == pytest.approx(1000 * part_s / its.total_s, abs=0.51)
+
+
+def test_a_run_that_was_not_measured_has_no_trace_of_it() -> None:
+    page = render(random_run(34), "html").decode()
+    assert page_data(page.encode())["columns"][-1] == "critical"
+    assert "GIL wait" not in re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
 
 
 def test_a_plan_alone_draws_its_bars_thick() -> None:
@@ -272,6 +307,32 @@ def test_page_and_picture_use_one_set_of_colours() -> None:
     light = style[1][: style[1].index("@media")]
     for part in ("gil", "native", "blocked", "unknown"):
         assert f"--{part}: {FILL[part]};" in light
+    assert f"--wait: {FILL['gil_wait']};" in light
+
+
+side = st.floats(0, 2000)
+
+
+@given(st.lists(st.tuples(side, side, st.none() | side, side), max_size=20))
+def test_boxes_lie_where_they_should_however_they_are_written(several: list[Any]) -> None:
+    path = boxes([Box(*one) for one in several])
+    x = y = 0.0
+    found = []
+    for command, words in re.findall(r"([Mm])([^Mm]*)", path):
+        move, *lines = re.findall(r"(?:^|[hv])[^hv]*", words)
+        a, b = (float(word) for word in re.findall(r"-?(?:\d+\.?\d*|\.\d+)", move))
+        x, y = (a, b) if command == "M" else (x + a, y + b)
+        spans = [(line[0], float(line[1:])) for line in lines]
+        width = spans[0][1] if spans[0][0] == "h" else None
+        high = next(length for way, length in spans if way == "v")
+        found.append((x, y, width, high))
+        y += high
+    assert len(found) == len(several)
+    for got, want in zip(found, several, strict=True):
+        assert (got[2] is None) == (want[2] is None)
+        assert [got[0], got[1], got[2] or 0.0, got[3]] == pytest.approx(
+            [want[0], want[1], want[2] or 0.0, want[3]], abs=0.06
+        )
 
 
 @given(st.floats(-1e5, 1e5))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from makespan.words import clean, seconds
+from makespan.words import clean, seconds, signed_seconds
 
 if TYPE_CHECKING:
     from makespan.figures import NodeRow, Report
@@ -27,7 +27,7 @@ def cause(node: NodeRow) -> str:
     >>> from makespan.measurement import Measured
     >>> its = Measured(gil_s=0.5, native_s=0.0, gil_wait_s=0.4, samples=900)
     >>> cause(NodeRow(name="a", status="ok", start_s=0.0, end_s=0.9, planned_s=0.5, gil_s=0.5, measured=its))
-    'waited 400 ms for the GIL'
+    'GIL wait 400 ms'
     """
     its, error_s = node.measured, node.error_s
     if its is None or not its.samples or not error_s or node.mix is None:
@@ -41,16 +41,16 @@ def cause(node: NodeRow) -> str:
         cpu_s = 0.0  # the profile counts the node's other threads, the run cannot
     if error_s > 0:
         parts = [
-            (its.gil_wait_s - foreseen_s, f"waited {seconds(its.gil_wait_s)} for the GIL"),
-            (its.run_delay_s, f"waited {seconds(its.run_delay_s)} for a core"),
-            (blocked_s, f"blocked {seconds(abs(blocked_s))} longer"),
-            (cpu_s, f"{seconds(abs(cpu_s))} more CPU"),
+            (its.gil_wait_s - foreseen_s, f"GIL wait {seconds(its.gil_wait_s)}"),
+            (its.run_delay_s, f"core wait {seconds(its.run_delay_s)}"),
+            (blocked_s, f"blocked {signed_seconds(blocked_s)}"),
+            (cpu_s, f"CPU {signed_seconds(cpu_s)}"),
         ]
     else:
         parts = [
-            (foreseen_s - waited_s, f"waited {seconds(abs(foreseen_s - waited_s))} less"),
-            (-blocked_s, f"blocked {seconds(abs(blocked_s))} less"),
-            (-cpu_s, f"{seconds(abs(cpu_s))} less CPU"),
+            (foreseen_s - waited_s, f"waits {signed_seconds(waited_s - foreseen_s)}"),
+            (-blocked_s, f"blocked {signed_seconds(blocked_s)}"),
+            (-cpu_s, f"CPU {signed_seconds(cpu_s)}"),
         ]
     part_s, words = max(parts)
     return words if part_s >= SHARE * abs(error_s) else ""

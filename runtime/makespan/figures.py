@@ -118,6 +118,14 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
             delay=its.run_delay_s / whole_s,
         )
 
+    @property
+    def thousandths(self) -> list[int] | None:
+        """`measured_shares` as the page has them: GIL, native, blocked, GIL wait, core wait."""
+        its = self.measured_shares
+        if its is None:
+            return None
+        return [round(1000 * share) for share in (its.gil, its.native, its.blocked, its.gil_wait, its.delay)]
+
     def shares(self, duration_s: float) -> Shares | None:
         """Split a bar by what the profile knows; None when it knows nothing."""
         known_s = self.gil_s + self.native_s + self.blocked_s

@@ -20,7 +20,7 @@ from makespan.page import chart, parts, tables
 from makespan.words import clean
 
 if TYPE_CHECKING:
-    from makespan.figures import NodeRow, Report
+    from makespan.figures import Report
 
 __all__ = ["page_data", "render_page"]
 
@@ -42,8 +42,9 @@ COLUMNS = (
 )
 """``status`` and ``class`` are places in the lists of that name; ``critical`` is 1 (run) + 2 (plan)."""
 
-MEASURED = ("run_gil_s", "run_native_s", "run_blocked_s", "run_gil_wait_s", "run_core_wait_s")
-"""More columns when the run was measured: what nodes did in it, null for a node of which it is not known."""
+MEASURED = ("run_gil", "run_native", "run_blocked", "run_gil_wait", "run_core_wait")
+"""More columns when the run was measured: what a node did in it, in thousandths of ``actual_s``; null where
+that is not known."""
 
 
 def render_page(report: Report) -> bytes:
@@ -83,8 +84,8 @@ def render_page(report: Report) -> bytes:
 
 def page_data(report: Report) -> dict[str, Any]:
     """Return the data that stands in the page: figures, and the nodes in columns."""
-    # A millionth of the run is all that a picture or a reader can use.
-    digits = 6 - floor(log10(report.extent_s or 1.0))
+    # A hundred-thousandth of the run is all that a picture or a reader can use.
+    digits = 5 - floor(log10(report.extent_s or 1.0))
     statuses = sorted({node.status for node in report.nodes})
     kinds = sorted({node.kind for node in report.nodes})
     return {
@@ -117,24 +118,16 @@ def page_data(report: Report) -> dict[str, Any]:
                 node.planned_row,
                 _short(node.planned_start_s, digits),
                 _short(node.planned_s, digits),
-                _short(node.gil_s, digits),
-                _short(node.native_s, digits),
-                _short(node.blocked_s, digits),
+                _part(node.gil_s, node.alone_s),
+                _part(node.native_s, node.alone_s),
+                _part(node.blocked_s, node.alone_s),
                 _short(node.slack_s, digits),
                 node.critical + 2 * node.planned_critical,
-                *(_measured(node, digits) if report.measured else ()),
+                *((node.thousandths or [None] * len(MEASURED)) if report.measured else ()),
             ]
             for node in report.nodes
         ],
     }
-
-
-def _measured(node: NodeRow, digits: int) -> list[float | int | None]:
-    its = node.measured
-    if its is None:
-        return [None] * len(MEASURED)
-    parts_s = (its.gil_s, its.native_s, its.blocked_total_s, its.gil_wait_s, its.run_delay_s)
-    return [_short(part_s, digits) for part_s in parts_s]
 
 
 def safe_json(value: Any) -> str:
@@ -145,6 +138,11 @@ def safe_json(value: Any) -> str:
     """
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _part(part_s: float, whole_s: float | None) -> float | int | None:
+    whole_s = max(part_s, whole_s or 0.0)
+    return _short(part_s, 3 - floor(log10(whole_s))) if whole_s > 0 else 0
 
 
 def _short(value_s: float | None, digits: int) -> float | int | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from makespan.axis import bar_labels, label_rows, ticks
 from makespan.observed import coarse
+from makespan.page.paths import Box, boxes, number, outline
 from makespan.words import clean, columns, percent, seconds
 
 if TYPE_CHECKING:
@@ -50,18 +51,6 @@ class Chart(NamedTuple):
     svg: str
     top: float
     per_s: float
-
-
-def number(value: float) -> str:
-    """Write a coordinate in as few characters as a tenth of a pixel needs.
-
-    >>> number(12.04), number(0.25), number(-0.04)
-    ('12', '.2', '0')
-    """
-    text = f"{value:.1f}".removesuffix(".0")
-    if text in {"-0", "0"}:
-        return "0"
-    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
 def draw(report: Report) -> Chart:
@@ -132,25 +121,16 @@ def _lane_names(report: Report, top: float) -> list[str]:
     return found
 
 
-def _rect(left: float, top: float, width: float, height: float) -> str:
-    wide = number(width)
-    return f"M{number(left)} {number(top)}h{wide}v{number(height)}h-{wide}"
-
-
-def _slim(left: float, top: float, height: float) -> str:
-    """Draw what is thinner than a pixel as a stroke: half the bytes of a rectangle."""
-    return f"M{number(left + SLIM / 2)} {number(top)}v{number(height)}"
-
-
 def _bars(bars: Sequence[Bar], band: tuple[float, float], top: float, per_s: float, group: str) -> list[str]:
-    paths: dict[str, list[str]] = {}
+    parts: dict[str, list[Box]] = {}
+    lines: dict[str, list[str]] = {}
     thick = band == THICK
     for bar in bars:
         left, width = LEFT + bar.start_s * per_s, max(SLIM, (bar.end_s - bar.start_s) * per_s)
         y, height = top + PITCH * bar.row + band[0], band[1]
         low = y + height
         if bar.shares is None:
-            paths.setdefault("u", []).append(_rect(left, y, width, height))
+            parts.setdefault("u", []).append(Box(left, y, width, height))
         else:
             filled = 0.0
             for part, letter in LETTERS.items():
@@ -159,20 +139,24 @@ def _bars(bars: Sequence[Bar], band: tuple[float, float], top: float, per_s: flo
                 upto = y + height - round(filled)
                 if upto < low:
                     if width <= SLIM:
-                        paths.setdefault(f"{letter}s", []).append(_slim(left, upto, low - upto))
+                        parts.setdefault(f"{letter}s", []).append(
+                            Box(left + SLIM / 2, upto, None, low - upto)
+                        )
                     else:
-                        paths.setdefault(letter, []).append(_rect(left, upto, width, low - upto))
+                        parts.setdefault(letter, []).append(Box(left, upto, width, low - upto))
                     low = upto
         if bar.critical:
-            paths.setdefault("crit" if thick else "pcrit", []).append(_rect(left, y, width, height) + "z")
+            lines.setdefault("crit" if thick else "pcrit", []).append(outline(left, y, width, height))
         elif width > 4 and thick:
             # A hairline in the colour of the paper keeps neighbours apart.
-            paths.setdefault("gap", []).append(f"M{number(left + width)} {number(y)}v{number(height)}")
+            parts.setdefault("gap", []).append(Box(left + width, y, None, height))
         if thick and bar.status in {"failed", "unfinished"}:
-            paths.setdefault("bad", []).append(_rect(left, y - 2, width, height + 4) + "z")
+            lines.setdefault("bad", []).append(outline(left, y - 2, width, height + 4))
+    paths = {name: boxes(some) for name, some in parts.items()}
+    paths |= {name: "".join(some) for name, some in lines.items()}
     fills = LETTERS.values()
     order = ("u", *fills, *(f"{letter}s" for letter in fills), "gap", "crit", "pcrit", "bad")
-    drawn = [f'<path class="{name}" d="{"".join(paths[name])}"/>' for name in order if name in paths]
+    drawn = [f'<path class="{name}" d="{paths[name]}"/>' for name in order if name in paths]
     filled_in = [line for line in drawn if 'crit"' not in line]
     if group and filled_in:
         return [f'<g class="{group}">', *filled_in, "</g>", *(line for line in drawn if 'crit"' in line)]

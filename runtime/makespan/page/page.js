@@ -53,12 +53,12 @@
   };
   // What was measured in the run, where it was.
   const parts = [
-    ["run_gil_s", "held the GIL"], ["run_native_s", "native"], ["run_blocked_s", "blocked"],
-    ["run_gil_wait_s", "waited for the GIL"], ["run_core_wait_s", "waited for a core"],
+    ["run_gil", "held the GIL"], ["run_native", "native"], ["run_blocked", "blocked"],
+    ["run_gil_wait", "waited for the GIL"], ["run_core_wait", "waited for a core"],
   ];
-  const measured = "run_gil_s" in column;
-  const ran = (row) => measured && of(row, "run_gil_s") !== null;
-  const spent = (row) => parts.reduce((sum, [name]) => sum + of(row, name), 0);
+  const measured = "run_gil" in column;
+  const ran = (row) => measured && of(row, "run_gil") !== null;
+  const spent = (row, name) => of(row, "actual_s") * of(row, name) / 1000;
   const describe = (bar) => {
     const row = data.nodes[bar.i];
     card.replaceChildren();
@@ -78,8 +78,7 @@
     if (of(row, "planned_start_s") !== null) line("planned start", seconds(of(row, "planned_start_s")));
     if (bar.thick && ran(row)) {
       for (const [name, words] of parts) {
-        const part = of(row, name);
-        if (part > 0) line(words, seconds(part) + " (" + percent(part / spent(row)) + ")");
+        if (of(row, name) > 0) line(words, seconds(spent(row, name)) + " (" + percent(of(row, name) / 1000) + ")");
       }
       if (planned !== null) line("slack", seconds(of(row, "slack_s")));
     } else if (planned !== null) {
@@ -167,7 +166,7 @@
         put(tr, "td", plain(planned));
         put(tr, "td", plain(actual));
         put(tr, "td", planned && actual !== null && of(row, "status") === "ok" ? signed(percent(actual / planned - 1)) : "");
-        if (measured) for (const [part] of parts) put(tr, "td", ran(row) ? seconds(of(row, part)) : "–");
+        if (measured) for (const [part] of parts) put(tr, "td", ran(row) ? seconds(spent(row, part)) : "–");
         else for (const part of ["gil_s", "native_s", "blocked_s"]) put(tr, "td", share(row, part));
         put(tr, "td", plain(of(row, "slack_s")));
         const critical = of(row, "critical") & (data.ran ? 1 : 2) ? "★" : "";

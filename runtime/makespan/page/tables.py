@@ -10,8 +10,9 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from makespan.causes import cause
-from makespan.page.chart import LETTERS, number
+from makespan.page.chart import LETTERS
 from makespan.page.parts import DASH, name
+from makespan.page.paths import number
 from makespan.words import clean, percent, plural, seconds, signed_seconds
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def nodes(report: Report) -> str:
     heads = ["node", "class", "lane", "start", "planned", "actual", "error", "GIL", "native", "blocked"]
     if report.measured:
         heads += ["GIL wait", "core wait"]
-        shown += " What a node did with its time: seconds measured in this run."
+        shown += " GIL to core wait: seconds measured in this run."
     rows = [_node(node, measured=report.measured) for node in report.nodes[:MOST_ROWS]]
     return _table("Nodes", shown, (*heads, "slack", ""), rows, more=' id="nodes" class="long"')
 
@@ -137,11 +138,9 @@ def _profiled(node: NodeRow) -> list[str]:
 
 
 def _spent(node: NodeRow) -> list[str]:
-    its = node.measured
-    if its is None:
-        return [DASH] * 5
-    parts_s = (its.gil_s, its.native_s, its.blocked_total_s, its.gil_wait_s, its.run_delay_s)
-    return [seconds(part_s) for part_s in parts_s]
+    # From what stands in the data, so that the script, which writes the rest of a long table, says the same.
+    actual_s = node.actual_s or 0.0
+    return [seconds(actual_s * part / 1000) for part in node.thousandths or ()] or [DASH] * 5
 
 
 def chain(report: Report) -> str:
