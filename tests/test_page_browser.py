@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from makespan.report import render
-from tests.report_data import HOSTILE, failed_run, random_run
+from tests.report_data import HOSTILE, failed_run, measured_run, random_run
 
 pytestmark = pytest.mark.browser
 
@@ -155,18 +155,20 @@ def show(page: Page, record: RunRecord, tmp_path: Path) -> None:
     page.open(path)
 
 
-def bar_under(page: Page, name: str) -> tuple[float, float]:
-    """Where on the screen the thick bar of a node lies, worked out from the data in the page."""
-    code = """(name => {
+def bar_under(page: Page, name: str, *, planned: bool = False) -> tuple[float, float]:
+    """Where on the screen the thick (or thin) bar of a node lies, worked out from the data in the page."""
+    code = """((name, start, took, lane, band) => {
       const data = JSON.parse(document.getElementById("data").textContent), c = data.chart;
       const at = Object.fromEntries(data.columns.map((column, i) => [column, i]));
       const row = data.nodes.find((node) => node[at.name] === name);
-      const x = c.left + (row[at.start_s] + row[at.actual_s] / 2) * c.per_s;
-      const y = c.top + row[at.lane] * c.pitch + c.thick[0] + c.thick[1] / 2;
+      const x = c.left + (row[at[start]] + row[at[took]] / 2) * c.per_s;
+      const y = c.top + row[at[lane]] * c.pitch + c[band][0] + c[band][1] / 2;
       const seen = new DOMPoint(x, y).matrixTransform(document.querySelector(".gantt").getScreenCTM());
       return [seen.x, seen.y];
     })"""
-    x, y = page.eval(f"{code}({json.dumps(name)})")
+    actual = ("start_s", "actual_s", "lane", "thick")
+    which = ("planned_start_s", "planned_s", "planned_lane", "thin") if planned else actual
+    x, y = page.eval(f"{code}(...{json.dumps([name, *which])})")
     return x, y
 
 
@@ -238,6 +240,61 @@ def test_the_card_tells_of_the_bar_under_the_pointer(page: Page, tmp_path: Path)
     page.point(2, 2)
     assert page.eval("document.getElementById('card').hidden") is True
     assert page.complaints == []
+
+
+def test_the_card_shows_what_was_measured_in_the_run_and_of_the_plan_what_was_profiled(
+    page: Page, tmp_path: Path
+) -> None:
+    record = measured_run(34)
+    show(page, record, tmp_path)
+    page.point(*bar_under(page, "write_30"))
+    said = page.eval("document.getElementById('card').innerText")
+    assert "waited for the GIL\n215 ms (21 %)" in said
+    assert "waited for a core\n" in said
+    assert "holds the GIL" not in said
+    page.point(*bar_under(page, "write_30", planned=True))
+    said = page.eval("document.getElementById('card').innerText")
+    assert "holds the GIL" in said
+    assert "waited for the GIL" not in said
+    assert page.complaints == []
+
+
+def test_the_rest_of_a_long_table_of_a_measured_run_is_written_as_the_page_does(
+    page: Page, tmp_path: Path
+) -> None:
+    show(page, measured_run(450), tmp_path)
+    first = (
+        "[...document.querySelectorAll('#nodes tbody tr')].slice(0, 200)"
+        ".map((tr) => [...tr.cells].map((td, i) => i ? td.innerText.replace(/[0-9.,]+/, '0') : td.innerText))"
+    )
+    before = page.eval(first)
+    heads = page.eval("[...document.querySelectorAll('#nodes thead th')].map((th) => th.innerText)")
+    assert heads[7:12] == ["GIL", "native", "blocked", "GIL wait", "core wait"]
+    page.eval("document.querySelector('#nodes button').click()")
+    assert page.eval("document.querySelectorAll('#nodes tbody tr').length") == 450
+    assert page.eval(first) == before
+    assert page.complaints == []
+
+
+def test_the_five_fills_look_different_in_light_and_dark(page: Page, tmp_path: Path) -> None:
+    for scheme in ("light", "dark"):
+        page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        show(page, measured_run(34), tmp_path)
+        looks = page.eval(
+            "['.g', '.n', '.b', '.w', '.d', '.l'].map((of) => {"
+            "const part = document.querySelector('.keys ' + of);"
+            "return part && getComputedStyle(part).fill })"
+        )
+        assert None not in looks
+        assert len(set(looks)) == len(looks)
+        inks = page.eval(
+            "['.wb', '.wl', '.db', '.dd', '.hb', '.hs'].map((of) => {"
+            "const look = getComputedStyle(document.querySelector(of));"
+            "return of === '.wl' || of === '.hs' ? look.stroke : look.fill })"
+        )
+        assert "none" not in inks
+        assert len(set(inks)) == len(inks)
+    page.call("Emulation.setEmulatedMedia", features=[])
 
 
 def test_the_card_shows_hostile_names_as_text(page: Page, tmp_path: Path) -> None:

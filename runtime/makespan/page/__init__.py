@@ -86,6 +86,7 @@ def page_data(report: Report) -> dict[str, Any]:
     """Return the data that stands in the page: figures, and the nodes in columns."""
     # A hundred-thousandth of the run is all that a picture or a reader can use.
     digits = 5 - floor(log10(report.extent_s or 1.0))
+    unknown: list[int | None] = [None] * len(MEASURED)
     statuses = sorted({node.status for node in report.nodes})
     kinds = sorted({node.kind for node in report.nodes})
     return {
@@ -123,7 +124,7 @@ def page_data(report: Report) -> dict[str, Any]:
                 _part(node.blocked_s, node.alone_s),
                 _short(node.slack_s, digits),
                 node.critical + 2 * node.planned_critical,
-                *((node.thousandths or [None] * len(MEASURED)) if report.measured else ()),
+                *((node.thousandths or unknown) if report.measured else ()),
             ]
             for node in report.nodes
         ],
