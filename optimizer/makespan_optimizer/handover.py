@@ -15,84 +15,40 @@ wake / (1 - duty) on average; then the chatter waits like any other thread (the 
 nothing done beside a loop). Chatters among themselves collide, and sleep for a moment each time.
 
 Threads that want more cores than there are share them evenly. Exactly one thing is due for each thread: the
-end of a phase, a safe point, a time-out, or being awake; the earliest is next.
+end of a phase, a safe point, a time-out, or being awake; the earliest is next. After some hundred events
+without anything new, time jumps ahead at the speeds seen, so long nodes cost hardly more than short ones.
 
-Source: CPython ``Python/ceval_gil.c`` (take_gil, drop_gil, FORCE_SWITCHING); David Beazley, "Understanding
-the Python GIL", 2010.
+Source: CPython ``Python/ceval_gil.c``; David Beazley, "Understanding the Python GIL", 2010.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from makespan_optimizer.chatter import chat_speeds
+from makespan_optimizer.phases import CHAT, DONE, HOLD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-HOLD, NATIVE, CHAT, BLOCKED, WAIT, DONE = range(6)
+    from makespan_optimizer.phases import Rules, Thread
+
+_WAIT = 6  # for the GIL; the other states are kinds of phases
 _NEVER = math.inf
-_ROUNDS = 6  # of the speeds of chatters
-
-
-class Thread(NamedTuple):
-    """What a thread does.
-
-    Attributes
-    ----------
-    phases : iterator of (kind, seconds)
-    burst_s : float
-        Seconds between safe points while it holds the GIL; 0: everywhere.
-    width : float
-        Cores that it keeps busy in a native phase, or while it chats.
-    duty : float
-        Share of the GIL that it holds while it chats.
-    cycle_s : float
-        From one take to the next while it chats.
-    """
-
-    phases: Iterator[tuple[int, float]]
-    burst_s: float = 0.0
-    width: float = 1.0
-    duty: float = 0.0
-    cycle_s: float = 0.0
-
-
-class Rules(NamedTuple):
-    """The machine and the interpreter; see `makespan_optimizer.contention.together`."""
-
-    cores: float
-    interval_s: float
-    wake_s: float
-    collide_s: float
-    crowding: float = 0.0
+_EVENTS = 200  # simulated before the speeds so far are taken for what follows
+_PLENTY = 4_000  # after so many, long phases too are passed over
 
 
 class Handover:
-    """A simulation; `run` it once.
-
-    Attributes
-    ----------
-    now : float
-        Seconds simulated.
-    end_s : list of float
-        When each thread ended; infinite while it has not.
-    done_s : list of float
-        How much of its phases each thread has behind it.
-    since : (float, list of float)
-        `now` and `done_s` at the last end of a thread: speeds are to be judged from there on.
-    events : int
-        How many things happened.
-    """
+    """A simulation; `run` it once. `events` counts what happened."""
 
     def __init__(self, threads: Sequence[Thread], rules: Rules) -> None:
         k = len(threads)
         self.threads = threads
         self.rules = rules
-        self.now = 0.0
         self.events = 0
-        self.end_s = [_NEVER] * k
-        self.done_s = [0.0] * k
-        self.since = (0.0, [0.0] * k)
+        self._ends = [0.0] * k
         self._kind = [DONE] * k
         self._due = [0.0] * k  # the next thing that happens to a thread
         self._end = [0.0] * k  # of its phase, at its present speed
@@ -110,20 +66,20 @@ class Handover:
         width = sum(max(1.0, thread.width) for thread in threads)
         self._shared = rules.crowding > 0 or width > rules.cores or sum(bool(t.duty) for t in threads) > 1
 
-    def run(self, most_events: int) -> bool:
-        """Simulate until all ended, or so much happened since the last end; say whether all ended."""
+    def run(self) -> list[float]:
+        """Return the seconds at which each thread ends."""
         due, kind = self._due, self._kind
         for i in range(len(due)):
             self._go_on(i, 0.0)
-        left = most_events
+        window, budget = self._window(0.0), _EVENTS
         while (now := min(due, default=_NEVER)) < _NEVER:
-            if not left:
-                self._stop(now)
-                return False
-            left -= 1
             self.events += 1
+            budget -= 1
+            if budget < 0:
+                window, budget = self._window(now + self._jump(now, window)), _EVENTS
+                continue
             i = due.index(now)
-            if kind[i] == WAIT:
+            if kind[i] == _WAIT:
                 self._look(i, now)
             elif kind[i] == HOLD and now < self._end[i]:
                 self._give_up(i, now)
@@ -132,41 +88,83 @@ class Handover:
                     self._let_go(i, now)
                 self._go_on(i, now)
                 if kind[i] == DONE:
-                    left = most_events
-        return True
+                    window, budget = self._window(now), _EVENTS
+                    self._finish_last(window)
+        return self._ends
 
-    def _stop(self, now: float) -> None:
-        """Count the phases under way as far as they are done."""
-        self.now = now
-        for i, kind in enumerate(self._kind):
-            if kind != DONE:
-                rest_s = self._rest_s[i] if kind == WAIT else (self._end[i] - now) * self._speed[i]
-                self.done_s[i] -= rest_s
+    def _finish_last(self, window: tuple[float, list[float]]) -> None:
+        """Let the last thread run to its end: nobody is there to disturb it."""
+        unfinished = [i for i, kind in enumerate(self._kind) if kind != DONE]
+        if len(unfinished) == 1:
+            (i,) = unfinished
+            self._kind[i], self._due[i] = DONE, _NEVER
+            self._ends[i] = window[0] + window[1][i]
+
+    def _window(self, now: float) -> tuple[float, list[float]]:
+        """Begin to judge speeds: return the time, and the seconds that each thread has still to do."""
+        left_s = [self._rest(i, now) + thread.phases.left_s() for i, thread in enumerate(self.threads)]
+        return now, left_s
+
+    def _rest(self, i: int, now: float) -> float:
+        """Return the seconds that a thread has still to do in its phase."""
+        if self._kind[i] == DONE:
+            return 0.0
+        return self._rest_s[i] if self._kind[i] == _WAIT else (self._end[i] - now) * self._speed[i]
+
+    def _jump(self, now: float, window: tuple[float, list[float]]) -> float:
+        """Let time pass at the speeds of the window until a thread or a long phase ends; return how much."""
+        passed_s = now - window[0]
+        if passed_s <= 0:
+            return 0.0
+        left_s = self._window(now)[1]
+        speeds = [(before - after) / passed_s for before, after in zip(window[1], left_s, strict=True)]
+        rests = [self._rest(i, now) for i in range(len(left_s))]
+        long = [rest > passed_s / 4 and self.events < _PLENTY for rest in rests]
+        jump_s = min(
+            (
+                (rests[i] if long[i] else left_s[i]) / speed
+                for i, speed in enumerate(speeds)
+                if speed > 0 and self._kind[i] != DONE
+            ),
+            default=0.0,
+        )
+        jump_s -= passed_s / 2  # the end itself is simulated
+        if jump_s < passed_s:
+            return 0.0
+        for i, speed in enumerate(speeds):
+            if self._kind[i] == DONE:
+                continue
+            done_s = speed * jump_s
+            at_end = self._due[i] == self._end[i]
+            self._due[i] += jump_s
+            self._end[i] += jump_s
+            if not long[i]:
+                phases = self.threads[i].phases
+                later_s = min(done_s, phases.left_s())
+                phases.skip(later_s)
+                done_s -= later_s
+            if self._kind[i] == _WAIT:
+                self._rest_s[i] -= done_s
+            else:
+                self._end[i] -= done_s / self._speed[i]
+                if at_end:
+                    self._due[i] = self._end[i]
+        return jump_s
 
     def _go_on(self, i: int, now: float) -> None:
         """Begin a thread's next phase."""
-        kind, seconds = next(self.threads[i].phases, (DONE, 0.0))
+        kind, seconds = self.threads[i].phases.next()
         if kind == DONE:
             self._set(i, DONE, now, 0.0)
             self._due[i] = _NEVER
-            self.end_s[i] = now
-            self.since = (now, self._progress(now))
-            return
-        self.done_s[i] += seconds
-        if kind in (HOLD, CHAT):
+            self._ends[i] = now
+        elif kind in (HOLD, CHAT):
             self._rest_s[i] = seconds
             self._chats[i] = kind == CHAT
             self._want(i, now)
-            return
-        self._set(i, kind, now, seconds + self._late_s[i])
-        self._late_s[i] = 0.0
-
-    def _progress(self, now: float) -> list[float]:
-        rest_s = [
-            0.0 if kind == DONE else rest if kind == WAIT else (end - now) * speed
-            for kind, rest, end, speed in zip(self._kind, self._rest_s, self._end, self._speed, strict=True)
-        ]
-        return [done - rest for done, rest in zip(self.done_s, rest_s, strict=True)]
+        else:
+            self._set(i, kind, now, seconds + self._late_s[i])
+            self._late_s[i] = 0.0
 
     # -- the GIL -------------------------------------------------------------------------------------------
 
@@ -176,7 +174,7 @@ class Handover:
             return
         duty = 0.0 if self._chats[i] else self._duty()
         if duty:  # by chance it has to be woken
-            self._kind[i], self._woken[i] = WAIT, True
+            self._kind[i], self._woken[i] = _WAIT, True
             self._due[i] = now + duty * self._entry_s(duty)
             return
         self._take(i, now)
@@ -212,7 +210,7 @@ class Handover:
         self._queue.append(i)
         self._woken[i] = False
         self._saw[i] = self._switches
-        self._set(i, WAIT, now, self.rules.interval_s)
+        self._set(i, _WAIT, now, self.rules.interval_s)
 
     def _look(self, i: int, now: float) -> None:
         """Do what a waiter does whose sleep has ended."""
@@ -251,6 +249,7 @@ class Handover:
         self._free = True
         self._call(now, self.rules.wake_s)
         self._sleep(i, now)
+        self._saw[i] += 1  # it goes on to wait once another thread has it
         self._due[i] += self.rules.wake_s
 
     def _call(self, now: float, after_s: float) -> None:
@@ -296,22 +295,3 @@ class Handover:
                 self._end[i] = now + (end - now) * before / speed
                 asked = kind == HOLD and self._due[i] < end
                 self._due[i] = self._safe_point(i, now) if asked else self._end[i]
-
-
-def chat_speeds(chatters: Sequence[Thread], rules: Rules) -> Iterator[float]:
-    """Return the speeds of threads that take and free the GIL all the time.
-
-    At each take a thread collides with probability D, the others' duties at their present speeds, and then
-    sleeps for collide / (1 - D): speed = 1 / (1 + D / cycle · collide / (1 - D)).
-    """
-    speeds = [1.0] * len(chatters)
-    if len(chatters) > 1:
-        for _ in range(_ROUNDS):
-            held = sum(speed * thread.duty for speed, thread in zip(speeds, chatters, strict=True))
-            before = speeds
-            speeds = []
-            for speed, thread in zip(before, chatters, strict=True):
-                others = min(0.99, held - speed * thread.duty)
-                found = 1 / (1 + others / thread.cycle_s * rules.collide_s / (1 - others))
-                speeds.append((speed + found) / 2)
-    return iter(speeds)
