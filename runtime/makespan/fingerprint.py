@@ -78,13 +78,20 @@ def relative(file: str, seen: dict[str, str] | None = None) -> str:
         found = "<notebook>"
     elif os.path.isabs(file) or os.path.exists(file):
         file_path = os.path.abspath(file)
-        top = os.path.dirname(file_path)
-        while os.path.exists(os.path.join(top, "__init__.py")) and top != os.path.dirname(top):
-            top = os.path.dirname(top)
-        found = os.path.relpath(file_path, top).replace(os.sep, "/")
+        found = os.path.relpath(file_path, top_folder(file_path)[0]).replace(os.sep, "/")
     if seen is not None:
         seen[file] = found
     return found
+
+
+def top_folder(file: str) -> tuple[str, str]:
+    """Return the folder that holds a file's top package (or the file, if it is in none), and the package."""
+    top = os.path.dirname(os.path.abspath(file))
+    package = ""
+    while os.path.exists(os.path.join(top, "__init__.py")) and top != os.path.dirname(top):
+        package = os.path.basename(top)
+        top = os.path.dirname(top)
+    return top, package
 
 
 def relative_place(place: str) -> str:

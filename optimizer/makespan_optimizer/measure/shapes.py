@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from makespan.code import Memory, code_fingerprint
 from makespan.fingerprint import location, relative_place
 from makespan.profile import Shape
 
@@ -17,6 +18,7 @@ def shapes(dag: DAG[..., Any], unrun: Container[str] = ()) -> tuple[Shape, ...]:
     """Return the shapes of a DAG's nodes, in declaration order; `unrun` ones are hinted at."""
     structure = dag.check()
     seen: dict[str, str] = {}
+    memory = Memory()
     return tuple(
         Shape(
             name=node.name,
@@ -26,6 +28,7 @@ def shapes(dag: DAG[..., Any], unrun: Container[str] = ()) -> tuple[Shape, ...]:
             tags=node.options.tags,
             location=location(node.fn, seen),
             place=relative_place(node.place),
+            code=code_fingerprint(node.fn, memory),
             measure=node.options.profile and node.name not in unrun,
         )
         for i, node in enumerate(dag.nodes.values())
