@@ -15,7 +15,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 PY_SPY_HZ = 200
 _KNOCK_S = 0.3
 _KNOCK_US = {"polling_interval_micros": 1000, "sampling_interval_micros": 5000}
+
+
+class Asked(NamedTuple):
+    """What a tool says, and what it costs."""
+
+    gil: float
+    wall_s: float
+    """Of a call while the tool is at work: the median."""
 
 
 class PeerError(Exception):
@@ -34,8 +43,8 @@ def gilknocker_missing() -> str | None:
     return None if importlib.util.find_spec("gilknocker") else "gilknocker is not installed"
 
 
-def gilknocker(fn: Callable[[], object]) -> float:
-    """Return the share of some calls, of a third of a second together, in which gilknocker had to wait."""
+def gilknocker(fn: Callable[[], object]) -> Asked:
+    """Return the share of a third of a second of calls in which gilknocker had to wait."""
     module = importlib.import_module("gilknocker")
     # Short pauses between its samples, so that a call of a tenth of a second has enough of them.
     knocker = module.KnockKnock(**_KNOCK_US, sleeping_interval_micros=1000)
@@ -43,9 +52,8 @@ def gilknocker(fn: Callable[[], object]) -> float:
     try:
         knocker.reset_contention_metric()
         until = time.perf_counter() + _KNOCK_S
-        while time.perf_counter() < until:
-            fn()
-        return float(knocker.contention_metric)
+        walls = _walls(fn, lambda: time.perf_counter() < until)
+        return Asked(float(knocker.contention_metric), median(walls))
     finally:
         knocker.stop()
 
@@ -56,7 +64,7 @@ def py_spy_path() -> str | None:
     return str(beside) if beside.exists() else shutil.which("py-spy")
 
 
-def py_spy(path: str, fn: Callable[[], object], seconds: int = 1) -> float:
+def py_spy(path: str, fn: Callable[[], object], seconds: int = 1) -> Asked:
     """Return the share of py-spy's looks at this process in which somebody held the GIL.
 
     Raises
@@ -70,8 +78,7 @@ def py_spy(path: str, fn: Callable[[], object], seconds: int = 1) -> float:
         command += ["--pid", str(os.getpid()), "--rate", str(PY_SPY_HZ), "--duration", str(seconds)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
             try:
-                while child.poll() is None:
-                    fn()
+                walls = _walls(fn, lambda: child.poll() is None)
             except BaseException:
                 child.terminate()
                 raise
@@ -81,4 +88,14 @@ def py_spy(path: str, fn: Callable[[], object], seconds: int = 1) -> float:
             raise PeerError(said.splitlines()[-1] if said else f"exit code {child.returncode}")
         lines = out.read_text().splitlines() if out.exists() else []
     held = sum(int(line.rpartition(" ")[2]) for line in lines if line)
-    return min(1.0, held / (PY_SPY_HZ * seconds))
+    return Asked(min(1.0, held / (PY_SPY_HZ * seconds)), median(walls))
+
+
+def _walls(fn: Callable[[], object], go_on: Callable[[], bool]) -> list[float]:
+    """Call again and again, at least once; return the seconds of each call."""
+    walls: list[float] = []
+    while not walls or go_on():
+        began = time.perf_counter()
+        fn()
+        walls.append(time.perf_counter() - began)
+    return walls

@@ -28,12 +28,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script: its neighbours
 
-from benchmarks.peers import PeerError, gilknocker, gilknocker_missing, py_spy, py_spy_path
-from benchmarks.scores import Row, Seen, row, summarize, summary_table, table
-from benchmarks.uprobes import Tracer, TracingUnavailableError
-from benchmarks.workloads import Parts, Ready, Truth, Workload, missing, prepared, workloads
+from benchmarks.peers import Asked, PeerError, gilknocker, gilknocker_missing, py_spy, py_spy_path
+from benchmarks.scores import Seen, row, summarize, summary_table, table
+from benchmarks.truths import Truths, by_construction
+from benchmarks.workloads import Ready, Workload, missing, prepared, workloads
 from makespan import DAG
-from makespan.machine import this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,24 +42,17 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
 
 PEERS = ("clocks", "gilknocker", "py-spy")
-_DISAGREE = 0.05
 
 
-class Known(NamedTuple):
-    """The truth about a workload, and where it is from."""
-
-    truth: Truth
-    source: str
-
-
-class Overhead(NamedTuple):
-    """What the profiler takes."""
+class Turns(NamedTuple):
+    """What the profiler takes, and what clocks say without it."""
 
     ratios: dict[str, float]
     """By workload: median wall with it to median wall without."""
     walls_s: dict[str, float]
     sampler_share: float
     """CPU of the sampler, as a share of one core, while a call is measured."""
+    clocked: dict[str, list[Seen]]
 
 
 def measure(
@@ -77,94 +69,72 @@ def measure(
             say(f"{workload.name}: making its inputs")
             ready[workload.name] = stack.enter_context(prepared(workload))
         kept = [workload for workload in chosen if workload.name in ready]
-        known = _truths(kept, ready, notes, say) if trace else {}
-        seen: dict[tuple[str, str], list[Seen]] = {}
-        for name, calls in _profiled(ready, repeats, notes, say).items():
-            seen[name, "makespan"] = calls
-        overhead, clocked = _taking_turns(ready, repeats, say)
+        truths = Truths(stack, notes) if trace else None
+        if truths is not None:
+            truths.round(ready, say)
+        profiled, samplers = _profiled(ready, repeats, notes, say)
+        seen = {(name, "makespan"): calls for name, calls in profiled.items()}
+        turns = _taking_turns(ready, repeats, say)
         if "clocks" in peers:
-            seen |= {(name, "clocks"): calls for name, calls in clocked.items()}
+            seen |= {(name, "clocks"): calls for name, calls in turns.clocked.items()}
+        if truths is not None:
+            truths.round(ready, say)
+        ratios = {(name, "makespan"): ratio for name, ratio in turns.ratios.items()}
         for peer, ask in _askable(peers, notes).items():
             for name, its in ready.items():
                 say(f"{name}: {peer}")
                 try:
-                    seen[name, peer] = [Seen(gil=ask(its.fn))]
+                    asked = ask(its.fn)
                 except PeerError as error:
                     notes.append(f"{peer} does not work here: {error}")
                     break
-        for workload in kept:
-            if workload.name not in known:
-                known[workload.name] = _by_construction(workload, ready[workload.name])
-    rows = _rows(kept, known, seen, overhead)
+                seen[name, peer] = [Seen(gil=asked.gil)]
+                ratios[name, peer] = asked.wall_s / turns.walls_s[name]
+        known = {
+            workload.name: truths.known(workload, ready[workload.name])
+            if truths is not None
+            else by_construction(workload, ready[workload.name])
+            for workload in kept
+        }
+    rows = [
+        row(
+            workload.name,
+            source,
+            seen[workload.name, source],
+            known[workload.name].truth,
+            truth_from=known[workload.name].source,
+            classes=workload.classes,
+            wall_s=turns.walls_s[workload.name],
+            ratio=ratios.get((workload.name, source)),
+        )
+        for workload in kept
+        for source in ("makespan", *PEERS)
+        if (workload.name, source) in seen
+    ]
     return {
-        "machine": _machine(),
+        "python": sys.version.split()[0],
+        "cores": len(os.sched_getaffinity(0)),
         "repeats": repeats,
-        "sampler_share": round(overhead.sampler_share, 4),
+        "samplers": samplers,
+        "sampler_share": round(turns.sampler_share, 4),
         "notes": list(dict.fromkeys(notes)),
         "rows": rows,
         "summary": summarize(rows),
     }
 
 
-def _rows(
-    kept: list[Workload], known: dict[str, Known], seen: dict[tuple[str, str], list[Seen]], overhead: Overhead
-) -> list[Row]:
-    return [
-        row(
-            workload.name,
-            source,
-            calls,
-            known[workload.name].truth,
-            truth_from=known[workload.name].source,
-            classes=workload.classes,
-            wall_s=overhead.walls_s[workload.name],
-            ratio=overhead.ratios[workload.name] if source == "makespan" else None,
-        )
-        for workload in kept
-        for source in ("makespan", *PEERS)
-        if (calls := seen.get((workload.name, source)))
-    ]
+def _profiled(
+    ready: dict[str, Ready], repeats: int, notes: list[str], say: Say
+) -> tuple[dict[str, list[Seen]], list[str]]:
+    """Profile all workloads as the nodes of one DAG, again and again; each time is one call of each.
 
-
-def _truths(kept: list[Workload], ready: dict[str, Ready], notes: list[str], say: Say) -> dict[str, Known]:
-    """Trace each workload; empty when nothing can be traced here."""
-    known: dict[str, Known] = {}
-    try:
-        with Tracer() as tracer:
-            for workload in kept:
-                say(f"{workload.name}: tracing")
-                try:
-                    told = tracer.truth(ready[workload.name].fn)
-                except ValueError as error:
-                    notes.append(f"{workload.name} cannot be traced: {error}")
-                    continue
-                if told.corrected > _DISAGREE / 2:
-                    notes.append(
-                        f"{workload.name}: the truth's GIL share is corrected by {told.corrected:.3f} "
-                        f"for what the probes take ({told.takes_per_s:,.0f} hand-overs a second)"
-                    )
-                made = workload.truth.gil
-                if made is not None and abs(made - told.gil) > _DISAGREE:
-                    notes.append(f"{workload.name}: GIL share {made} by construction, {told.gil:.3f} traced")
-                known[workload.name] = Known(Truth(told.gil, told.blocked, told.cpu), "trace")
-    except TracingUnavailableError as error:
-        notes.append(f"truth by construction only, the GIL cannot be traced here: {error}")
-    return known
-
-
-def _by_construction(workload: Workload, ready: Ready) -> Known:
-    truth = workload.truth
-    if isinstance(ready.fn, Parts):
-        return Known(truth._replace(gil=ready.fn.gil), "parts")
-    return Known(truth, "none" if truth == Truth() else "construction")
-
-
-def _profiled(ready: dict[str, Ready], repeats: int, notes: list[str], say: Say) -> dict[str, list[Seen]]:
-    """Profile all workloads as the nodes of one DAG, again and again; each time is one call of each."""
+    The second is the sampler of each time: ``clocks`` where the product fell back, as it does for users.
+    """
     made = DAG("workloads")
     for name, its in ready.items():
         made.add(_plain_function(its.fn), name=name)
     seen: dict[str, list[Seen]] = {name: [] for name in ready}
+    samplers: list[str] = []
     for repeat in range(repeats):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -177,7 +147,8 @@ def _profiled(ready: dict[str, Ready], repeats: int, notes: list[str], say: Say)
         notes += [str(warning.message) for warning in caught] + list(profile.runs[-1].notes)
         for name, calls in seen.items():
             calls.append(shares_of(profile.node(name)))
-    return seen
+        samplers.append(profile.runs[-1].sampler)
+    return seen, samplers
 
 
 def _plain_function(fn: Callable[[], Any]) -> Callable[[], Any]:
@@ -200,7 +171,7 @@ def shares_of(node: NodeProfile) -> Seen:
     )
 
 
-def _taking_turns(ready: dict[str, Ready], repeats: int, say: Say) -> tuple[Overhead, dict[str, list[Seen]]]:
+def _taking_turns(ready: dict[str, Ready], repeats: int, say: Say) -> Turns:
     """Call each workload with and without the profiler in turn; return what it takes, and what clocks say."""
     from makespan_optimizer.measure.meter import Meter
     from makespan_optimizer.measure.sampler import open_sampler
@@ -213,7 +184,7 @@ def _taking_turns(ready: dict[str, Ready], repeats: int, say: Say) -> tuple[Over
         with Meter(sampler) as meter:
             for name, its in ready.items():
                 say(f"{name}: with and without the profiler")
-                for repeat in range(2 * repeats):
+                for repeat in range(repeats):
                     for profiled in (True, False) if repeat % 2 else (False, True):
                         cpu_s, began_s, began = sampler.cpu_s(), time.thread_time(), time.perf_counter()
                         if profiled:
@@ -230,16 +201,17 @@ def _taking_turns(ready: dict[str, Ready], repeats: int, say: Say) -> tuple[Over
                             clocked[name].append(Seen(gil=cpu, blocked=1 - cpu, cpu=cpu))
     finally:
         sampler.close()
-    return Overhead(
+    return Turns(
         ratios={name: median(both[True]) / median(both[False]) for name, both in walls.items()},
         walls_s={name: median(both[False]) for name, both in walls.items()},
         sampler_share=sampler_s / wall_s if wall_s else 0.0,
-    ), clocked
+        clocked=clocked,
+    )
 
 
-def _askable(peers: tuple[str, ...], notes: list[str]) -> dict[str, Callable[[Callable[[], Any]], float]]:
+def _askable(peers: tuple[str, ...], notes: list[str]) -> dict[str, Callable[[Callable[[], Any]], Asked]]:
     """Return the tools that are there; say of the others that they are not."""
-    found: dict[str, Callable[[Callable[[], Any]], float]] = {}
+    found: dict[str, Callable[[Callable[[], Any]], Asked]] = {}
     if "gilknocker" in peers:
         if reason := gilknocker_missing():
             notes.append(reason)
@@ -251,11 +223,6 @@ def _askable(peers: tuple[str, ...], notes: list[str]) -> dict[str, Callable[[Ca
         else:
             notes.append("py-spy is not installed")
     return found
-
-
-def _machine() -> dict[str, Any]:
-    machine = this_machine()
-    return {"python": sys.version.split()[0], "cores": len(os.sched_getaffinity(0)), "gil": machine.gil}
 
 
 @contextmanager
@@ -305,7 +272,8 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(made, indent=1))
     else:
         print(table(made["rows"]), summary_table(made["summary"]), sep="\n\n")
-        print(f"sampler: {made['sampler_share']:.1%} of one core", *made["notes"], sep="\n")
+        print(f"sampler: {', '.join(made['samplers'])}; {made['sampler_share']:.1%} of one core")
+        print(*made["notes"], sep="\n")
     return 0
 
 

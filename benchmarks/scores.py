@@ -32,6 +32,7 @@ class Row(TypedDict):
     gil_truth: float | None
     gil_error: float | None
     """Of the median; signed."""
+    gil_calls: list[float | None]
     gil_call_error: float | None
     """Mean of the absolute errors of the calls."""
     blocked: float | None
@@ -45,7 +46,7 @@ class Row(TypedDict):
     right: int | None
     """How often it was a right one; None: the source knows no classes."""
     ratio: float | None
-    """Median wall with the profiler to median wall without."""
+    """Wall of a call with the tool at work to the median wall without."""
     truth: str
 
 
@@ -83,6 +84,7 @@ def row(
         gil=_short(gil),
         gil_truth=_short(truth.gil),
         gil_error=_short(gil_error),
+        gil_calls=[_short(call.gil) for call in calls],
         gil_call_error=_short(fmean(errors)) if errors else None,
         blocked=_short(blocked),
         blocked_truth=_short(truth.blocked),
@@ -183,7 +185,7 @@ def summary_table(summaries: Iterable[dict[str, Any]]) -> str:
             ("CPU share, mean abs error", "cpu_mae"),
             ("CPU share, worst", "cpu_worst"),
             ("class right every time, share of workloads", "right_always"),
-            ("overhead, median of the walls' ratios - 1", "overhead"),
+            ("overhead, median over the workloads", "overhead"),
         ):
             value = each[key]
             if value is not None:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 BEGIN, END = "makespan begin", "makespan end"
 
@@ -45,6 +45,12 @@ class Exact(NamedTuple):
     def net_s(self) -> float:
         """Wall net of run delay."""
         return max(1e-9, self.wall_s - self.run_delay_s)
+
+
+def total(some: Sequence[Exact]) -> Exact:
+    """Return the sums over several traces."""
+    sums = Exact(*map(sum, zip(*some, strict=True)))
+    return sums._replace(longest_s=max(each.longest_s for each in some))
 
 
 class Shares(NamedTuple):

@@ -29,7 +29,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.uprobe_events import BEGIN, END, Exact, Shares, exact, shares
+from benchmarks.uprobe_events import BEGIN, END, Exact, exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -104,16 +104,6 @@ class Tracer:
     def _enable(self, value: str, *groups: str) -> None:
         for group in groups:
             (self._instance / "events" / group / "enable").write_text(value)
-
-    def truth(self, fn: Callable[[], Any], times: int = 3) -> Shares:
-        """Call `fn` some times without and some times with probes, and return where its time went.
-
-        Raises
-        ------
-        ValueError
-            Events were lost.
-        """
-        return shares(self.trace(fn, times, probes=False), self.trace(fn, times), self.probe_s)
 
     def trace(self, fn: Callable[[], Any], times: int = 1, *, probes: bool = True) -> Exact:
         """Call `fn` some times while its thread is traced, and return the sums.

@@ -1,0 +1,76 @@
+"""What is true of a workload: by traces of the interpreter's lock where that works, else by construction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from benchmarks.uprobe_events import Exact, shares, total
+from benchmarks.uprobes import Tracer, TracingUnavailableError
+from benchmarks.workloads import Parts, Ready, Truth, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import ExitStack
+
+_DISAGREE = 0.05
+_TRACED_CALLS = 2  # in each round
+
+
+class Known(NamedTuple):
+    """The truth about a workload, and where it is from."""
+
+    truth: Truth
+    source: str
+
+
+class Truths:
+    """Traces of each workload, taken in rounds between the measured calls."""
+
+    def __init__(self, stack: ExitStack, notes: list[str]) -> None:
+        self._notes = notes
+        self._traces: dict[str, list[tuple[Exact, Exact]]] = {}
+        self._tracer: Tracer | None = None
+        try:
+            self._tracer = stack.enter_context(Tracer())
+        except TracingUnavailableError as error:
+            notes.append(f"truth by construction only, the GIL cannot be traced here: {error}")
+
+    def round(self, ready: dict[str, Ready], say: Callable[[str], None]) -> None:
+        """Trace each workload without and with probes."""
+        if (tracer := self._tracer) is None:
+            return
+        for name, its in ready.items():
+            say(f"{name}: tracing")
+            try:
+                pair = (
+                    tracer.trace(its.fn, _TRACED_CALLS, probes=False),
+                    tracer.trace(its.fn, _TRACED_CALLS),
+                )
+            except ValueError as error:
+                self._notes.append(f"{name} cannot be traced: {error}")
+            else:
+                self._traces.setdefault(name, []).append(pair)
+
+    def known(self, workload: Workload, ready: Ready) -> Known:
+        """Return what is true of a workload."""
+        if self._tracer is None or workload.name not in self._traces:
+            return by_construction(workload, ready)
+        name, pairs = workload.name, self._traces[workload.name]
+        told = shares(total([a for a, _ in pairs]), total([b for _, b in pairs]), self._tracer.probe_s)
+        if told.corrected > _DISAGREE / 2:
+            self._notes.append(
+                f"{name}: the truth's GIL share is corrected by {told.corrected:.3f} for what the "
+                f"probes take ({told.takes_per_s:,.0f} hand-overs a second)"
+            )
+        made = workload.truth.gil
+        if made is not None and abs(made - told.gil) > _DISAGREE:
+            self._notes.append(f"{name}: GIL share {made} by construction, {told.gil:.3f} traced")
+        return Known(Truth(told.gil, told.blocked, told.cpu), "trace")
+
+
+def by_construction(workload: Workload, ready: Ready) -> Known:
+    """Return what is known without a trace; for a mix, by the walls of its parts."""
+    truth = workload.truth
+    if isinstance(ready.fn, Parts):
+        return Known(truth._replace(gil=ready.fn.gil), "parts")
+    return Known(truth, "none" if truth == Truth() else "construction")
