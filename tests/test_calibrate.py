@@ -58,6 +58,7 @@ class Scripted:
 
     def __init__(self, *shares: float | None) -> None:
         self.shares = list(shares)
+        self.sampler = NoSampler()
         self.last: Call | None = None
 
     def call(self, run: str, fn: object) -> None:

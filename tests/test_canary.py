@@ -11,7 +11,15 @@ import warnings
 
 import pytest
 
-from makespan_optimizer.measure.canary import Answers, BurstWatch, Canary
+from makespan_optimizer.measure.canary import (
+    Answers,
+    BurstWatch,
+    Canary,
+    CanarySampler,
+    seen_by,
+)
+from makespan_optimizer.measure.meter import Meter
+from makespan_optimizer.measure.watch import Seen
 
 
 def spin(seconds: float) -> None:
@@ -109,3 +117,69 @@ def test_a_canary_that_was_never_asked_answers_nothing():
         assert canary.end() == answers
     assert answers.asks >= 2
     assert answers.held_s <= answers.total_s
+
+
+# -- as a sampler ------------------------------------------------------------------------------------------
+
+
+def gil_shares(fn, calls: int = 3) -> list[float]:
+    """Of the wall, sorted."""
+    sampler = CanarySampler()
+    shares = []
+    try:
+        with Meter(sampler) as meter:
+            for _ in range(calls):
+                meter.call("", fn)
+                call = meter.last
+                assert call is not None
+                shares.append((call.gil_share or 0.0) * call.cpu_s / call.wall_s)
+    finally:
+        sampler.close()
+    return sorted(shares)
+
+
+def test_a_loop_holds_the_gil_and_a_sleep_does_not():
+    assert gil_shares(lambda: spin(0.05))[-1] > 0.5
+    assert gil_shares(lambda: time.sleep(0.05))[0] < 0.1
+
+
+def test_calls_that_overlap_are_not_seen():
+    sampler, seen, both = CanarySampler(), [], threading.Barrier(2)
+
+    def work() -> None:
+        watch = sampler.watch()
+        both.wait()
+        watch.begin()
+        both.wait()
+        seen.append(watch.end())
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [None, None]
+    alone = sampler.watch()
+    alone.begin()
+    assert isinstance(alone.end(), Seen)
+    assert alone.end() is None  # it did not begin
+    sampler.close()
+    sampler.close()
+
+
+def test_its_own_cpu_time_is_not_the_nodes():
+    sampler = CanarySampler()
+    watch = sampler.watch()
+    watch.begin()
+    time.sleep(0.05)
+    watch.end()
+    overhead_s = watch.overhead_s
+    sampler.close()
+    assert (overhead_s > 0) is hasattr(time, "pthread_getcpuclockid")
+
+
+def test_answers_become_samples():
+    assert seen_by(Answers(), 1.0) == Seen()
+    assert seen_by(Answers(10, 0.005, 0.01, 0.01), 1.0) == Seen(hold=10)
+    # More held than the thread was on a core: another thread held it.
+    assert seen_by(Answers(10, 0.005, 0.008, 0.01), 0.5) == Seen(hold=5, other=5, other_hold=3)

@@ -51,7 +51,9 @@ def test_why_the_sampler_is_not_used(monkeypatch):
 
 @pytest.mark.skipif(not LINUX, reason="the sampler needs Linux")
 def test_a_failed_self_test_is_told(monkeypatch):
-    monkeypatch.setattr("makespan_optimizer.measure.calibrate.judge", lambda _: "its self-test gave nonsense")
+    monkeypatch.setattr(
+        "makespan_optimizer.measure.calibrate.judge", lambda *_: "its self-test gave nonsense"
+    )
     found = doctor()
     assert found.sampler == "clocks"
     assert "its self-test gave nonsense" in found.text()

@@ -322,7 +322,7 @@ def test_wrong_inputs_and_samplers_are_refused_before_anything_runs():
         profile(made, (), {})
     with pytest.raises(DescribeError, match="no input 'y'"):
         profile(made, (1,), {"y": 2})
-    with pytest.raises(OptionError, match="is auto, gil or clocks"):
+    with pytest.raises(OptionError, match="is auto, gil, canary or clocks"):
         profile(made, (1,), {}, sampler="fast")  # type: ignore[arg-type]
 
 
@@ -443,9 +443,16 @@ def test_a_failed_self_test_falls_back_and_says_so(quick, monkeypatch, samplers)
     )
     found = profile(work(), (0.002,), {}, runs=1)
     (only,) = found.runs
+    assert only.sampler == "canary"
+    assert "gil: its self-test gave loop_gil" in only.notes[0]
+    monkeypatch.setattr(
+        "makespan_optimizer.measure.calibrate.CANARY_LIMITS",
+        dict.fromkeys(("loop_gil", "hash_gil", "sleep_blocked"), (2.0, 3.0)),
+    )
+    found = profile(work(), (0.002,), {}, runs=1)
+    (only,) = found.runs
     assert only.sampler == "clocks"
-    assert "its self-test gave loop_gil" in only.notes[0]
-    assert only.calibration["loop_gil"] > 0.1
+    assert "canary: its self-test gave loop_gil" in only.notes[1]
     assert found.node("loop").quality.gil_share_half_width is None
     with pytest.raises(OptionError, match="its self-test gave loop_gil"):
         profile(work(), (0.002,), {}, runs=1, sampler="gil")

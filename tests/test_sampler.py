@@ -18,11 +18,13 @@ from makespan.errors import OptionError
 from makespan_optimizer.measure import gil, gilsampler, outside, systemcalls
 from makespan_optimizer.measure.gil import locate_gil, set_switch_interval_us
 from makespan_optimizer.measure.sampler import (
+    CanarySampler,
     NoSampler,
     OutsideSampler,
     SamplerUnavailableError,
     Seen,
     Watch,
+    next_sampler,
     open_sampler,
 )
 
@@ -304,9 +306,9 @@ def test_clocks_are_used_when_asked_for():
     made.close()
 
 
-@pytest.mark.parametrize("name", ["GIL", "", None, 1, "canary"])
+@pytest.mark.parametrize("name", ["GIL", "", None, 1, "canaries"])
 def test_an_unknown_name_is_refused(name):
-    with pytest.raises(OptionError, match="is auto, gil or clocks"):
+    with pytest.raises(OptionError, match="is auto, gil, canary or clocks"):
         open_sampler(name)
 
 
@@ -365,19 +367,23 @@ FAULTS = [
 @pytest.mark.parametrize(
     ("patch", "reason"), [fault[1:] for fault in FAULTS], ids=[fault[0] for fault in FAULTS]
 )
-def test_where_it_cannot_work_clocks_take_over_and_say_why(monkeypatch, patch, reason):
+def test_where_it_cannot_work_the_canary_takes_over_and_says_why(monkeypatch, patch, reason):
     before = os.listdir("/proc/self/fd")
     patch(monkeypatch)
     with pytest.raises(SamplerUnavailableError, match=reason):
         OutsideSampler()
     made, notes = open_sampler("auto")
-    assert isinstance(made, NoSampler)
+    made.close()
+    (note,) = notes
     if "without" in reason:
-        assert notes == ("no GIL in this build",)
+        assert isinstance(made, NoSampler)
+        assert note.startswith("no GIL in this build")
     else:
-        (note,) = notes
-        assert note.startswith("clocks only, the GIL share is an upper bound: ")
+        assert isinstance(made, CanarySampler)
+        assert note.startswith("canary: ")
         assert reason in note
+        (note,) = next_sampler("canary", "why")[1]
+        assert note == "clocks only, the GIL share is an upper bound: why"
     with pytest.raises(OptionError, match=r"cannot be sampled here.*use auto or clocks"):
         open_sampler("gil")
     assert len(os.listdir("/proc/self/fd")) == len(before)

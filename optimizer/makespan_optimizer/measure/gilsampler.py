@@ -216,6 +216,8 @@ class OutsideSampler:
 class OutsideWatch:
     """Watches the thread that made it."""
 
+    overhead_s = 0.0
+
     def __init__(self, sampler: OutsideSampler, slot: int, thread: int, call: int) -> None:
         self.slot = slot
         self.thread = thread

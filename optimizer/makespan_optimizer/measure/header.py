@@ -17,15 +17,9 @@ from makespan_optimizer.measure.calibrate import (
     ForeignLoad,
     cores_measured,
     hand_off_s,
-    self_test,
+    settle,
 )
-from makespan_optimizer.measure.sampler import (
-    NoSampler,
-    Sampler,
-    SamplerName,
-    fallback_note,
-    unavailable,
-)
+from makespan_optimizer.measure.sampler import Sampler, SamplerName, fallback_note
 
 if TYPE_CHECKING:
     from makespan_optimizer.measure.meter import Meter
@@ -77,17 +71,9 @@ class Beginning:
 
 
 def _calibrate(figures: dict[str, float], meter: Meter, wanted: SamplerName) -> tuple[str, ...]:
-    """Test the sampler, and put clocks alone in its place when it fails; return notes."""
+    """Test the sampler, and put another in its place when it fails; return notes."""
     figures["cores"] = round(cores_measured(), 3)
     figures["hand_off_s"] = hand_off_s()
-    if isinstance(meter.sampler, NoSampler):
-        return ()
-    tested = self_test(meter)
-    figures.update(tested.figures)
-    if tested.fault is None:
-        return ()
-    if wanted == "gil":
-        raise unavailable(tested.fault)
-    meter.sampler.close()
-    meter.sampler = NoSampler()
-    return (fallback_note(tested.fault),)
+    tested, notes = settle(meter, wanted)
+    figures.update(tested)
+    return notes

@@ -43,7 +43,11 @@ class Meter:
 
     @property
     def sampler(self) -> Sampler:
-        """What watches. Another may be put in its place between calls, in the thread that entered."""
+        """What watches.
+
+        Another may be put in its place between calls, in the thread that entered; that one is closed with
+        the meter.
+        """
         return self._sampler
 
     @sampler.setter
@@ -51,6 +55,7 @@ class Meter:
         if self._watch is not None:
             self._watch.close()
             self._watch = sampler.watch()
+            self._open.callback(sampler.close)
         self._sampler = sampler
 
     def __enter__(self) -> Self:
@@ -86,6 +91,8 @@ class Meter:
         finally:
             del args
             self.seen = seen = watch.end()
+        if watch.overhead_s:
+            passed = passed._replace(process_s=max(passed.cpu_s, passed.process_s - watch.overhead_s))
         self.clocks = passed
         self.last = call_from(run, passed, seen, gil=self.gil)
         return value

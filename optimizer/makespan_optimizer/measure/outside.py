@@ -35,7 +35,7 @@ import signal
 import struct
 import time
 
-from makespan_optimizer.measure.systemcalls import GIL_WAIT, HOLD, RUNNING, SYSTEM_CALLS, categorize
+from makespan_optimizer.measure.systemcalls import HOLD, SYSTEM_CALLS, categorize
 
 # Words of a record: first how often the thread was seen in each state (`systemcalls`). Then samples in which
 # another thread held the GIL; changes from not holding to holding it between samples, between samples that
@@ -67,7 +67,7 @@ _IDLE_LOOK = 16  # without a call under way: looks whether the other process is 
 _PREEMPTED_NS = 200_000  # a pair so far apart: the sampler lost its core between the readings
 
 _HELD = struct.Struct("=Qi")
-_Look = tuple[int, int, int, int, int, int]  # slot, ask, thread state, what it does, last holder, locked
+_Look = tuple[int, int, int, int]  # slot, ask, thread state, what it does
 
 
 def main(pid: int, holder_at: int, board_fd: int, period_s: float) -> int:
@@ -113,7 +113,8 @@ def main(pid: int, holder_at: int, board_fd: int, period_s: float) -> int:
         if near:
             second_ns = clock()
             late = pread(memory, 12, holder_at)
-        looked = threads.look(asks, *_HELD.unpack(raw))
+        holds = _holder(raw)
+        looked = threads.look(asks, holds)
         if not near:
             second_ns = clock()
             late = pread(memory, 12, holder_at)
@@ -124,7 +125,7 @@ def main(pid: int, holder_at: int, board_fd: int, period_s: float) -> int:
             _sum(board, NEAR if near else FAR, gap_ns)
         if short:
             _sum(board, SHORT, first_ns - before_ns)
-        threads.count(looked, later, NEAR_UP if near else PAIRS_UP, short=short)
+        threads.count(looked, holds, later, NEAR_UP if near else PAIRS_UP, short=short)
         before_ns = first_ns
 
 
@@ -148,25 +149,19 @@ class _Threads:
         self._futex, self._calls, self._lock_at = futex, calls, lock_at
         self._files: dict[int, tuple[int, int]] = {}  # slot -> thread id, descriptor
         self._gone: dict[int, int] = {}  # slot -> an ask of a thread that is not there
-        self._before: dict[int, tuple[int, int, int]] = {}  # slot -> ask, what it did, last holder
+        self._before: dict[int, tuple[int, int]] = {}  # slot -> ask, what it did
 
-    def look(self, asks: list[int], last: int, locked: int) -> list[_Look]:
-        """Look at each thread with a call under way; `last` holds the lock, or held it last."""
+    def look(self, asks: list[int], holds: int) -> list[_Look]:
+        """Look at each thread with a call under way; `holds` is the state of the one that holds the lock."""
         board, looked = self._board, []
         for slot, ask in enumerate(asks):
             if not ask:
                 continue
             state = board[STATES_AT + slot]
-            if locked and last == state:
-                does = HOLD
-            else:
-                does = self._syscall(slot, ask)
-                # It waited for the lock, and nobody took the lock since: it still waits, if for a core.
-                if does == RUNNING and self._before.get(slot) == (ask, GIL_WAIT, last):
-                    does = GIL_WAIT
+            does = HOLD if holds == state else self._syscall(slot, ask)
             # The call is still the same one: then all that was read is of this call.
             if does >= 0 and board[ASKS_AT + slot] == ask:
-                looked.append((slot, ask, state, does, last, locked))
+                looked.append((slot, ask, state, does))
         return looked
 
     def _syscall(self, slot: int, ask: int) -> int:
@@ -192,22 +187,22 @@ class _Threads:
         if file >= 0:
             os.close(file)
 
-    def count(self, looked: list[_Look], later: int, up: int, *, short: bool) -> None:
+    def count(self, looked: list[_Look], holds: int, later: int, up: int, *, short: bool) -> None:
         """Add a sample to the record of each call.
 
         Parameters
         ----------
         looked : list
-        later : int
-            State of the thread that held the lock at the second look; -1: it came too late.
+        holds, later : int
+            State of the thread that held the lock at the first and at the second look; -1: it came too late.
         up : int
             The word that counts changes between the two looks.
         short : bool
             The sample before was a short interval ago.
         """
-        for slot, ask, state, does, last, locked in looked:
-            ask_before, did, _ = self._before.get(slot, (0, HOLD, 0))
-            self._before[slot] = ask, does, last
+        for slot, ask, state, does in looked:
+            ask_before, did = self._before.get(slot, (0, HOLD))
+            self._before[slot] = ask, does
             self._add(slot, ask, does)
             if does == HOLD:
                 if did != HOLD and ask_before == ask:
@@ -215,7 +210,7 @@ class _Threads:
                     if short:
                         self._add(slot, ask, SHORT_UP)
                 continue
-            if locked:
+            if holds:
                 self._add(slot, ask, OTHER_HOLD)
             if later == state:
                 self._add(slot, ask, up)

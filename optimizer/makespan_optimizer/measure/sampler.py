@@ -1,13 +1,14 @@
 """Which sampler measures: the best one that works here, and why not a better one.
 
-``gil`` (`gilsampler`: another process looks who holds the GIL) → ``clocks`` (wall and CPU only, the GIL share
-is an upper bound).
+``gil`` (`gilsampler`: another process looks who holds the GIL) → ``canary`` (`canary`: a thread asks for the
+GIL and times the answer; less exact) → ``clocks`` (wall and CPU only, the GIL share is an upper bound).
 """
 
 from __future__ import annotations
 
 from makespan.errors import OptionError
 from makespan.machine import gil_enabled
+from makespan_optimizer.measure.canary import CanarySampler
 from makespan_optimizer.measure.gilsampler import RATE_HZ, OutsideSampler
 from makespan_optimizer.measure.watch import (
     NoSampler,
@@ -21,6 +22,8 @@ from makespan_optimizer.measure.watch import (
 
 __all__ = [
     "RATE_HZ",
+    "SAMPLERS",
+    "CanarySampler",
     "NoSampler",
     "OutsideSampler",
     "Sampler",
@@ -30,9 +33,13 @@ __all__ = [
     "SourceName",
     "Watch",
     "fallback_note",
+    "next_sampler",
     "open_sampler",
     "unavailable",
 ]
+
+
+SAMPLERS = ("auto", "gil", "canary", "clocks")
 
 
 def open_sampler(wanted: SamplerName) -> tuple[Sampler, tuple[str, ...]]:
@@ -41,18 +48,32 @@ def open_sampler(wanted: SamplerName) -> tuple[Sampler, tuple[str, ...]]:
     Raises
     ------
     OptionError
-        An unknown name; or ``gil`` was asked for and cannot be had.
+        An unknown name; or a sampler was asked for by name and cannot be had.
     """
-    if wanted not in ("auto", "gil", "clocks"):
-        raise OptionError(f"is auto, gil or clocks, not {wanted!r}", where="sampler")
+    if wanted not in SAMPLERS:
+        raise OptionError(f"is auto, gil, canary or clocks, not {wanted!r}", where="sampler")
+    if not gil_enabled():
+        if wanted in ("gil", "canary"):
+            raise unavailable("this build runs without a GIL")
+        return NoSampler(), (fallback_note(""),)
     if wanted == "clocks":
-        return NoSampler(), (("no GIL in this build",) if not gil_enabled() else ())
+        return NoSampler(), ()
+    if wanted == "canary":
+        return CanarySampler(), ()
     try:
         return OutsideSampler(), ()
     except SamplerUnavailableError as error:
         if wanted == "gil":
             raise unavailable(str(error)) from error
-        return NoSampler(), (fallback_note(str(error)),)
+        return next_sampler("gil", str(error))
+
+
+def next_sampler(name: SourceName, reason: str) -> tuple[Sampler, tuple[str, ...]]:
+    """Return the sampler that takes the place of one that does not work, and a note that says so."""
+    if name == "gil" and gil_enabled():
+        note = f"canary: a thread asks for the GIL and times the answer, which is less exact: {reason}"
+        return CanarySampler(), (note,)
+    return NoSampler(), (fallback_note(reason),)
 
 
 def unavailable(reason: str) -> OptionError:
@@ -65,5 +86,5 @@ def unavailable(reason: str) -> OptionError:
 def fallback_note(reason: str) -> str:
     """Say that only clocks measure, and why."""
     if not gil_enabled():
-        return "no GIL in this build"
+        return "no GIL in this build: nothing is modelled as holding one"
     return f"clocks only, the GIL share is an upper bound: {reason}"

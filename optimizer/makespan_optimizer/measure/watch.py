@@ -51,6 +51,10 @@ class Seen(NamedTuple):
 class Watch(Protocol):
     """Watches the thread that made it; to be used in that thread alone."""
 
+    @property
+    def overhead_s(self) -> float:
+        """CPU seconds that watching the last call took in this process, outside of the watched thread."""
+
     def begin(self) -> None:
         """Take note that a call begins."""
 
@@ -94,6 +98,8 @@ class SamplerUnavailableError(Exception):
 
 class BlindWatch:
     """Sees nothing."""
+
+    overhead_s = 0.0
 
     def begin(self) -> None:
         """Do nothing."""
