@@ -18,7 +18,7 @@ from makespan_optimizer.measure.estimate import (
     wall_net_s,
     wilson_half_width,
 )
-from makespan_optimizer.measure.sampler import Seen
+from makespan_optimizer.measure.watch import Seen
 
 if TYPE_CHECKING:
     from makespan.profile import Call
@@ -106,6 +106,43 @@ def test_more_samples_narrow_the_interval():
         return summarize("a", calls).quality.gil_share_half_width or 1.0
 
     assert half_width(10) > half_width(100) > half_width(1000) > 0
+
+
+def test_takes_are_estimated_not_counted():
+    """5 rises are seen between neighbouring samples, but every second close pair shows a change."""
+    seen = Seen(hold=50, running=50, retakes=5, pairs_up=25, pair_gap_ns=100 * 10_000, pairs=100)
+    call = call_from("r", clocks(cpu=1.0), seen)
+    assert call.gil_retakes is not None
+    assert call.gil_retakes > 1000
+    assert call_from("r", clocks(cpu=1.0), None).gil_retakes is None
+    assert call_from("r", clocks(cpu=1.0), Seen()).gil_retakes is None  # too short to be looked at
+
+
+def test_takes_are_the_mean_of_the_calls():
+    """Rare changes: most calls show none."""
+    call = call_from("r", clocks(cpu=1.0), Seen(hold=100))
+    calls = [msgspec.structs.replace(call, gil_retakes=n) for n in (0, 0, 0, 0, 40)]
+    assert summarize("a", calls).gil_retakes == 8
+
+
+def test_who_comes_back_from_sleep_takes_the_gil_each_time():
+    call = call_from("r", clocks(cpu=0.0, nvcsw=500), Seen(sleep=100))
+    node = summarize("a", [call] * 3)
+    assert node.gil_retakes == 500
+    assert node.kind == "chatty"
+    native = call_from("r", clocks(cpu=0.0, nvcsw=500), Seen(lock=100))  # waits inside a pool
+    assert summarize("a", [native] * 3).gil_retakes == 0
+
+
+def test_the_canary_is_less_sure_however_many_samples():
+    call = call_from("r", clocks(cpu=1.0), Seen(hold=5000, running=5000))
+
+    def half_width(sampler: str) -> float:
+        node = summarize("a", [call] * 3, samplers={"r": sampler})  # type: ignore[dict-item]
+        return node.quality.gil_share_half_width or 0.0
+
+    assert half_width("gil") < 0.02
+    assert half_width("canary") > 0.1
 
 
 def test_no_calls_is_an_error():

@@ -7,11 +7,17 @@ For one call, `p` is the share of its CPU time that held the GIL::
     gil_wait  = off * n_gil_wait / n_off                blocked is the rest, split by system call likewise
 
 For a node, `p` is pooled over its calls (so a node too short to be sampled in one call is judged by all), and
-the figures are medians over the calls, net of run delay. They add up:
-``wall_net = cpu + gil_wait + sum(blocked)``, with ``gil + native = cpu + other_cpu``.
+the figures are medians over the calls, net of run delay. They add up (seconds)::
+
+    wall_net  = cpu + gil_wait + sum(blocked)
+    gil + native = cpu + other_cpu
+
+How often the GIL was taken (takes a call) is estimated from changes between looks (see `takes`), and is the
+mean over the calls, because counts of rare changes have no useful median. A call that comes back from sleep
+or IO takes it each time, so such a node takes it as often as it switched voluntarily, at the least.
 
 Interval of `p`: Wilson (1927), "Probable inference, the law of succession, and statistical inference",
-widened by what repeated measurements of known workloads were off by.
+widened by what repeated measurements of known workloads were off by: that part no number of samples mends.
 """
 
 from __future__ import annotations
@@ -22,16 +28,20 @@ from typing import TYPE_CHECKING
 
 from makespan.profile import Call, NodeProfile, Quality, Spread
 from makespan_optimizer.measure.classes import Shares, classify
+from makespan_optimizer.measure.takes import takes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from makespan.measurement import SamplerSource
     from makespan_optimizer.measure.clocks import Clocks
-    from makespan_optimizer.measure.sampler import Seen
+    from makespan_optimizer.measure.watch import Seen
 
 SPOILED_SHARE = 0.05  # of the wall: run delay above this spoils a call
 ENOUGH_CALLS = 3  # unspoiled ones: then the spoiled are left out
-SYSTEMATIC = 0.005  # error of the GIL share that more samples do not mend
+# Error of the GIL share that more samples do not mend, by sampler: the canary takes whoever holds the GIL for
+# the thread that is measured, and sees each hold up to a pause longer or shorter.
+SYSTEMATIC: dict[SamplerSource, float] = {"gil": 0.005, "canary": 0.1, "clocks": 0.005}
 _Z = 1.96  # of the 95 % interval
 _LONG_S = 0.001  # shorter calls say nothing about cores
 
@@ -56,7 +66,9 @@ def call_from(run: str, clocks: Clocks, seen: Seen | None, *, gil: bool = True) 
     share: float | None = None if gil else 0.0
     other_gil_s = gil_wait_s = 0.0
     blocked = {"other": off_s} if off_s > 0 else {}
+    takes = None
     if seen is not None and seen.samples:
+        takes = takes_of(seen, clocks.wall_s)
         on = seen.hold + seen.running
         if on and gil:
             share = seen.hold / on
@@ -84,7 +96,7 @@ def call_from(run: str, clocks: Clocks, seen: Seen | None, *, gil: bool = True) 
         gil_samples=seen.hold + seen.running if seen is not None else 0,
         gil_wait_s=gil_wait_s,
         blocked_s=blocked,
-        gil_retakes=seen.retakes if seen is not None and seen.samples else None,
+        gil_retakes=None if takes is None else round(takes),
         gc_s=clocks.gc_s,
         nvcsw=clocks.nvcsw,
         nivcsw=clocks.nivcsw,
@@ -101,8 +113,25 @@ def summarize(
     out_bytes: int | None = None,
     gil: bool = True,
     switch_interval_s: float = 0.005,
+    samplers: Mapping[str, SamplerSource] | None = None,
 ) -> NodeProfile:
     """Return a node's figures from its calls.
+
+    Parameters
+    ----------
+    name : str
+    calls : sequence of Call
+        At least one.
+    first_s : float, optional
+        Wall of the call that warmed up, seconds.
+    out_bytes : int, optional
+        Size of the result.
+    gil : bool
+        Whether the interpreter has a GIL.
+    switch_interval_s : float
+        Seconds.
+    samplers : mapping of run to sampler, optional
+        How each run was sampled; by default all by ``gil``.
 
     Raises
     ------
@@ -121,15 +150,15 @@ def summarize(
     wall_s = median(walls)
     cpu_s = min(typical(lambda call: call.cpu_s), wall_s)
     other_s = typical(lambda call: call.other_cpu_s)
-    share, unsure = gil_share(used, gil=gil)
+    share, unsure = gil_share(used, gil=gil, samplers=samplers)
     # Of the wall: a node that sleeps holds the GIL for no time, however little its CPU time was sampled.
     half_width = None if unsure is None else min(1.0, unsure * cpu_s / wall_s) if wall_s > 0 else unsure
     other_gil_s = min(other_s, typical(lambda call: call.other_gil_s))
     gil_s = cpu_s * share + other_gil_s
     native_s = max(0.0, cpu_s * (1 - share) + other_s - other_gil_s)
     gil_wait_s, blocked_s = _split(used, wall_s - cpu_s)
-    retakes = _middle(used, lambda call: call.gil_retakes)
-    burst_s = max((call.gil_burst_max_s for call in used if call.gil_burst_max_s is not None), default=None)
+    retakes = _takes(used, blocked_s)
+    burst_s = max((call.gil_burst_max_s for call in calls if call.gil_burst_max_s is not None), default=None)
     samples = sum(call.gil_samples for call in used)
     kind, confidence = classify(
         Shares(
@@ -141,7 +170,7 @@ def summarize(
             gil_wait_s=gil_wait_s,
             sampled=half_width is not None,
             half_width=half_width or 0.0,
-            retakes=max(retakes or 0, _wakes(used, blocked_s)),
+            retakes=retakes or 0.0,
             burst_s=burst_s or 0.0,
             switch_interval_s=switch_interval_s,
             calls=len(used),
@@ -161,7 +190,7 @@ def summarize(
         cores_peak=_cores(used),
         gil_wait_s=gil_wait_s,
         run_delay_s=typical(lambda call: call.run_delay_s),
-        gil_retakes=retakes,
+        gil_retakes=None if retakes is None else round(retakes),
         gil_burst_max_s=burst_s,
         nvcsw=round(typical(lambda call: call.nvcsw)),
         nivcsw=round(typical(lambda call: call.nivcsw)),
@@ -187,7 +216,9 @@ def wall_net_s(call: Call) -> float:
     return max(0.0, call.wall_s - call.run_delay_s)
 
 
-def gil_share(calls: Sequence[Call], *, gil: bool = True) -> tuple[float, float | None]:
+def gil_share(
+    calls: Sequence[Call], *, gil: bool = True, samplers: Mapping[str, SamplerSource] | None = None
+) -> tuple[float, float | None]:
     """Return the pooled GIL share of the CPU time and the half-width of its 95 % interval.
 
     (1, None) when nothing was sampled: the CPU share is an upper bound. (1, 1) when samples fell into the
@@ -200,7 +231,8 @@ def gil_share(calls: Sequence[Call], *, gil: bool = True) -> tuple[float, float 
     if not n:
         return 1.0, 1.0 if any(call.gil_retakes is not None for call in calls) else None
     share = min(1.0, sum((call.gil_share or 0.0) * call.gil_samples for call in sampled) / n)
-    return share, min(1.0, wilson_half_width(share, n) + SYSTEMATIC)
+    systematic = max(SYSTEMATIC[(samplers or {}).get(call.run, "gil")] for call in sampled)
+    return share, min(1.0, wilson_half_width(share, n) + systematic)
 
 
 def wilson_half_width(share: float, n: int) -> float:
@@ -247,16 +279,14 @@ def _split(calls: Sequence[Call], off_s: float) -> tuple[float, dict[str, float]
     return waits, {kind: off_s * seconds / total for kind, seconds in sums.items() if seconds > 0}
 
 
-def _middle(calls: Sequence[Call], figure: Callable[[Call], int | None]) -> int | None:
-    known = [value for call in calls if (value := figure(call)) is not None]
-    return round(median(known)) if known else None
-
-
-def _wakes(calls: Sequence[Call], blocked_s: dict[str, float]) -> float:
-    """Return how often a call came back from sleep or IO: it takes the GIL again each time."""
-    if not blocked_s.get("io", 0.0) + blocked_s.get("sleep", 0.0) > 0.5 * sum(blocked_s.values()):
-        return 0.0
-    return median(call.nvcsw for call in calls)
+def _takes(calls: Sequence[Call], blocked_s: Mapping[str, float]) -> float | None:
+    """Return how often a call took the GIL, in the mean; None when that was not looked at."""
+    known = [call.gil_retakes for call in calls if call.gil_retakes is not None]
+    if not known:
+        return None
+    idle_s = blocked_s.get("io", 0.0) + blocked_s.get("sleep", 0.0)
+    wakes = median(call.nvcsw for call in calls) if idle_s > 0.5 * sum(blocked_s.values()) else 0.0
+    return max(fmean(known), wakes)
 
 
 def _cores(calls: Sequence[Call]) -> float:

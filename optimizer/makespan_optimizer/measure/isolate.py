@@ -179,6 +179,7 @@ def _profile(
                 out_bytes=measured.out_bytes[i],
                 gil=machine.gil,
                 switch_interval_s=machine.switch_interval_s,
+                samplers={header.id: header.sampler} if header is not None else None,
             )
             nodes.append(
                 msgspec.structs.replace(

@@ -18,6 +18,8 @@ from makespan_optimizer.measure.pairs import merged_pairs
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from makespan.measurement import SamplerSource
+
 
 def merge_profiles(old: Profile, new: Profile, *, where: str | None = None) -> Profile:
     """Return the runs of both, as one profile.
@@ -43,6 +45,7 @@ def merge_profiles(old: Profile, new: Profile, *, where: str | None = None) -> P
         problem = f"is a profile of another machine ({'; '.join(differences)})"
         raise ProfileError(problem, where=where, hint=replace)
     headers = {header.id: header for header in (*old.runs, *new.runs)}
+    samplers = {header.id: header.sampler for header in headers.values()}
     order = {header.id: i for i, header in enumerate(sorted(headers.values(), key=lambda h: (h.at, h.id)))}
     before = {node.name: node for node in old.nodes}
     after = {node.name: node for node in new.nodes}
@@ -50,7 +53,7 @@ def merge_profiles(old: Profile, new: Profile, *, where: str | None = None) -> P
     for shape in new.shape:
         found = [node for node in (before.get(shape.name), after.get(shape.name)) if node is not None]
         if found:
-            nodes.append(_merged(found, order, new))
+            nodes.append(_merged(found, order, samplers, new))
     pairs = merged_pairs(
         old.pairs,
         new.pairs,
@@ -72,7 +75,12 @@ def merge_profiles(old: Profile, new: Profile, *, where: str | None = None) -> P
     )
 
 
-def _merged(found: Sequence[NodeProfile], order: Mapping[str, int], profile: Profile) -> NodeProfile:
+def _merged(
+    found: Sequence[NodeProfile],
+    order: Mapping[str, int],
+    samplers: Mapping[str, SamplerSource],
+    profile: Profile,
+) -> NodeProfile:
     """Unite the records of one node. Without calls (a profile made by hand) the newer record stands."""
     if len(found) == 1 and not found[0].calls:
         return found[0]
@@ -93,12 +101,13 @@ def _merged(found: Sequence[NodeProfile], order: Mapping[str, int], profile: Pro
         out_bytes=max((node.out_bytes for node in found if node.out_bytes is not None), default=None),
         gil=profile.machine.gil,
         switch_interval_s=profile.machine.switch_interval_s,
+        samplers=samplers,
     )
     newest = found[-1]
     return msgspec.structs.replace(
         merged,
-        args_pickling=newest.args_pickling,
-        result_pickling=newest.result_pickling,
+        args_pickling=newest.args_pickling or found[0].args_pickling,
+        result_pickling=newest.result_pickling or found[0].result_pickling,
         native_threads=newest.native_threads or found[0].native_threads,
         code=newest.code,
     )
