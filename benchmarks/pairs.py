@@ -7,7 +7,7 @@
 
 The workloads are those of `workloads.py`. Each is profiled alone by ``DAG.profile``. Then pairs are run for
 real: a alone, b alone, both from a common start, in turn, at least five times; medians count, without the
-repeats in which other processes took markedly more of the machine than in the quietest one.
+runs whose threads waited markedly longer for a core than those of the quietest one.
 
 Three models predict when the later of the two ends: *none* (they do not disturb each other), *sharing* (GIL
 and cores are shared without loss, `makespan_optimizer.fluid`), *events* (`makespan_optimizer.contention`).
@@ -23,7 +23,6 @@ import argparse
 import gc
 import hashlib
 import json
-import os
 import statistics
 import sys
 import threading
@@ -38,6 +37,7 @@ from makespan import DAG
 from makespan.measurement import NodeProfile
 from makespan_optimizer.contention import Demand, demand_of, together
 from makespan_optimizer.fluid import shared_speeds
+from makespan_optimizer.measure.clocks import Stopwatch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.workloads import missing, prepared, workloads
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 
 MODELS = ("none", "sharing", "events")
 LEAST_REPEATS = 5
-_QUIET = 0.08  # more foreign load than in the quietest repeat: the repeat is left out
-_KEPT_AT_LEAST = 3
+_QUIET = 0.03  # of the time; more delay than in the quietest run: other processes were at work
+_MOST_TIMES = 3  # as many repeats as asked for, until so many were quiet
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -147,6 +147,13 @@ def errors(session: Session, *, as_profiled: bool = False) -> list[tuple[Measure
 # -- measuring ---------------------------------------------------------------------------------------------
 
 
+class Run(NamedTuple):
+    """One run: seconds to each end, and the share of time for which threads waited for a core."""
+
+    ends_s: list[float]
+    delayed: float
+
+
 class Runner:
     """Two threads that begin at the same moment."""
 
@@ -155,35 +162,41 @@ class Runner:
         self._done = threading.Semaphore(0)
         self._fns: list[Callable[[], Any] | None] = [None, None]
         self._ends = [0.0, 0.0]
+        self._delays_s = [0.0, 0.0]
         self._errors: list[BaseException] = []
         for i in range(2):
             threading.Thread(target=self._work, args=(i,), daemon=True).start()
 
     def _work(self, i: int) -> None:
-        while True:
-            self._starts[i].acquire()
-            fn = self._fns[i]
-            if fn is None:
-                return
-            try:
-                fn()
-            except BaseException as error:
-                self._errors.append(error)
-            self._ends[i] = time.perf_counter()
-            self._done.release()
+        with Stopwatch() as watch:
+            while True:
+                self._starts[i].acquire()
+                fn = self._fns[i]
+                if fn is None:
+                    return
+                began = watch.begin()
+                try:
+                    fn()
+                except BaseException as error:
+                    self._errors.append(error)
+                self._ends[i] = time.perf_counter()
+                self._delays_s[i] = watch.end(began).run_delay_s
+                self._done.release()
 
-    def run(self, *fns: Callable[[], Any]) -> list[float]:
-        """Call one or two functions together; return the seconds to the end of each."""
-        self._fns[: len(fns)] = fns
+    def run(self, *fns: Callable[[], Any]) -> Run:
+        """Call one or two functions together."""
+        k = len(fns)
+        self._fns[:k] = fns
         gc.collect()
         began = time.perf_counter()
-        for start in self._starts[: len(fns)]:
+        for start in self._starts[:k]:
             start.release()
         for _ in fns:
             self._done.acquire()
         if self._errors:
             raise self._errors[0]
-        return [end - began for end in self._ends[: len(fns)]]
+        ends_s = [end - began for end in self._ends[:k]]
+        return Run(ends_s, sum(self._delays_s[:k]) / max(ends_s))
 
     def close(self) -> None:
         """End the threads."""
@@ -192,50 +205,36 @@ class Runner:
             start.release()
 
 
-def _busy_elsewhere(cores: int) -> Callable[[], float]:
-    """Begin to watch; the result says what share of the machine others took since."""
-
-    def read() -> tuple[float, float, float]:
-        with open("/proc/stat", encoding="ascii") as file:  # noqa: PTH123
-            fields = file.readline().split()
-        times = os.times()
-        idle_s = (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK")
-        return time.perf_counter(), idle_s, time.process_time() + times.children_user + times.children_system
-
-    try:
-        began = read()
-    except OSError:  # not Linux: every repeat counts
-        return lambda: 0.0
-
-    def share() -> float:
-        wall_s, idle_s, own_s = (b - a for a, b in zip(began, read(), strict=True))
-        return (wall_s * cores - idle_s - own_s) / (wall_s * cores)
-
-    return share
+def quiet(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs that were delayed hardly more than the least delayed one."""
+    least = min(run.delayed for run in runs)
+    return [run for run in runs if run.delayed <= least + _QUIET]
 
 
 def run_pair(
     runner: Runner, names: tuple[str, str], fns: tuple[Callable[[], Any], Callable[[], Any]], repeats: int
 ) -> Measured:
-    """Run a pair for real, alone and together in turn."""
-    found: list[tuple[float, list[float]]] = []
-    cores = os.cpu_count() or 1
-    for repeat in range(repeats + 1):
-        others = _busy_elsewhere(cores)
-        took = runner.run(fns[0]) + runner.run(fns[1]) + runner.run(*fns)
-        if repeat:  # the first warms up
-            found.append((others(), took))
-    found.sort(key=lambda row: row[0])
-    quiet = [took for load, took in found if load <= found[0][0] + _QUIET]
-    kept = quiet if len(quiet) >= _KEPT_AT_LEAST else [took for _, took in found[:_KEPT_AT_LEAST]]
-    a, b, with_b, with_a = (statistics.median(column) for column in zip(*kept, strict=True))
-    ends = [max(took[2:]) for took in kept]
+    """Run a pair for real, alone and together in turn, until enough runs of each kind were quiet."""
+    kinds: list[tuple[Callable[[], Any], ...]] = [fns[:1], fns[1:], fns]
+    found: list[list[Run]] = [[], [], []]
+    for fn in kinds:
+        runner.run(*fn)  # warms up
+    for _ in range(_MOST_TIMES * repeats):
+        for runs, fn in zip(found, kinds, strict=True):
+            runs.append(runner.run(*fn))
+        if min(len(quiet(runs)) for runs in found) >= repeats:
+            break
+    (a_s,), (b_s,), both_s = (
+        [statistics.median(column) for column in zip(*(run.ends_s for run in quiet(runs)), strict=True)]
+        for runs in found
+    )
+    ends = [max(run.ends_s) for run in quiet(found[2])]
     return Measured(
         names,
-        (a, b),
-        (with_b, with_a),
+        (a_s, b_s),
+        (both_s[0], both_s[1]),
         statistics.pstdev(ends) / statistics.fmean(ends),
-        len(kept),
+        len(ends),
     )
 
 

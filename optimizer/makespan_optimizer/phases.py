@@ -203,8 +203,11 @@ class Cycles:
 
     def skip(self, seconds: float) -> None:
         """Leave out so much."""
-        self._left_s = max(0.0, self._left_s - seconds)
-        self._cycle += round(seconds / self._node.wall_s * self._node.cycles)
+        before_tail_s = min(seconds, self._left_s)
+        self._left_s -= before_tail_s
+        self._cycle += round(before_tail_s / self._node.wall_s * self._node.cycles)
+        if self._tail_s > 0:
+            self._tail_s = max(0.0, self._tail_s - (seconds - before_tail_s))
 
     def left_s(self) -> float:
         """Return the seconds to come."""
