@@ -58,6 +58,22 @@ def test_python_threads_of_the_node_count_as_gil():
     assert node.kind == "python"
 
 
+def test_python_threads_that_wait_for_a_core_are_run_delay():
+    """Two Python threads hold the GIL for the whole second, but were on a core for 0.4 s of it."""
+    call = call_from("r", clocks(cpu=0.0, other=0.4), Seen(lock=100, other_hold=100))
+    assert call.run_delay_s == pytest.approx(0.6)
+    assert sum(call.blocked_s.values()) == pytest.approx(0.4)
+    assert call.spoiled
+    node = summarize("a", [call] * 3)
+    assert node.wall_net_s.median == pytest.approx(0.4)
+    assert node.kind == "python"
+
+
+def test_a_share_that_may_be_chance_is_no_run_delay():
+    call = call_from("r", clocks(cpu=0.0, other=0.5), Seen(lock=20, other_hold=11))
+    assert call.run_delay_s == 0
+
+
 def test_a_native_pool_that_the_caller_waits_for_is_native():
     call = call_from("r", clocks(cpu=0.0, other=1.9), Seen(lock=100))
     node = summarize("a", [call] * 3)

@@ -6,6 +6,10 @@ For one call, `p` is the share of its CPU time that held the GIL::
     off       = wall - cpu - run_delay                  exact, by the kernel's clocks
     gil_wait  = off * n_gil_wait / n_off                blocked is the rest, split by system call likewise
 
+Run delay is the calling thread's, and that of Python threads which it waits for: when other threads of the
+node held the GIL for longer (wall * n_other_hold / n, less twice its standard error) than all other threads
+were on a core, they waited for one in the meantime.
+
 For a node, `p` is pooled over its calls (so a node too short to be sampled in one call is judged by all), and
 the figures are medians over the calls, net of run delay. They add up (seconds)::
 
@@ -75,6 +79,10 @@ def call_from(run: str, clocks: Clocks, seen: Seen | None, *, gil: bool = True) 
         if gil:
             other_gil_s = min(clocks.other_cpu_s, clocks.wall_s * seen.other_hold / seen.samples)
         off = seen.samples - on
+        if gil:
+            others_s = min(off_s, _others_delay_s(clocks, seen))
+            delay_s, off_s = delay_s + others_s, off_s - others_s
+            blocked = {"other": off_s} if off_s > 0 else {}
         if off and off_s > 0:
             gil_wait_s = off_s * seen.gil_wait / off
             kinds = {
@@ -103,6 +111,13 @@ def call_from(run: str, clocks: Clocks, seen: Seen | None, *, gil: bool = True) 
         minflt=clocks.minflt,
         spoiled=delay_s > SPOILED_SHARE * clocks.wall_s,
     )
+
+
+def _others_delay_s(clocks: Clocks, seen: Seen) -> float:
+    """Return for how long other threads held the GIL without being on a core, seconds."""
+    share = seen.other_hold / seen.samples
+    sure = share - 2 * math.sqrt(share * (1 - share) / seen.samples)
+    return max(0.0, clocks.wall_s * sure - clocks.other_cpu_s)
 
 
 def summarize(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from makespan_optimizer.measure import repeats
+from makespan_optimizer.measure.quiet import Quiet
 from makespan_optimizer.measure.size import size_of
 from makespan_optimizer.measure.walk import Outcome, Work, walk
 
@@ -56,6 +57,8 @@ class Runs:
         Called before each node as ``progress(done, total, node)``.
     clock : callable
         Seconds.
+    quiet : Quiet, optional
+        Waits between calls.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Runs:
         total: int,
         progress: Callable[[int, int, str], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        quiet: Quiet | None = None,
     ) -> None:
         n = len(scope.program.calls)
         self.calls: list[list[Call]] = [[] for _ in range(n)]
@@ -86,6 +90,7 @@ class Runs:
         self._total = total
         self._done = 0
         self._progress = progress
+        self._quiet = quiet or Quiet()
 
     def warm_up(self, inputs: Mapping[str, Any], picklings: Picklings | None = None) -> None:
         """Run all nodes once; look at what is measured once. Without `picklings`, nothing is pickled."""
@@ -172,6 +177,7 @@ class Runs:
         """Call a node; without a record when it only makes what others take."""
         if work.node not in self._scope.measured:
             return work.fn(*work.args), None
+        self._quiet.after(self._meter.last)
         if closely is not None:
             return closely.call(self._run, work.fn, work.args, self._before(work.node))
         value = self._meter.call(self._run, work.fn, *work.args)
