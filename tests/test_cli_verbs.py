@@ -20,6 +20,7 @@ from makespan.errors import MakespanError, OptionError
 from makespan.plan import load_plan
 from makespan.profile import load_profile
 from makespan.record import RunRecord, load_record, parse_record
+from makespan_optimizer.measure.insitu import InSitu
 from tests.builders import make_profile
 from tests.cli_tools import PIPELINE, Outcome
 
@@ -252,6 +253,39 @@ def test_run_records_and_tells(cli, files):
     assert record.plan == load_plan("plan.json")
 
 
+def test_a_measured_run_says_what_its_nodes_did(cli, files):
+    done = cli("run", "pipeline:news", "--plan", "plan.json", "--measure", "--sampler", "clocks", "-f")
+    assert done.code == 0
+    assert "measured by clocks alone" in done.err
+    record = load_record("run.json")
+    assert record.sampler == "clocks"
+    assert all(node.measured is not None for node in record.nodes)
+    assert cli("report").code == 0
+
+
+def test_a_sampler_is_for_measured_runs_on_the_command_line_but_a_setting_may_stand(cli, folder):
+    done = cli("run", "pipeline:news", "--sampler", "gil")
+    assert done.code == Exit.USAGE
+    assert "--sampler: is for runs with --measure" in done.err
+    (folder / "pyproject.toml").write_text('[tool.makespan]\nsampler = "clocks"\n')
+    assert cli("run", "pipeline:news").code == 0
+    assert load_record("run.json").sampler is None
+    assert cli("run", "pipeline:news", "--measure").code == 0
+    assert load_record("run.json").sampler == "clocks"
+
+
+def test_inputs_may_be_called_like_options(cli, folder):
+    text = (
+        PIPELINE.replace("url, fail", "measure, sampler")
+        .replace("url=", "measure=")
+        .replace("fail=", "sampler=")
+    )
+    text = text.replace("if fail", "if sampler").replace("{url}", "{measure}").replace("url.up", "measure.up")
+    (folder / "pipeline.py").write_text(text)
+    done = cli("run", "pipeline:news", "--args", '{"measure": "x", "sampler": false}', "--measure")
+    assert done.code == 0, done.err
+
+
 def test_quiet_says_nothing(cli, files):
     assert cli("run", "pipeline:news", "-q").err == ""
     assert "wrote" not in cli("profile", "pipeline:news", "--runs", 1, "--sampler", "clocks", "-q").err
@@ -327,11 +361,21 @@ def test_ctrl_c_is_heard_once_and_again_when_it_was_swallowed(monkeypatch):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-@pytest.mark.parametrize("place", ["makespan.run.this_machine", "makespan.record.RunRecord.save"])
-def test_ctrl_c_after_the_last_node_does_not_cost_the_record(cli, folder, monkeypatch, place):
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("makespan.run.this_machine", ()),
+        ("makespan.record.RunRecord.save", ()),
+        ("makespan.record.RunRecord.save", ("--measure", "--sampler", "clocks")),
+        ("makespan_optimizer.measure.insitu.InSitu.close", ("--measure", "--sampler", "clocks")),
+    ],
+)
+def test_ctrl_c_after_the_last_node_does_not_cost_the_record(cli, folder, monkeypatch, place, words):
     """The first one, while the record is built or written: the run is over, there is nothing to end."""
     module, _, name = place.rpartition(".")
-    owner = importlib.import_module(module) if module == "makespan.run" else RunRecord
+    owner = {"makespan.record.RunRecord": RunRecord, "makespan_optimizer.measure.insitu.InSitu": InSitu}.get(
+        module
+    ) or importlib.import_module(module)
     true = getattr(owner, name)
 
     def disturbed(*args, **options):
@@ -339,8 +383,10 @@ def test_ctrl_c_after_the_last_node_does_not_cost_the_record(cli, folder, monkey
         return true(*args, **options)
 
     monkeypatch.setattr(owner, name, disturbed)
-    assert cli("run", "pipeline:news").code == Exit.OK
-    assert load_record("run.json").status == "ok"
+    assert cli("run", "pipeline:news", *words).code == Exit.OK
+    record = load_record("run.json")
+    assert record.status == "ok"
+    assert all(node.measured for node in record.nodes) == bool(words)
 
 
 # -- report --------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from makespan.bars import ACTUAL, FILL, INK, PAPER
 from makespan.gantt import picture, plot_gantt
 from makespan.report import report_of
-from tests.report_data import HOSTILE, blog_run, failed_run, random_run
+from tests.report_data import HOSTILE, blog_run, failed_run, measured_run, random_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,6 +70,27 @@ def test_the_height_of_a_colour_is_its_share() -> None:
     assert area(ax, FILL["blocked"]) / band == pytest.approx(2.5)
     assert area(ax, FILL["longer"]) / band == pytest.approx(wall_s - 5.0)
     assert area(ax, FILL["unknown"]) == 0
+
+
+def test_a_measured_run_fills_its_bars_with_what_was_measured() -> None:
+    record = measured_run(34)
+    ax = plot_gantt(record, planned=False)
+    band = ACTUAL[1] - ACTUAL[0]
+    seen = [node for node in record.nodes if node.measured is not None and node.measured.samples]
+    for part, fields in {"gil_wait": "gil_wait_s", "delay": "run_delay_s"}.items():
+        wanted_s = sum(
+            node.duration_s * getattr(node.measured, fields) / node.measured.total_s
+            for node in seen
+            if node.measured is not None
+        )
+        found = area(ax, FILL[part]) / band
+        assert found == pytest.approx(wanted_s)
+        assert found > 0
+    legend = ax.get_legend()
+    assert legend is not None
+    words = [text.get_text() for text in legend.get_texts()]
+    assert words[3:5] == ["waits for the GIL", "waits for a core"]
+    drawn(ax.figure)
 
 
 @pytest.mark.parametrize("n", [0, 1, 10, 100, 1000])

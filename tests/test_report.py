@@ -7,11 +7,15 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import msgspec
 import pytest
 
+from makespan.causes import cause, gil_waits
 from makespan.errors import OptionError
+from makespan.figures import Shares
+from makespan.measurement import Measured
 from makespan.plan import DagId
 from makespan.record import Comparison, RunNode, RunRecord
 from makespan.report import FORMATS, render, report_of, report_of_plan, write_report
@@ -22,6 +26,7 @@ from tests.report_data import (
     failed_run,
     make_plan,
     make_record,
+    measured_run,
     node_plan,
     random_run,
 )
@@ -107,6 +112,99 @@ def test_shares_add_up_and_what_is_beyond_the_profile_is_told_apart() -> None:
     assert shares.longer == pytest.approx(0.2 / 1.2)
     assert node.shares(1.01) == node.shares(0.5)  # noise, and faster than profiled
     assert replace(node, gil_s=0.0, blocked_s=0.0).shares(1.0) is None
+
+
+def one_measured(measured: Measured, sampler: Any = "gil", **fields: Any) -> RunRecord:
+    nodes = [RunNode("a", 0.0, 1.0, 0, measured=measured)]
+    return make_record(nodes, sampler=sampler, **fields)
+
+
+MEASURED = Measured(
+    gil_s=0.4, native_s=0.1, gil_wait_s=0.2, blocked_s={"io": 0.1, "sleep": 0.1}, run_delay_s=0.1, samples=9
+)
+UNSEEN = Measured(gil_s=0.6, native_s=0.0, blocked_s={"other": 0.4})
+KNOWN = make_plan([node_plan("a", 0, 0.0, 0.5, 0, gil_s=0.1, native_s=0.4)])
+
+
+def test_a_bar_is_filled_by_what_the_run_measured() -> None:
+    for plan in (None, KNOWN):
+        (bar,) = report_of(one_measured(MEASURED, plan=plan)).actual_bars
+        assert bar.shares is not None
+        assert msgspec.structs.astuple(bar.shares) == pytest.approx((0.4, 0.1, 0.2, 0.0, 0.2, 0.1))
+    for bar in report_of(measured_run(34)).actual_bars:
+        assert bar.shares is not None
+        assert sum(msgspec.structs.astuple(bar.shares)) == pytest.approx(1.0)
+    planned = report_of(one_measured(MEASURED, plan=KNOWN)).planned_bars[0]
+    assert planned.shares == Shares(pytest.approx(0.2), pytest.approx(0.8), 0.0, 0.0)
+
+
+def test_what_was_too_short_to_be_seen_is_shown_as_profiled_or_not_at_all() -> None:
+    (bar,) = report_of(one_measured(UNSEEN, plan=KNOWN)).actual_bars
+    assert bar.shares == Shares(pytest.approx(0.1), pytest.approx(0.4), 0.0, pytest.approx(0.5))
+    (bar,) = report_of(one_measured(UNSEEN)).actual_bars
+    assert bar.shares is None
+
+
+def test_clocks_alone_are_an_upper_bound_and_say_so() -> None:
+    report = report_of(one_measured(UNSEEN, "clocks"))
+    assert report.actual_bars[0].shares == Shares(0.6, 0.0, 0.4, 0.0)
+    assert report.notes[0].startswith("measured by clocks alone")
+    told = report_of(one_measured(UNSEEN, "clocks", notes=("clocks only: because",)))
+    assert told.notes[0] == "clocks only: because"
+    assert not any("measured by clocks alone" in note for note in told.notes)
+    free = replace(MACHINE, gil=False)
+    exact = report_of(one_measured(replace(UNSEEN, gil_s=0.0, native_s=0.6), "clocks", machine=free))
+    assert exact.actual_bars[0].shares == Shares(0.0, 0.6, 0.4, 0.0)
+
+
+def test_the_demand_for_the_gil_is_what_was_held_and_waited_for() -> None:
+    report = report_of(one_measured(MEASURED))
+    assert max(value for _, value in report.gil_demand) == pytest.approx(0.6)
+    assert max(value for _, value in report.cores_used) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        (Measured(gil_s=0.1, native_s=0.4, gil_wait_s=0.5, samples=9), "GIL wait 500 ms"),
+        (Measured(gil_s=0.1, native_s=0.4, run_delay_s=0.5, samples=9), "core wait 500 ms"),
+        (Measured(gil_s=0.1, native_s=0.4, blocked_s={"io": 0.5}, samples=9), "blocked +500 ms"),
+        (Measured(gil_s=0.6, native_s=0.4, samples=9), "CPU +500 ms"),
+        (Measured(gil_s=0.6, native_s=0.4), ""),
+        (
+            Measured(
+                gil_s=0.2, native_s=0.4, gil_wait_s=0.1, run_delay_s=0.1, blocked_s={"io": 0.1}, samples=9
+            ),
+            "",
+        ),
+    ],
+)
+def test_the_cause_of_an_error_is_what_was_measured(measured: Measured, said: str) -> None:
+    (node,) = report_of(one_measured(measured, plan=KNOWN)).nodes
+    assert cause(node) == said
+
+
+def test_a_node_that_was_faster_says_what_it_did_less() -> None:
+    plan = make_plan([node_plan("a", 0, 0.0, 2.0, 0, gil_s=0.1, blocked_s=1.9)])
+    less = Measured(gil_s=0.1, native_s=0.0, blocked_s={"io": 0.9}, samples=9)
+    (node,) = report_of(one_measured(less, plan=plan)).nodes
+    assert cause(node) == "blocked −1.00 s"
+    foreseen = make_plan([node_plan("a", 0, 0.0, 2.0, 0, alone_s=1.0, gil_s=1.0)])
+    (node,) = report_of(one_measured(Measured(gil_s=1.0, native_s=0.0, samples=9), plan=foreseen)).nodes
+    assert cause(node) == "waits −1.00 s"
+
+
+def test_waits_for_the_gil_are_added_up_where_they_can_be_seen() -> None:
+    assert (
+        gil_waits(report_of(one_measured(MEASURED))) == "GIL waits 200 ms over all nodes: most in a (200 ms)"
+    )
+    quiet = replace(MEASURED, gil_wait_s=0.0)
+    assert gil_waits(report_of(one_measured(quiet))) == "no node was seen waiting for the GIL"
+    for blind in (one_measured(UNSEEN), one_measured(UNSEEN, "clocks"), one_measured(MEASURED, "canary")):
+        assert gil_waits(report_of(blind)) == ""
+    assert gil_waits(report_of(random_run(3))) == ""
+    free = replace(MACHINE, gil=False)
+    assert gil_waits(report_of(one_measured(quiet, machine=free))) == ""
 
 
 def test_errors_come_sorted_and_only_of_nodes_that_reached_their_end() -> None:

@@ -18,7 +18,7 @@ from makespan.record import Comparison
 from makespan.report import render
 from makespan.text import plan_summary, profile_summary, run_summary
 from tests.builders import make_profile
-from tests.report_data import HOSTILE, blog_run, failed_run, make_plan, node_plan, random_run
+from tests.report_data import HOSTILE, blog_run, failed_run, make_plan, measured_run, node_plan, random_run
 
 GOLDEN = Path(__file__).parent / "golden"
 replace = msgspec.structs.replace
@@ -118,6 +118,8 @@ def test_run_summaries_word_for_word() -> None:
     golden("run_failed.txt", run_summary(failed_run()))
     golden("run_plain.txt", run_summary(replace(random_run(7), plan=None, comparison=None)))
     golden("run_random.txt", run_summary(random_run(34)))
+    golden("run_measured.txt", run_summary(measured_run(34)))
+    golden("run_measured_plain.txt", run_summary(replace(measured_run(7), plan=None, comparison=None)))
 
 
 def test_a_measured_comparison_is_said_to_be_measured() -> None:

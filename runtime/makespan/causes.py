@@ -63,7 +63,7 @@ def gil_waits(report: Report) -> str:
         for node in report.nodes
         if node.measured is not None and node.measured.samples
     ]
-    if not found or not report.gil:
+    if not found or not report.gil or report.sampler != "gil":  # others do not see what a thread waits for
         return ""
     total_s = sum(wait_s for wait_s, _ in found)
     if total_s <= 0:

@@ -16,6 +16,10 @@ def caveats(record: RunRecord) -> tuple[str, ...]:
     notes = list(record.notes)
     if record.sampler == "clocks" and record.machine.gil and not notes:
         notes.append("measured by clocks alone: what holds the GIL and what waits for it are not told apart")
+    if record.sampler == "canary":
+        notes.append(
+            "measured by a canary: of nodes that overlap only the clocks are known, and no waits for the GIL"
+        )
     if plan is None:
         unknown = (
             "planned times are not known" if record.sampler else "planned times and shares are not known"

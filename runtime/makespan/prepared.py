@@ -125,13 +125,14 @@ def run(
                 meters.stop()  # before the trace is copied: no node may be measured for longer than it ran
             trace = trace.copy()  # helpers that are still in a node go on writing to the other one
         ended = trace.clock()
+        failures, execution.failures = execution.failures, []
+        interrupted = error is not None
+        record = record_of(
+            prepared, trace, begun, ended, at, failures, interrupted=interrupted, meters=meters
+        )
     finally:
         if meters is not None:
             meters.close()
-    failures, execution.failures = execution.failures, []
-    record = record_of(
-        prepared, trace, begun, ended, at, failures, interrupted=error is not None, meters=meters
-    )
     if error is None and failures:
         error = joined(program, failures)
     result = None if error is not None else program.output(execution.kept, inputs)

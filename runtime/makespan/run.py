@@ -92,7 +92,9 @@ def record_of(
     interrupted: bool,
     meters: InSitu | None = None,
 ) -> RunRecord:
-    """Turn a trace, and what was measured meanwhile, into a record."""
+    """Turn a trace, and what was measured meanwhile, into a record; closes `meters`."""
+    if meters is not None:
+        meters.close()  # it takes a moment, in which Ctrl-C must not cost the record: see makespan.cli.ctrl_c
     structure = prepared.program.structure
     failed = {i for i, _ in failures}
     started = sorted((i for i, start in enumerate(trace.start) if start), key=lambda i: (trace.start[i], i))

@@ -30,6 +30,7 @@ from makespan.machine import gil_enabled
 from makespan.measurement import BLOCKED, Measured
 from makespan_optimizer.measure.clocks import Stopwatch
 from makespan_optimizer.measure.sampler import open_sampler
+from makespan_optimizer.measure.watch import NoSampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,7 +218,7 @@ class InSitu:
             self._over = True
 
     def close(self) -> None:
-        """Let go of everything that no thread is using any more."""
+        """Let go of everything that no thread is using any more. It may be called twice."""
         with self._lock:
             self._over = self._closed = True
             idle = [post for post in self._posts if not post.busy]
@@ -261,4 +262,8 @@ def open_in_situ(sampler: SamplerName, nodes: int) -> InSitu:
         An unknown sampler, or one that was asked for by name and cannot be had here.
     """
     chosen, notes = open_sampler(sampler)
+    if sampler == "auto" and chosen.name == "canary":
+        # It sees nothing of calls that overlap, and asking for the GIL in each thread would disturb the run.
+        chosen.close()
+        chosen, notes = NoSampler(), ("clocks only: the GIL cannot be sampled from outside here",)
     return InSitu(chosen, notes, nodes)
