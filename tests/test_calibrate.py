@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import time
 from contextlib import closing
 
 import pytest
@@ -13,7 +11,6 @@ from makespan.profile import Call
 from makespan_optimizer.measure import calibrate
 from makespan_optimizer.measure.calibrate import (
     LIMITS,
-    ForeignLoad,
     cores_measured,
     hand_off_s,
     judge,
@@ -83,35 +80,6 @@ def test_a_snippet_that_stays_wrong_is_a_fault():
 def test_without_a_sampler_there_are_no_figures():
     with Meter(NoSampler()) as meter:
         assert not self_test(meter).figures
-
-
-@pytest.mark.skipif(not LINUX, reason="/proc/stat")
-def test_the_load_of_another_process_is_seen_and_ones_own_is_not():
-    code = "import time\nwhile True: pass"
-    child = subprocess.Popen([sys.executable, "-S", "-c", code])
-    try:
-        time.sleep(0.1)
-        foreign = ForeignLoad()
-        claimed = ForeignLoad(lambda: time.clock_gettime((~child.pid << 3) | 2))
-        time.sleep(0.6)
-        seen, own = foreign.share(), claimed.share()
-    finally:
-        child.kill()
-        child.wait()
-    assert seen is not None
-    assert own is not None
-    assert 0.0 <= own <= 1.0
-    assert seen >= 0.1
-    assert seen > own + 0.1
-
-
-@pytest.mark.skipif(not LINUX, reason="/proc/stat")
-def test_an_unreadable_system_has_no_known_load(monkeypatch):
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr("builtins.open", refuse)
-    assert ForeignLoad().share() is None
 
 
 def test_cores_and_hand_offs_are_plausible():

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Variables that set how many threads native libraries start.
 THREAD_VARIABLES = (
@@ -64,23 +67,75 @@ def gil_enabled() -> bool:
     return True if probe is None else bool(probe())
 
 
-def usable_cores() -> float:
-    """Return how many cores this process may use: its affinity, cut by the cgroup's quota.
+def usable_cores(root: str = "") -> float:
+    """Return how many cores this process may use: its affinity, cut by quotas of its cgroups."""
+    return min(core_limits(root).values())
 
-    Source: ``sched_getaffinity(2)``, and ``cpu.max`` of cgroup v2 (quota / period).
+
+def core_limits(root: str = "") -> dict[str, float]:
+    """Return what limits the cores of this process, with the number that each allows.
+
+    Source: ``sched_getaffinity(2)``; ``cpu.max`` (cgroup v2) and ``cpu.cfs_quota_us / cpu.cfs_period_us``
+    (v1), the tightest of the process's own cgroup and its ancestors; Python's own ``-X cpu_count``.
+
+    Parameters
+    ----------
+    root : str
+        Where ``/proc`` and ``/sys`` are.
     """
     try:
-        cores = float(len(os.sched_getaffinity(0)))
+        limits = {"affinity": float(len(os.sched_getaffinity(0)))}
     except AttributeError:  # not Linux
-        cores = float(os.cpu_count() or 1)
+        limits = {"machine": float(os.cpu_count() or 1)}
+    quotas = [quota for folder in _cgroups(root) if (quota := _quota(folder)) is not None]
+    if quotas:
+        limits["cgroup quota"] = max(0.1, round(min(quotas), 2))
+    said = sys._xoptions.get("cpu_count") or os.environ.get("PYTHON_CPU_COUNT") or ""  # noqa: SLF001
+    count = getattr(os, "process_cpu_count", lambda: None)()  # 3.13
+    if said not in ("", True, "default") and count:
+        limits["PYTHON_CPU_COUNT"] = float(count)
+    return limits
+
+
+def _cgroups(root: str) -> Iterator[str]:
+    """Yield the folders of this process's cgroups that may limit its CPU, each with its ancestors.
+
+    In a container the path is the host's, or ``/``: then only the last folder, the mount itself, exists.
+    """
     try:
-        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:  # noqa: PTH123 (half the cost of Path)
-            quota, period = file.read().split()
-        if quota != "max":
-            cores = min(cores, max(0.1, round(int(quota) / int(period), 2)))
-    except (OSError, ValueError):
-        pass
-    return cores
+        with open(f"{root}/proc/self/cgroup", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            lines = file.read().splitlines()
+    except OSError:
+        lines = ["0::/"]
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if not controllers:
+            mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+        elif "cpu" in controllers.split(","):
+            mounts = [f"/sys/fs/cgroup/{controllers}", "/sys/fs/cgroup/cpu"]
+        else:
+            continue
+        parts = [part for part in path.split("/") if part not in ("", "..")]
+        for mount in mounts:
+            for depth in range(len(parts), -1, -1):
+                yield "/".join([root + mount, *parts[:depth]])
+
+
+def _quota(folder: str) -> float | None:
+    """Return the cores that a cgroup allows; None: as many as there are."""
+    for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
+        try:
+            words: list[str] = []
+            for name in names:
+                with open(f"{folder}/{name}", encoding="ascii") as file:  # noqa: PTH123 (half the cost of Path)
+                    words += file.read().split()
+            quota, period = words
+            if quota != "max" and int(quota) > 0 and int(period) > 0:  # v1 says -1
+                return int(quota) / int(period)
+        except (OSError, ValueError):
+            continue
+    return None
 
 
 def _cpu_model() -> str:

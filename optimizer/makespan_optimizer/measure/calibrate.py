@@ -7,11 +7,11 @@ must come out as holding the GIL, a hash of a large buffer as not holding it, a 
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from makespan_optimizer.measure.load import LOAD_LIMIT, ForeignLoad
 from makespan_optimizer.measure.sampler import NoSampler, next_sampler, unavailable
 
 if TYPE_CHECKING:
@@ -20,8 +20,19 @@ if TYPE_CHECKING:
     from makespan_optimizer.measure.meter import Meter
     from makespan_optimizer.measure.sampler import SamplerName
 
+__all__ = [
+    "LIMITS",
+    "LOAD_LIMIT",
+    "ForeignLoad",
+    "Tested",
+    "cores_measured",
+    "hand_off_s",
+    "judge",
+    "self_test",
+    "settle",
+]
+
 SNIPPET_S = 0.06
-LOAD_LIMIT = 0.05
 _BLOCK = bytes(1 << 20)  # made before: to fill it would hold the GIL
 _TRIES = 3
 # What the self-test's figures must reach: (at least, at most).
@@ -100,55 +111,6 @@ def settle(meter: Meter, wanted: SamplerName) -> tuple[dict[str, float], tuple[s
         failed.close()
         notes += more
     return {}, notes
-
-
-class ForeignLoad:
-    """What other processes, and the hypervisor, take of this process's cores.
-
-    Read from the idle time of each core in ``/proc/stat``. Its unit is 10 ms: it takes half a second to
-    see 5 %.
-
-    Parameters
-    ----------
-    own_cpu_s : callable
-        CPU seconds of processes that belong to the measurement and were not waited for.
-    """
-
-    def __init__(self, own_cpu_s: Callable[[], float] = lambda: 0.0) -> None:
-        self._own_cpu_s = own_cpu_s
-        self._cores = _affinity()
-        self._began = self._read()
-
-    def share(self) -> float | None:
-        """Return the share since this object was made; None where the system does not say."""
-        ended = self._read()
-        if ended is None or self._began is None:
-            return None
-        wall_s, idle_s, own_s = (b - a for a, b in zip(self._began, ended, strict=True))
-        capacity_s = wall_s * len(self._cores)
-        return max(0.0, min(1.0, (capacity_s - idle_s - own_s) / capacity_s)) if capacity_s > 0 else None
-
-    def _read(self) -> tuple[float, float, float] | None:
-        """Return (wall, idle seconds of all cores, CPU seconds of ours)."""
-        try:
-            idle = 0
-            with open("/proc/stat", encoding="ascii") as file:  # noqa: PTH123
-                for line in file:
-                    name, *fields = line.split()
-                    if name[:3] == "cpu" and name[3:].isdigit() and int(name[3:]) in self._cores:
-                        idle += int(fields[3]) + int(fields[4])  # idle, and idle with IO under way
-            times = os.times()
-            own_s = time.process_time() + times.children_user + times.children_system + self._own_cpu_s()
-            return time.perf_counter(), idle / os.sysconf("SC_CLK_TCK"), own_s
-        except (OSError, ValueError, IndexError):
-            return None
-
-
-def _affinity() -> set[int]:
-    try:
-        return os.sched_getaffinity(0)
-    except AttributeError:  # not Linux
-        return set()
 
 
 def cores_measured() -> float:
