@@ -126,13 +126,12 @@ def run(
             trace = trace.copy()  # helpers that are still in a node go on writing to the other one
         ended = trace.clock()
         failures, execution.failures = execution.failures, []
-        interrupted = error is not None
-        record = record_of(
-            prepared, trace, begun, ended, at, failures, interrupted=interrupted, meters=meters
-        )
-    finally:
+        stopped = error is not None
+        record = record_of(prepared, trace, begun, ended, at, failures, interrupted=stopped, meters=meters)
+    except BaseException:
         if meters is not None:
             meters.close()
+        raise
     if error is None and failures:
         error = joined(program, failures)
     result = None if error is not None else program.output(execution.kept, inputs)
