@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from makespan.structure import Structure
 
 LEAST_S = 0.002
-LEAST_SHARE = 0.005  # of the sum of all nodes
+LEAST_SHARE = 0.005  # of the sum of all nodes; where all are short beside that,
+LEAST_OF_LONGEST = 0.1
 GIL_SHARE = 0.05
 PYTHON_SHARE = 0.3
 RETAKES_PER_S = 200.0
@@ -128,8 +129,8 @@ def candidates(
         for node in profile.nodes
         if node.origin == "measured" and number[node.name] in able
     }
-    total_s = sum(demand.wall_s for demand in demands.values())
-    least_s = max(LEAST_S, LEAST_SHARE * total_s)
+    walls_s = [demand.wall_s for demand in demands.values()]
+    least_s = max(LEAST_S, min(LEAST_SHARE * sum(walls_s), LEAST_OF_LONGEST * max(walls_s, default=0.0)))
     long = [i for i, demand in demands.items() if demand.wall_s >= least_s and not structure.exclusive[i]]
     chosen = sorted(sorted(long, key=lambda i: (-demands[i].wall_s, i))[:MAX_NODES])
     reaches = reachable(structure, chosen)
@@ -287,8 +288,8 @@ def merged_pairs(
     stood = [pair for pair in old if not {*pair.nodes, *(pair.like or ())} & set(stale)]
     for pair in (*stood, *new):
         key = pair.nodes, pair.switch_interval_s
-        if not all(name in order for name in pair.nodes):
-            continue
+        if fault_of(pair, order) is not None:
+            continue  # of a node that is gone
         if pair.like is not None and key in kept and kept[key].like is None:
             continue
         kept[key] = pair

@@ -177,11 +177,10 @@ def _restored(
 def _undone(undo: list[Callable[[], object]]) -> None:
     """Put everything back, the last first; Ctrl-C meanwhile is raised when all is done."""
     interrupt: KeyboardInterrupt | None = None
-    while undo:
+    for put_back in [again for one in reversed(undo) for again in (one, one)]:  # the first may be interrupted
         try:
             with suppress(Exception):
-                undo[-1]()
-            undo.pop()
+                put_back()
         except KeyboardInterrupt as error:
             interrupt = error
     if interrupt is not None:

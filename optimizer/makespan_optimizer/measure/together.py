@@ -51,7 +51,7 @@ def together(first: Work, second: Work, clock: Callable[[], float] = time.perf_c
         ended.append((clock(), outcome))
         done.release()
 
-    threading.Thread(target=other, name="makespan-helper-pair", daemon=True).start()
+    threading.Thread(target=other, name="makespan-pair", daemon=True).start()
     ready.acquire()
     began = clock()
     go.release()

@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from makespan.order import bottom_levels
-from makespan.words import clean, plural, seconds
+from makespan.words import clean, percent, plural, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from makespan.measurement import PairTrial, ThreadTrial, ThreadTrials
     from makespan.profile import Profile
@@ -21,20 +21,22 @@ LEAST_REPEATS = 3  # fewer, and a difference may be chance
 PARALLEL_DEFAULT = "parallel_own_threads_s"
 PARALLEL_ONE = "parallel_one_thread_s"
 
+LOADED_SHARE = 0.1  # of the cores, taken by others: then a sentence says so
+
 # What limits a pool from outside, by its name in `ThreadTrials.limited`.
 _REMEDIES = {
-    "openblas": "OPENBLAS_NUM_THREADS=1",
-    "mkl": "MKL_NUM_THREADS=1",
-    "blis": "BLIS_NUM_THREADS=1",
-    "openmp": "OMP_NUM_THREADS=1",
-    "torch": "OMP_NUM_THREADS=1",
-    "faiss": "OMP_NUM_THREADS=1",
-    "numexpr": "NUMEXPR_NUM_THREADS=1",
-    "numba": "NUMBA_NUM_THREADS=1",
-    "environment": "OMP_THREAD_LIMIT=1",
-    "cv2": "cv2.setNumThreads(1)",
-    "pyarrow": "pyarrow.set_cpu_count(1)",
-    "duckdb": "SET threads = 1 in duckdb",
+    "openblas": "OPENBLAS_NUM_THREADS={}",
+    "mkl": "MKL_NUM_THREADS={}",
+    "blis": "BLIS_NUM_THREADS={}",
+    "openmp": "OMP_NUM_THREADS={}",
+    "torch": "OMP_NUM_THREADS={}",
+    "faiss": "OMP_NUM_THREADS={}",
+    "numexpr": "NUMEXPR_NUM_THREADS={}",
+    "numba": "NUMBA_NUM_THREADS={}",
+    "environment": "OMP_THREAD_LIMIT={}",
+    "cv2": "cv2.setNumThreads({})",
+    "pyarrow": "pyarrow.set_cpu_count({})",
+    "duckdb": "SET threads = {} in duckdb",
 }
 
 
@@ -67,33 +69,33 @@ def oversubscription(profile: Profile) -> Advice | None:
     trials = {node.name: node.native_threads for node in profile.nodes if node.native_threads is not None}
     if not trials:
         return None
-    remedy = _remedy(trials.values())
     own = f"the libraries' own {plural(max(its.default.threads for its in trials.values()), 'thread')}"
+    after = _load(profile)
     figures = next((its.calibration for its in reversed(profile.runs) if PARALLEL_ONE in its.calibration), {})
-    run = figures.get(PARALLEL_DEFAULT), figures.get(PARALLEL_ONE)
-    if run[0] is not None and run[1] is not None and _worth(run[0], run[1]):
-        text = f"{seconds(run[0])} in parallel with {own}, {seconds(run[1])} with one thread a node"
-        return Advice(f"native pools oversubscribe: {text}; {remedy}", run[0], run[1], measured=True)
+    if figures and _worth(figures[PARALLEL_DEFAULT], figures[PARALLEL_ONE]):
+        now_s, then_s = figures[PARALLEL_DEFAULT], figures[PARALLEL_ONE]
+        text = f"{seconds(now_s)} in parallel with {own}, {seconds(then_s)} with one thread a node"
+        text = f"native pools oversubscribe: {text}; {_remedy(trials, 1)}{after}"
+        return Advice(text, now_s, then_s, measured=True)
     defaults = {name: its.default for name, its in trials.items()}
-    now_s = sum(its.wall_s for its in defaults.values())
-    then_s = sum(min(trial.wall_s for trial in (its.default, *its.tried)) for its in trials.values())
+    choices = _choices(trials)
+    now_s = _sum_s(defaults)
+    m = min(choices, key=lambda m: (_sum_s(choices[m]), m))
+    then_s = _sum_s(choices[m])
     if _worth(now_s, then_s):
-        text = f"{seconds(now_s)} with {own}, {seconds(then_s)} with the best number for each"
-        which = f"{plural(len(trials), 'node')} one after the other"
-        return Advice(
-            f"native pools are slower than fewer threads: {which} {text}; {remedy}",
-            now_s,
-            then_s,
-            measured=True,
-        )
-    if run[0] is not None:
+        which = f"{plural(len(trials), 'node')} take {seconds(now_s)} one after the other with {own}"
+        text = f"fewer native threads are faster: {which}, {seconds(then_s)} with {m}"
+        return Advice(f"{text}; {_remedy(trials, m)}{after}", now_s, then_s, measured=True)
+    if figures:
         return None
     now_s = estimated_s(profile, defaults)
-    then_s = min(estimated_s(profile, chosen) for chosen in _choices(trials))
+    m = min(choices, key=lambda m: (estimated_s(profile, choices[m]), m))
+    then_s = estimated_s(profile, choices[m])
     if not _worth(now_s, then_s):
         return None
-    text = f"an estimated {seconds(now_s)} in parallel with {own}, {seconds(then_s)} with fewer"
-    return Advice(f"native pools oversubscribe: {text}; {remedy}", now_s, then_s, measured=False)
+    text = f"an estimated {seconds(now_s)} in parallel with {own}, {seconds(then_s)} with {m}"
+    text = f"native pools oversubscribe: {text}; {_remedy(trials, m)}{after}"
+    return Advice(text, now_s, then_s, measured=False)
 
 
 def estimated_s(profile: Profile, chosen: Mapping[str, ThreadTrial]) -> float:
@@ -174,16 +176,30 @@ def _worth(now_s: float, then_s: float) -> bool:
     return now_s - then_s > max(WORTH_S, WORTH_SHARE * now_s)
 
 
-def _choices(trials: Mapping[str, ThreadTrials]) -> list[dict[str, ThreadTrial]]:
-    """Return the same limit for all, for each that was tried; a node without it keeps its default."""
+def _sum_s(chosen: Mapping[str, ThreadTrial]) -> float:
+    return sum(its.wall_s for its in chosen.values())
+
+
+def _choices(trials: Mapping[str, ThreadTrials]) -> dict[int, dict[str, ThreadTrial]]:
+    """Return the same limit for all, for each that was tried; a node without it keeps its default.
+
+    One number for all, not the best for each: the best of several noisy figures looks better than it is.
+    """
     limits = sorted({trial.threads for its in trials.values() for trial in its.tried})
-    return [
-        {name: next((t for t in its.tried if t.threads == m), its.default) for name, its in trials.items()}
+    return {
+        m: {name: next((t for t in its.tried if t.threads == m), its.default) for name, its in trials.items()}
         for m in limits
-    ]
+    }
 
 
-def _remedy(trials: Iterable[ThreadTrials]) -> str:
-    names = {name for its in trials for name in its.limited}
-    found = dict.fromkeys(_REMEDIES[name] for name in _REMEDIES if name in names)
+def _remedy(trials: Mapping[str, ThreadTrials], threads: int) -> str:
+    names = {name for its in trials.values() for name in its.limited}
+    found = dict.fromkeys(_REMEDIES[name].format(threads) for name in _REMEDIES if name in names)
     return f"limit them: {', '.join(found)}" if found else "limit their threads"
+
+
+def _load(profile: Profile) -> str:
+    taken = profile.runs[-1].load_share if profile.runs else None
+    if taken is None or taken <= LOADED_SHARE:
+        return ""
+    return f" (measured while other processes took {percent(taken)} of the cores)"

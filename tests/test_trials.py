@@ -1,0 +1,305 @@
+"""Trials after the counted runs: what they find, what they keep, and where they stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+
+import msgspec
+import pytest
+
+from makespan import DAG, OptionError, ProfileWarning, load_profile
+from makespan.measurement import PairTrial
+from makespan.profile import parse_profile
+from makespan.program import compile_program
+from makespan_optimizer.measure import beside, trials
+from makespan_optimizer.measure.merge import merge_profiles
+from makespan_optimizer.measure.pools import Pool, Pools
+from makespan_optimizer.measure.trials import run_trials, time_limit_s
+from makespan_optimizer.measure.verdicts import PARALLEL_DEFAULT, PARALLEL_ONE
+from tests.builders import make_profile
+
+
+@pytest.fixture(autouse=True)
+def calm(monkeypatch):
+    """No other process takes cores, and few repeats will do."""
+    monkeypatch.setattr(beside, "_spoiled", lambda *_: False)
+    monkeypatch.setattr(beside, "MOST_REPEATS", 3)
+
+
+def spin(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        sum(range(200))
+
+
+def dag_of(names, fn, *args):
+    made = DAG("dag")
+    for name in names:
+        made.add(fn, *args, name=name)
+    return made
+
+
+def measured(dag, kinds="python", wall_s=0.005, **more):
+    """A made-up profile of a DAG whose nodes wait for nothing."""
+    return make_profile({name: [] for name in dag.nodes}, wall_s, kinds, **more)
+
+
+# -- the time ----------------------------------------------------------------------------------------------
+
+
+def test_trials_take_as_long_as_the_counted_runs_thirty_seconds_at_most():
+    assert time_limit_s("auto", None, 2.0) == 2.0
+    assert time_limit_s(True, None, 200.0) == 30.0
+    assert time_limit_s("native", 90, 2.0) == 90.0
+    assert time_limit_s("auto", 0, 2.0) == 0.0
+    assert time_limit_s(False, None, 2.0) == 0.0
+
+
+@pytest.mark.parametrize("limit", [-1, float("nan"), float("inf"), True, "5", [1]])
+def test_a_limit_that_cannot_be(limit):
+    with pytest.raises(OptionError, match="trials_limit_s: is a number of seconds"):
+        time_limit_s("auto", limit, 1.0)
+    with pytest.raises(OptionError, match="trials_limit_s"):
+        dag_of("a", lambda: pytest.fail("it ran")).profile(trials_limit_s=limit)
+
+
+@pytest.mark.parametrize("word", ["pairs", None, 2, []])
+def test_a_wish_that_cannot_be(word):
+    with pytest.raises(OptionError, match="trials: is auto, native or False"):
+        time_limit_s(word, None, 1.0)
+
+
+def test_no_time_no_trials_and_no_word():
+    dag = dag_of("ab", lambda: pytest.fail("it ran"))
+    made = measured(dag)
+    assert run_trials(made, compile_program(dag), {}, limit_s=0) == made
+
+
+def test_too_little_time_is_said():
+    dag = dag_of("ab", lambda: pytest.fail("it ran"))
+    with pytest.warns(ProfileWarning, match="2 s is too short for a trial"):
+        result = run_trials(measured(dag, wall_s=10.0), compile_program(dag), {}, limit_s=2)
+    assert result.pairs == ()
+    assert "too short" in result.runs[-1].notes[0]
+
+
+def test_nothing_to_try_nothing_run():
+    dag = dag_of("ab", lambda: pytest.fail("it ran"))
+    made = measured(dag, "io")
+    assert run_trials(made, compile_program(dag), {}, limit_s=5) == made
+
+
+# -- what they find ----------------------------------------------------------------------------------------
+
+
+def test_pairs_are_measured_and_their_like_taken_over():
+    dag = dag_of([f"n{i}" for i in range(5)], spin, 0.005)
+    made = measured(dag)
+    result = run_trials(made, compile_program(dag), {}, limit_s=0.35)
+    assert len(result.pairs) == 10
+    own = [pair for pair in result.pairs if pair.like is None]
+    assert own
+    assert own[0].nodes == ("n0", "n1")
+    assert {pair.like for pair in result.pairs if pair.like is not None} <= {pair.nodes for pair in own}
+    assert result.pairs == tuple(sorted(result.pairs, key=lambda pair: pair.nodes))
+
+
+def test_all_pairs_are_measured_when_there_is_time():
+    dag = dag_of("abc", spin, 0.002)
+    result = run_trials(measured(dag), compile_program(dag), {}, limit_s=30)
+    assert [(pair.nodes, pair.like) for pair in result.pairs] == [
+        (("a", "b"), None),
+        (("a", "c"), None),
+        (("b", "c"), None),
+    ]
+    assert run_trials(measured(dag), compile_program(dag), {}, limit_s=30, pairs=False).pairs == ()
+
+
+def test_a_chatty_node_beside_a_python_one_is_tried_with_three_intervals():
+    seen = set()
+
+    def chat():
+        seen.add(round(sys.getswitchinterval(), 5))
+        time.sleep(0.002)
+
+    dag = DAG()
+    dag.add(chat, name="chat")
+    dag.add(spin, 0.004, name="loop")
+    made = measured(dag, {"chat": "io", "loop": "python"})
+    chatty = msgspec.structs.replace(made.nodes[0], blocked_s={"sleep": 0.005}, nvcsw=50)
+    made = msgspec.structs.replace(made, nodes=(chatty, made.nodes[1]))
+    before = sys.getswitchinterval()
+    result = run_trials(made, compile_program(dag), {}, limit_s=30)
+    assert [pair.switch_interval_s for pair in result.pairs] == [0.005, 0.001, 0.0002]
+    assert seen == {0.005, 0.001, 0.0002}
+    assert sys.getswitchinterval() == before
+
+
+class Library:
+    threads = 4
+
+    def get(self):
+        return self.threads
+
+    def set(self, threads):
+        self.threads = threads
+
+
+@pytest.fixture
+def library(monkeypatch):
+    """One library with a pool, and one that cannot be limited."""
+    made = Library()
+    pools = Pools((Pool("lib", made.get, made.set),), {"onnxruntime": "sessions keep their own"})
+    monkeypatch.setattr(trials, "find_pools", lambda: pools)
+    return made
+
+
+def test_pools_that_oversubscribe_are_warned_of(library):
+    dag = dag_of("ab", lambda: time.sleep(0.01 * library.threads))
+    made = measured(dag, "parallel", 0.04)
+    with pytest.warns(ProfileWarning, match="native pools oversubscribe: .* with one thread a node"):
+        result = run_trials(made, compile_program(dag), {}, limit_s=30)
+    assert library.threads == 4
+    for node in result.nodes:
+        assert node.native_threads is not None
+        assert [trial.threads for trial in node.native_threads.tried] == [1, 2]
+        assert node.native_threads.default.wall_s > 2 * node.native_threads.tried[0].wall_s
+    (header,) = result.runs
+    assert header.calibration[PARALLEL_DEFAULT] > 2 * header.calibration[PARALLEL_ONE]
+    assert header.notes == ("threads of onnxruntime were not limited: sessions keep their own",)
+    again = parse_profile(result.to_json())
+    assert again == result
+
+
+def test_pools_that_do_not_matter_are_not_spoken_of(library):
+    dag = dag_of("ab", lambda: time.sleep(0.02))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = run_trials(measured(dag, "parallel", 0.02), compile_program(dag), {}, limit_s=3, pairs=False)
+    assert all(node.native_threads is not None for node in result.nodes)
+
+
+# -- when something goes wrong -----------------------------------------------------------------------------
+
+
+def test_ctrl_c_keeps_what_was_measured():
+    calls = []
+
+    def step():
+        calls.append(0)
+        if len(calls) == 9:  # two passes are over: alone and side by side, twice
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+
+    dag = dag_of("ab", step)
+    interval = sys.getswitchinterval()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run_trials(measured(dag), compile_program(dag), {}, limit_s=30)
+    partial = caught.value.partial  # type: ignore[attr-defined]
+    assert [pair.repeats for pair in partial.pairs] == [2]
+    assert sys.getswitchinterval() == interval
+
+
+def test_ctrl_c_among_native_threads_keeps_the_profile(library):
+    def interrupt():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+
+    dag = dag_of("a", interrupt)
+    made = measured(dag, "parallel")
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run_trials(made, compile_program(dag), {}, limit_s=30)
+    assert caught.value.partial.nodes == made.nodes  # type: ignore[attr-defined]
+    assert library.threads == 4
+
+
+def test_a_node_that_cannot_run_beside_another_is_named():
+    lock = threading.Lock()
+
+    def alone():
+        if not lock.acquire(blocking=False):
+            raise RuntimeError("not now")
+        time.sleep(0.005)
+        lock.release()
+
+    dag = dag_of("ab", alone)
+    with pytest.warns(ProfileWarning, match="RuntimeError was raised when 'a' and 'b' ran side by side"):
+        result = run_trials(measured(dag), compile_program(dag), {}, limit_s=30)
+    assert result.pairs == ()
+
+
+def test_a_node_that_fails_alone_ends_the_trials_and_is_named():
+    calls = []
+
+    def fail():
+        calls.append(0)
+        if len(calls) > 6:
+            raise ValueError("secret")
+
+    dag = dag_of("ab", fail)
+    with pytest.warns(ProfileWarning, match=r"ended early: ValueError in node '[ab]'") as told:
+        result = run_trials(measured(dag), compile_program(dag), {}, limit_s=30)
+    assert "secret" not in str(told[0].message)
+    assert len(result.pairs) == 1
+
+
+# -- in a profile ------------------------------------------------------------------------------------------
+
+
+def test_a_profile_ends_with_trials(tmp_path):
+    made = dag_of("ab", spin, 0.01).profile(runs=3, sampler="clocks", trials_limit_s=10)
+    (pair,) = made.pairs
+    assert pair.nodes == ("a", "b")
+    assert pair.repeats == 3
+    made.save(tmp_path / "profile.json")
+    assert load_profile(tmp_path / "profile.json").pairs == made.pairs
+    assert dag_of("ab", spin, 0.01).profile(runs=1, sampler="clocks", trials=False).pairs == ()
+
+
+def test_nodes_that_are_not_run_are_not_tried_either():
+    dag = DAG()
+    dag.add(lambda: pytest.fail("it ran"), name="mail")
+    dag.add(spin, 0.005, name="a")
+    dag.add(spin, 0.005, name="b")
+    made = dag.profile(runs=1, sampler="clocks", hints={"mail": "0.5s:python"}, trials_limit_s=10)
+    assert [pair.nodes for pair in made.pairs] == [("a", "b")]
+
+
+def pair(a, b, **more):
+    return PairTrial(nodes=(a, b), alone_s=(1.0, 1.0), together_s=(2.0, 2.0), repeats=3, **more)
+
+
+def test_merging_keeps_pairs():
+    old = make_profile({"a": [], "b": [], "c": []}, 1.0, "python")
+    new = msgspec.structs.replace(old, pairs=(pair("a", "c"),))
+    old = msgspec.structs.replace(old, pairs=(pair("a", "b"), pair("b", "c")))
+    assert [p.nodes for p in merge_profiles(old, new).pairs] == [("a", "b"), ("a", "c"), ("b", "c")]
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ({"nodes": ["a", "x"]}, "x is not in the DAG"),
+        ({"nodes": ["a", "a"]}, "'a' stands twice"),
+        ({"nodes": ["b", "a"]}, "'b' comes after 'a'"),
+        ({"nodes": ["a"]}, "pairs/1"),
+        ({"alone_s": [-1.0, 1.0]}, "pairs/1"),
+        ({"together_s": [1e99, 1.0]}, "pairs/1"),
+        ({"repeats": 0}, "it was not measured"),
+        ({"colour": "red"}, "pairs/1"),
+    ],
+)
+def test_a_pair_that_cannot_be_is_dropped_from_a_file_and_named(record, words):
+    made = msgspec.structs.replace(make_profile({"a": [], "b": []}), pairs=(pair("a", "b"),))
+    body = json.loads(made.to_json())
+    body["pairs"].append({**body["pairs"][0], "switch_interval_s": 0.001, **record})
+    with pytest.warns(ProfileWarning, match="pair number 1 is dropped") as told:
+        read = parse_profile(json.dumps(body).encode())
+    assert words in str(told[0].message)
+    assert read.pairs == made.pairs
