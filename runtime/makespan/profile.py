@@ -150,8 +150,10 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         del body["dropped"]
         return readable(body)
 
-    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write profile.json, merged by run with what is there (read, merge, write under a lock).
+    def save(self, path: str | os.PathLike[str], *, force: bool = False, update: bool = False) -> Profile:
+        """Write profile.json, merged with what is there (under a lock), and return what was written.
+
+        Runs are united; with `update`, also those of the DAG before it changed, node by node.
 
         Raises
         ------
@@ -168,8 +170,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         with locked(path):
             merged = self
             if not force and Path(path).exists() and Path(path).stat().st_size:
-                merged = merge_profiles(load_profile(path), self, where=str(path))
+                merged = merge_profiles(load_profile(path), self, where=str(path), update=update)
             write_atomic(path, merged.to_json())
+        return merged
 
     def summary(self) -> str:
         """Return a table of the nodes, longest first."""

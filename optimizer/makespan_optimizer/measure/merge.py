@@ -2,52 +2,65 @@
 
 Merging is idempotent (a run counts once), and the order in which profiles come does not matter: runs are
 sorted by their time. Of each node the youngest calls are kept, `MAX_CALLS` at most; the oldest runs go first.
+Measurements of code that has changed since are dropped.
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from makespan.errors import ProfileError
-from makespan.profile import MAX_CALLS, Call, NodeProfile, Profile
+from makespan.profile import MAX_CALLS, Call, NodeProfile, Profile, ProfileWarning
+from makespan.words import some
 from makespan_optimizer.measure.estimate import summarize
 from makespan_optimizer.measure.pairs import merged_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from makespan.machine import Machine
     from makespan.measurement import SamplerSource
+    from makespan.plan import DagId
+    from makespan.profile import Shape
 
 
-def merge_profiles(old: Profile, new: Profile, *, where: str | None = None) -> Profile:
+def merge_profiles(old: Profile, new: Profile, *, where: str | None = None, update: bool = False) -> Profile:
     """Return the runs of both, as one profile.
 
     Parameters
     ----------
     old, new : Profile
-        `new` says what the DAG looks like (places, tags), when both do.
+        `new` says what the DAG looks like (places, tags, code).
     where : str, optional
         The file of `old`, for errors.
+    update : bool
+        They may be of two states of the DAG: nodes of the same name and code keep their measurements.
 
     Raises
     ------
     ProfileError
         They are of another DAG or another machine.
+
+    Warns
+    -----
+    ProfileWarning
+        The code of nodes changed (and `update` is not set): their old measurements are dropped.
     """
-    replace = "-f replaces it"
-    if old.dag.fingerprint != new.dag.fingerprint:
-        problem = f"is a profile of another DAG ({old.dag.name!r}), or of this one before it changed"
-        raise ProfileError(problem, where=where, hint=replace)
-    differences = old.machine.differences(new.machine)
-    if differences:
-        problem = f"is a profile of another machine ({'; '.join(differences)})"
-        raise ProfileError(problem, where=where, hint=replace)
+    ensure_mergeable(old, new.dag, new.machine, where=where, update=update)
+    stale = stale_nodes(old, new.dag, new.shape)
+    if stale and not update:
+        warnings.warn(
+            f"the code changed of {some(stale, 20)}: earlier measurements of it are dropped",
+            ProfileWarning,
+            stacklevel=3,
+        )
     headers = {header.id: header for header in (*old.runs, *new.runs)}
     samplers = {header.id: header.sampler for header in headers.values()}
     order = {header.id: i for i, header in enumerate(sorted(headers.values(), key=lambda h: (h.at, h.id)))}
-    before = {node.name: node for node in old.nodes}
+    before = {node.name: node for node in old.nodes if node.name not in stale}
     after = {node.name: node for node in new.nodes}
     nodes = []
     for shape in new.shape:
@@ -58,11 +71,7 @@ def merge_profiles(old: Profile, new: Profile, *, where: str | None = None) -> P
         old.pairs,
         new.pairs,
         {shape.name: i for i, shape in enumerate(new.shape)},
-        stale=[
-            name
-            for name, node in after.items()
-            if name in before and before[name].code != node.code and before[name].code
-        ],
+        stale=stale,
     )
     kept = {call.run for node in nodes for call in node.calls}
     outlived = {call.run for profile in (old, new) for node in profile.nodes for call in node.calls} - kept
@@ -75,6 +84,44 @@ def merge_profiles(old: Profile, new: Profile, *, where: str | None = None) -> P
     )
 
 
+def ensure_mergeable(
+    old: Profile, dag: DagId, machine: Machine, *, where: str | None = None, update: bool = False
+) -> None:
+    """Refuse a profile of another DAG (unless it is updated) or of another machine.
+
+    Raises
+    ------
+    ProfileError
+        It is one.
+    """
+    if old.dag.fingerprint != dag.fingerprint and not update:
+        problem = f"is a profile of another DAG ({old.dag.name!r}), or of this one before it changed"
+        hint = "-f replaces it, --update keeps the nodes that are the same"
+        raise ProfileError(problem, where=where, hint=hint)
+    differences = old.machine.differences(machine)
+    if differences:
+        problem = f"is a profile of another machine ({'; '.join(differences)})"
+        raise ProfileError(problem, where=where, hint="-f replaces it")
+
+
+def stale_nodes(old: Profile, dag: DagId, shape: Sequence[Shape]) -> list[str]:
+    """Return the nodes that were measured with other code than they have now.
+
+    Where the code was not recorded, a node of the same DAG is taken to be the same, one of a changed DAG not.
+    What was not measured but said (a hint) does not depend on code.
+    """
+    now = {its.name: its.code for its in shape}
+    same = old.dag.fingerprint == dag.fingerprint
+
+    def is_stale(node: NodeProfile) -> bool:
+        if node.origin == "hint" or node.name not in now:
+            return False
+        known = bool(node.code and now[node.name])
+        return node.code != now[node.name] if known else not same
+
+    return [node.name for node in old.nodes if is_stale(node)]
+
+
 def _merged(
     found: Sequence[NodeProfile],
     order: Mapping[str, int],
@@ -82,8 +129,8 @@ def _merged(
     profile: Profile,
 ) -> NodeProfile:
     """Unite the records of one node. Without calls (a profile made by hand) the newer record stands."""
-    if len(found) == 1 and not found[0].calls:
-        return found[0]
+    if found[-1].origin != "measured" or (len(found) == 1 and not found[0].calls):
+        return found[-1]  # what is said goes before what was measured earlier
     by_run: dict[str, tuple[Call, ...]] = {}
     for node in found:
         for run in dict.fromkeys(call.run for call in node.calls):

@@ -14,12 +14,15 @@ from makespan.cli.progress import Progress
 from makespan.cli.reading import heed_profile_warnings, read_profile
 from makespan.cli.target import load_function, load_target
 from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
-from makespan.errors import OptionError, ProfileError
+from makespan.errors import MakespanError, OptionError
+from makespan.machine import this_machine
+from makespan.plan import DagId
 from makespan.profile import Profile
 
 if TYPE_CHECKING:
     from makespan.cli.terminal import Terminal
     from makespan.graph import DAG
+    from makespan_optimizer.measure.update import Update
 
 EXAMPLES = (
     "makespan profile pipeline:news --args '[\"https://example.org\"]' -o profile.json",
@@ -60,6 +63,11 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         dest="pickling",
         help="do not measure what it costs to pickle arguments and results (it runs their __reduce__)",
     )
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="measure only nodes that are new or whose code changed; keep what the file says of the others",
+    )
     opt.add_output(parser, "profile.json", "the profile")
 
 
@@ -93,8 +101,8 @@ def add_trials(parser: argparse.ArgumentParser) -> None:
         "--trials-limit",
         type=opt.trials_limit,
         metavar="SECONDS",
-        help="for all trials (side by side, native threads) together; 0: none (default: as long as the counted "
-        "runs took, at most 30)",
+        help="for all trials (side by side, native threads) together; 0: none (default: as long as "
+        "the counted runs took, at most 30)",
     )
 
 
@@ -103,6 +111,9 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     sets = read_sets(options.args)
     if options.inputs is not None and isinstance(options.args, Words):
         raise OptionError("give --args or --inputs, not both", where="--inputs")
+    if options.update and (options.force or options.output == "-"):
+        other = "-f, which replaces the file" if options.force else "-o -"
+        raise OptionError(f"needs a file that it keeps, and does not go with {other}", where="--update")
     opt.ready_output(options.output, "makespan-profile", force=options.force)
     heed_profile_warnings()
     to_stdout = options.output == "-" or options.json
@@ -111,9 +122,11 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         inputs = _inputs(options, dag, sets)
         setup = load_function(options.setup, "--setup") if options.setup is not None else None
         teardown = load_function(options.teardown, "--teardown") if options.teardown is not None else None
-        if not options.force:
-            _refuse_another(options.output, dag)
         from makespan_optimizer.measure import isolate
+
+        update = _compared(options, dag)
+        if update is not None and not update.only:
+            terminal.say(update.told())
 
         stopped = ""
         try:
@@ -123,7 +136,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
                     (),
                     {},
                     inputs=inputs,
-                    hints=options.hints,
+                    hints=options.hints if update is None else update.hints,
+                    only=None if update is None else update.only,
                     setup=setup,
                     teardown=teardown,
                     runs=options.runs,
@@ -153,6 +167,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             profile = partial
             stopped = f"{whose} raised"
     _write(profile, options, terminal)
+    if update is not None and update.only:
+        terminal.say(update.told())
     if stopped == "interrupted":
         terminal.note("makespan: interrupted; the complete runs were kept")
         return Exit.INTERRUPTED
@@ -175,7 +191,16 @@ def _inputs(
 
 def _write(profile: Profile, options: argparse.Namespace, terminal: Terminal) -> None:
     if options.output != "-":
-        profile.save(options.output, force=options.force)
+        try:
+            profile = profile.save(options.output, force=options.force, update=options.update)
+        except MakespanError as error:
+            if (kept := _rescued(profile)) is not None:
+                raise type(error)(
+                    f"{error.problem}; what was measured was kept in {kept}",
+                    where=error.where,
+                    hint=error.hint,
+                ) from error
+            raise
     if options.json or options.output == "-":
         with suppress(ReaderGoneError):  # an interrupted profile is one, read or not
             terminal.emit(profile.to_json())
@@ -186,6 +211,23 @@ def _write(profile: Profile, options: argparse.Namespace, terminal: Terminal) ->
         terminal.say(f"wrote {options.output}")
 
 
+def _rescued(profile: Profile) -> str | None:
+    """Write a profile that cannot go where it should into the folder for temporary files."""
+    import tempfile
+
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="makespan-profile-", suffix=".json")
+    except OSError:
+        return None
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 (a descriptor)
+            file.write(profile.to_json())
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        return None
+    return name
+
+
 def _advise(profile: Profile, terminal: Terminal) -> None:
     """Say what the trials found; that native pools oversubscribe was warned of already."""
     from makespan_optimizer.measure.verdicts import beside_advices
@@ -194,29 +236,27 @@ def _advise(profile: Profile, terminal: Terminal) -> None:
         terminal.say(advice.text)
 
 
-def _refuse_another(path: str, dag: DAG[..., Any]) -> None:
+def _compared(options: argparse.Namespace, dag: DAG[..., Any]) -> Update | None:
     """Say before the measurement, not after it, that the file there cannot take it.
+
+    Returns what is to be measured anew, if the file is to be updated and is there.
 
     Raises
     ------
     ProfileError
         It is a profile of another DAG or another machine, or not readable.
     """
-    file = Path(path)
-    if path == "-" or not file.is_file() or not file.stat().st_size:
-        return
-    from makespan.machine import this_machine
+    file = Path(options.output)
+    if options.force or options.output == "-" or not file.is_file() or not file.stat().st_size:
+        return None
+    from makespan_optimizer.measure.merge import ensure_mergeable
+    from makespan_optimizer.measure.update import update_of
 
-    there = read_profile(path)
-    replace = "-f replaces it"
-    if there.dag.fingerprint != dag.fingerprint:
-        problem = f"is a profile of another DAG ({there.dag.name!r}), or of this one before it changed"
-        raise ProfileError(problem, where=path, hint=replace)
-    differences = there.machine.differences(this_machine())
-    if differences:
-        raise ProfileError(
-            f"is a profile of another machine ({'; '.join(differences)})", where=path, hint=replace
-        )
+    there = read_profile(options.output)
+    if options.update:
+        return update_of(dag, there, options.hints, where=options.output)
+    ensure_mergeable(there, DagId(dag.name, dag.fingerprint), this_machine(), where=options.output)
+    return None
 
 
 def _whose(error: BaseException) -> str:
