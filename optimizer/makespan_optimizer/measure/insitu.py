@@ -158,7 +158,7 @@ class InSitu:
         return program._replace(calls=[partial(self._call, i, fn) for i, fn in enumerate(program.calls)])
 
     def _call(self, node: int, fn: Callable[..., Any], *args: Any) -> Any:
-        post = self._begin()
+        post = self._begin(node)
         try:
             return fn(*args)
         finally:
@@ -166,7 +166,7 @@ class InSitu:
             if post is not None:
                 self._end(node, post)
 
-    def _begin(self) -> _Post | None:
+    def _begin(self, node: int) -> _Post | None:
         """Start measuring in this thread; None when it cannot be done, or is over."""
         if self._over:
             return None
@@ -181,7 +181,7 @@ class InSitu:
             post.begin()
         except BaseException as error:
             if post is not None:
-                self._leave(post)
+                self._leave(post, node)
             self._caught(error)
             return None
         return post
@@ -193,13 +193,12 @@ class InSitu:
         except BaseException as error:
             self._caught(error)
         finally:
-            with self._lock:
-                if not self._over:
-                    self._raw[node] = raw
-            self._leave(post)
+            self._leave(post, node, raw)
 
-    def _leave(self, post: _Post) -> None:
+    def _leave(self, post: _Post, node: int, raw: tuple[Clocks, Seen | None] | None = None) -> None:
         with self._lock:
+            if not self._over:
+                self._raw[node] = raw
             post.busy = False
             closed = self._closed
         if closed:  # nobody else will
