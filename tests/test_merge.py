@@ -181,3 +181,48 @@ def test_a_file_of_another_kind_is_left_alone(tmp_path):
     with pytest.raises(OptionError, match="holds something other"):
         one_run(1).save(path)
     assert path.read_text() == "my notes"
+
+
+def with_code(profile: Profile, fingerprint: str = "", **codes: str) -> Profile:
+    """The profile with its nodes' code, as measured and as it is now."""
+    return msgspec.structs.replace(
+        profile,
+        dag=msgspec.structs.replace(profile.dag, fingerprint=fingerprint or profile.dag.fingerprint),
+        shape=tuple(msgspec.structs.replace(s, code=codes.get(s.name, "")) for s in profile.shape),
+        nodes=tuple(msgspec.structs.replace(n, code=codes.get(n.name, "")) for n in profile.nodes),
+    )
+
+
+def test_measurements_of_changed_code_are_dropped_by_name():
+    old, new = with_code(one_run(1), a="1", b="1"), with_code(one_run(2), a="2", b="1")
+    with pytest.warns(ProfileWarning, match="the code changed of a: earlier"):
+        merged = merge_profiles(old, new)
+    assert [call.run for call in merged.node("a").calls] == ["run002"] * 3
+    assert merged.node("a").first_s == new.node("a").first_s
+    assert merged.node("b").runs == 6
+    assert ids(merged) == ["run001", "run002"]
+
+
+def test_code_that_was_not_recorded_is_taken_to_be_the_same():
+    assert merge_profiles(one_run(1), with_code(one_run(2), a="2", b="1")).node("a").runs == 6
+    assert merge_profiles(with_code(one_run(1), a="2"), one_run(2)).node("a").runs == 6
+
+
+def test_an_update_keeps_nodes_of_the_same_name_and_code_only():
+    old = with_code(one_run(1), "before", a="1")
+    new = with_code(one_run(2, nodes=()), "after", a="1", b="1")
+    merged = merge_profiles(old, new, update=True)
+    assert [its.name for its in merged.nodes] == ["a"]  # what b was is not known
+    assert merged.node("a") == old.node("a")
+    assert merged.dag.fingerprint == "after"
+    with pytest.raises(ProfileError, match="--update keeps"):
+        merge_profiles(old, new)
+
+
+def test_a_newer_hint_goes_before_a_measurement():
+    hint = make_profile({"a": [], "b": ["a"]}, 9.0)
+    said = msgspec.structs.replace(
+        hint, runs=(), nodes=tuple(msgspec.structs.replace(n, origin="hint") for n in hint.nodes)
+    )
+    assert merge_profiles(one_run(1), said).node("a").wall_net_s.median == 9.0
+    assert merge_profiles(said, one_run(1)).node("a").runs == 3
