@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from makespan.measurement import PairTrial
 from makespan_optimizer.measure.pairs import (
@@ -15,11 +14,8 @@ from makespan_optimizer.measure.pairs import (
     chattiest,
     fault_of,
     merged_pairs,
-    progress_rates,
     reachable,
     runnable,
-    side_by_side,
-    taken_over,
 )
 from tests.builders import make_profile
 from tests.strategies import cases
@@ -152,37 +148,6 @@ def test_reachable_is_what_paths_lead_to(case):
         return set(structure.succs[i]).union(*(below(s) for s in structure.succs[i]))
 
     assert reachable(structure, some) == {i: frozenset(below(i) & set(some)) for i in some}
-
-
-# -- likenesses --------------------------------------------------------------------------------------------
-
-seconds = st.floats(0.01, 10)
-rates = st.floats(0.1, 1.0)
-
-
-@given(st.tuples(seconds, seconds), st.tuples(rates, rates))
-def test_rates_are_found_again_in_the_ends_that_they_make(alone_s, given_rates):
-    ends_s = side_by_side(alone_s, given_rates)
-    again = side_by_side(alone_s, progress_rates(alone_s, ends_s))
-    assert again == pytest.approx(ends_s)
-    swapped = progress_rates(alone_s[::-1], ends_s[::-1])
-    assert swapped == pytest.approx(progress_rates(alone_s, ends_s)[::-1])
-
-
-@given(st.tuples(seconds, seconds), st.tuples(seconds, seconds))
-def test_whatever_was_measured_gives_rates_that_can_be_used(alone_s, together_s):
-    assert all(0.02 <= rate <= 1.5 for rate in progress_rates(alone_s, together_s))
-
-
-def test_a_likeness_says_whose_it_is_and_turns_with_its_nodes():
-    # c holds the other back and is not held back itself.
-    measured = trial("c", "d", (1.0, 1.0), (1.0, 1.9))
-    like = taken_over(measured, ("a", "b"), (2.0, 4.0))
-    assert like.like == ("c", "d")
-    assert like.together_s[0] == pytest.approx(2.0)
-    assert like.together_s[1] == pytest.approx(2.0 + 4.0 - 0.1 * 2.0)
-    turned = taken_over(measured, ("a", "b"), (2.0, 4.0), swapped=True)
-    assert turned.together_s[1] == pytest.approx(4.0)
 
 
 # -- of a profile ------------------------------------------------------------------------------------------

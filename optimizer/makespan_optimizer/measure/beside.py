@@ -14,9 +14,10 @@ import time
 from statistics import fmean, median, pstdev
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from makespan.measurement import PairTrial
+from makespan.measurement import Call, PairTrial
 from makespan_optimizer.measure.calibrate import ForeignLoad
 from makespan_optimizer.measure.packing import packed, steps
+from makespan_optimizer.measure.quiet import Quiet
 from makespan_optimizer.measure.together import at_interval, called, fresh
 from makespan_optimizer.measure.walk import Outcome, Work, ancestors, walk
 
@@ -32,6 +33,8 @@ LEAST_REPEATS = 3
 MOST_REPEATS = 20
 SPOILED_SHARE = 0.1  # of the cores, taken by others during a pass
 _TICKS = 3  # the load of others is counted in ticks of 10 ms: fewer say nothing
+
+_SPUN = Call(run="", wall_s=0.0, cpu_s=0.0, other_cpu_s=1.0)
 
 
 class Beside(NamedTuple):
@@ -61,6 +64,8 @@ class PairSession:
         Nodes that may be run.
     own_cpu_s : callable
         CPU seconds of the sampler's process.
+    spinning : collection of int
+        Nodes whose native threads go on spinning for a while: nothing is begun before they are quiet.
     """
 
     def __init__(
@@ -71,10 +76,13 @@ class PairSession:
         walls_s: Sequence[float],
         walked: Collection[int],
         own_cpu_s: Callable[[], float] = lambda: 0.0,
+        spinning: Collection[int] = (),
     ) -> None:
         self._program = program
         self._inputs = inputs
         self._walls_s = walls_s
+        self._spinning = frozenset(spinning)
+        self._quiet = Quiet()
         self._walked = frozenset(walked)
         self._own_cpu_s = own_cpu_s
         self.spoiled = 0
@@ -192,7 +200,12 @@ class PairSession:
         now: list[Beside] = []
         flip = bool(self.rounds // 2 % 2)
 
+        last: Call | None = None
+
         def do(works: list[Work]) -> tuple[Outcome, ...]:
+            nonlocal last
+            self._quiet.after(last)
+            last = _SPUN if any(work.node in self._spinning for work in works) else None
             if len(works) == 1:
                 (work,) = works
                 began = time.perf_counter()

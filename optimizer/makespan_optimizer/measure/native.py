@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from makespan.dispatch import Rules
 from makespan.executor import Execution
 from makespan.failure import raise_failures
-from makespan.measurement import ThreadTrial, ThreadTrials
+from makespan.measurement import Call, ThreadTrial, ThreadTrials
 from makespan.order import bottom_levels, ranks_by
 from makespan_optimizer.measure.clocks import Stopwatch
+from makespan_optimizer.measure.quiet import Quiet
 from makespan_optimizer.measure.together import fresh
 from makespan_optimizer.measure.walk import Outcome, Work, ancestors, walk
 
@@ -102,6 +103,8 @@ class ThreadSession:
         self._inputs = inputs
         self._pools = pools
         self._default = pools.default_threads()
+        self._quiet = Quiet()
+        self._last: Call | None = None
         self._only = ancestors(program, nodes) & frozenset(walked)
         self.tried: tuple[int | None, ...] = (None, *limits)
         self._calls: dict[tuple[int, int | None], list[Clocks]] = {
@@ -155,6 +158,8 @@ class ThreadSession:
             def do(works: list[Work]) -> list[Outcome]:
                 (work,) = works
                 calls = self._calls.get((work.node, limit))
+                if calls is not None:
+                    self._quiet.after(self._last)
                 try:
                     if calls is None:
                         return [Outcome(work.fn(*work.args))]
@@ -168,6 +173,7 @@ class ThreadSession:
                 except BaseException as error:
                     return [Outcome(None, error)]
                 calls.append(passed)
+                self._last = Call(run="", wall_s=0, cpu_s=0, other_cpu_s=passed.other_cpu_s)
                 return [Outcome(value)]
 
             gc.collect()

@@ -18,13 +18,12 @@ import math
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-from makespan.measurement import PairTrial
 from makespan.words import some
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from makespan.measurement import NodeProfile
+    from makespan.measurement import NodeProfile, PairTrial
     from makespan.profile import Profile
     from makespan.structure import Structure
 
@@ -207,62 +206,6 @@ def reachable(structure: Structure, chosen: Sequence[int]) -> dict[int, frozense
             mask |= below[s] | bit.get(s, 0)
         below[i] = mask
     return {i: frozenset(j for j in chosen if below[i] & bit[j]) for i in chosen}
-
-
-# -- what a pair tells about its like ----------------------------------------------------------------------
-
-
-def taken_over(
-    trial: PairTrial, nodes: tuple[str, str], alone_s: tuple[float, float], *, swapped: bool = False
-) -> PairTrial:
-    """Return what a measured pair says about two other nodes that demand the same (`swapped`: crosswise).
-
-    While both run, each advances at a rate that follows from the trial (1: as fast as alone); the node that
-    is left over goes on at rate 1.
-    """
-    first, second = progress_rates(trial.alone_s, trial.together_s)
-    if swapped:
-        first, second = second, first
-    return PairTrial(
-        nodes=nodes,
-        alone_s=alone_s,
-        together_s=side_by_side(alone_s, (first, second)),
-        repeats=trial.repeats,
-        switch_interval_s=trial.switch_interval_s,
-        spread=trial.spread,
-        like=trial.nodes,
-    )
-
-
-def progress_rates(alone_s: tuple[float, float], together_s: tuple[float, float]) -> tuple[float, float]:
-    """Return how fast each of two nodes advanced while both ran.
-
-    >>> progress_rates((1.0, 1.0), (2.0, 2.0))
-    (0.5, 0.5)
-    """
-    swapped = together_s[0] > together_s[1]
-    (short_s, long_s), (early_s, late_s) = alone_s, together_s
-    if swapped:
-        short_s, long_s, early_s, late_s = long_s, short_s, late_s, early_s
-    if early_s <= 0:
-        return 1.0, 1.0
-    early = short_s / early_s
-    late = (long_s - (late_s - early_s)) / early_s
-    rates = tuple(max(0.02, min(1.5, rate)) for rate in (early, late))
-    return (rates[1], rates[0]) if swapped else (rates[0], rates[1])
-
-
-def side_by_side(alone_s: tuple[float, float], rates: tuple[float, float]) -> tuple[float, float]:
-    """Return when each of two nodes ends that start together.
-
-    >>> side_by_side((1.0, 3.0), (0.5, 0.5))
-    (2.0, 4.0)
-    """
-    ends = [alone_s[0] / rates[0], alone_s[1] / rates[1]]
-    first = 0 if ends[0] <= ends[1] else 1
-    other = 1 - first
-    ends[other] = ends[first] + max(0.0, alone_s[other] - rates[other] * ends[first])
-    return ends[0], ends[1]
 
 
 # -- pairs of a profile ------------------------------------------------------------------------------------

@@ -19,14 +19,13 @@ import msgspec
 from makespan.errors import OptionError
 from makespan.profile import ProfileWarning
 from makespan_optimizer.measure.beside import Beside, PairSession
+from makespan_optimizer.measure.likeness import likenesses
 from makespan_optimizer.measure.native import ThreadSession, choices, parallel_s, pooled
 from makespan_optimizer.measure.pairs import (
-    Candidate,
     candidates,
     chattiest,
     merged_pairs,
     runnable,
-    taken_over,
 )
 from makespan_optimizer.measure.pools import Pools, find_pools
 from makespan_optimizer.measure.verdicts import PARALLEL_DEFAULT, PARALLEL_ONE, advices, oversubscription
@@ -34,7 +33,7 @@ from makespan_optimizer.measure.verdicts import PARALLEL_DEFAULT, PARALLEL_ONE, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from makespan.measurement import PairTrial, ThreadTrials
+    from makespan.measurement import ThreadTrials
     from makespan.profile import Profile
     from makespan.program import Program
     from makespan_optimizer.measure.sampler import Sampler
@@ -240,7 +239,7 @@ class _Trials:
             wanted = [its for its in wanted if its.nodes != chatty]
             wanted[:0] = [Beside(chatty, its) for its in (usual_s, *SWITCH_INTERVALS_S) if its <= usual_s]
         self._beside = PairSession(
-            self._program, self._inputs, wanted, self._walls_s, self._walked, self._own_cpu_s
+            self._program, self._inputs, wanted, self._walls_s, self._walked, self._own_cpu_s, self._pooled
         )
         self._beside.run(until, self._progress)
         if self._beside.spoiled:
@@ -272,7 +271,10 @@ class _Trials:
             for node in profile.nodes
         )
         pairs = self._beside.trials() if self._beside is not None else []
-        pairs += self._likenesses(pairs)
+        failed = [its.nodes for its in self._beside.failed] if self._beside is not None else []
+        tried = [pair for pair in self._pairs if pair.nodes not in failed]
+        usual_s = profile.machine.switch_interval_s
+        pairs += likenesses(tried, pairs, self._program.structure.names, self._walls_s, usual_s)
         runs = profile.runs
         if runs:
             figures = {name: median(some) for name, some in self._parallel.items() if some}
@@ -284,27 +286,3 @@ class _Trials:
             runs = (*runs[:-1], header)
         united = merged_pairs(profile.pairs, pairs, self._number)
         return msgspec.structs.replace(profile, nodes=nodes, pairs=united, runs=runs)
-
-    def _likenesses(self, measured: list[PairTrial]) -> list[PairTrial]:
-        """Return the pairs that were not measured, as the measured ones of their kind suggest."""
-        names, usual_s = self._program.structure.names, self._profile.machine.switch_interval_s
-        trial_of = {its.nodes: its for its in measured if its.switch_interval_s == usual_s}
-        failed = {its.nodes for its in self._beside.failed} if self._beside is not None else set()
-        by_kind: dict[tuple[object, ...], tuple[PairTrial, Candidate]] = {}
-        left = []
-        for pair in self._pairs:
-            a, b = pair.nodes
-            trial = trial_of.get((names[a], names[b]))
-            if trial is not None:
-                by_kind.setdefault(pair.like, (trial, pair))
-            elif pair.nodes not in failed:
-                left.append(pair)
-        found = []
-        for pair in left:
-            if pair.like in by_kind:
-                trial, model = by_kind[pair.like]
-                a, b = pair.nodes
-                alone_s = self._walls_s[a], self._walls_s[b]
-                swapped = pair.likes != model.likes
-                found.append(taken_over(trial, (names[a], names[b]), alone_s, swapped=swapped))
-        return found
