@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
 from makespan.machine import Machine, core_limits, gil_enabled, this_machine, usable_cores
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_this_machine_says_what_durations_depend_on(monkeypatch):
@@ -110,7 +113,7 @@ def test_cores_are_the_affinity_cut_by_the_quota(four_cores, tmp_path, quota, ex
         ),
         ({"proc/self/cgroup": V1_LINES, f"{V1}/a/b/cpu.cfs_quota_us": "150000\n"}, 4),  # no period
         # cpuset is another controller
-        ({"proc/self/cgroup": "3:cpuset:/a\n", "sys/fs/cgroup/cpuset/a/cpu.max": "1 1"}, 4),
+        ({"proc/self/cgroup": "3:cpuset:/a\n", "sys/fs/cgroup/cpuset/a/cpu.cfs_quota_us": "1"}, 4),
         ({"proc/self/cgroup": "nonsense\n\n::::\n"}, 4),
         ({}, 4),
     ],

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from makespan_optimizer.measure.sampler import (
     next_sampler,
     open_sampler,
 )
+from makespan_optimizer.measure.slots import seen_in
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the outside sampler needs Linux")
 
@@ -233,29 +235,98 @@ def test_what_it_costs_is_known(outer, watch):
 # -- how it ends -------------------------------------------------------------------------------------------
 
 
+def kill(outer: OutsideSampler, how: signal.Signals = signal.SIGKILL) -> None:
+    pid = outer.pid
+    os.kill(pid, how)
+    assert eventually(lambda: not alive(pid))
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_killed_in_the_middle_of_a_call_it_says_so(outer, watch, how):
+def test_killed_in_the_middle_of_a_call_it_starts_again_once(outer, watch, how):
     assert seen(watch, lambda: time.sleep(0.01)).samples
+    first = outer.pid
     watch.begin()
-    os.kill(outer.pid, how)
-    assert eventually(lambda: not alive(outer.pid))
+    kill(outer, how)
+    assert watch.end() is None  # that call was not seen to its end
+    assert outer.lost is None
+    assert outer.pid != first
+    (note,) = outer.notes
+    assert "lost once (it was ended from outside) and started again" in note
+    assert seen(watch, lambda: time.sleep(0.03)).sleep > 0
+    watch.begin()
+    kill(outer, how)
     assert watch.end() is None
     assert outer.lost == "it was ended from outside"
     watch.begin()
     assert watch.end() is None
 
 
-def test_stopped_in_the_middle_of_a_call_it_says_so(outer, watch, monkeypatch):
+def test_killed_between_calls_it_starts_again_and_all_threads_notice(outer):
+    watches, turn, found = [], threading.Barrier(3), []
+
+    def work() -> None:
+        watch = outer.watch()
+        watches.append(watch)
+        watch.begin()
+        turn.wait()  # all are under way
+        turn.wait()  # it was killed
+        found.append(watch.end())
+        watch.begin()
+        time.sleep(0.05)
+        found.append(watch.end())
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    turn.wait()
+    kill(outer)
+    turn.wait()
+    for thread in threads:
+        thread.join()
+    assert found.count(None) >= 2
+    assert sum(each.samples for each in found if each is not None)
+    assert outer.starts == 2
+
+
+def test_where_it_cannot_start_again_it_says_why(outer, watch, monkeypatch):
+    monkeypatch.setattr(gilsampler, "_CODE", "1 / 0")
+    kill(outer)
+    watch.begin()
+    assert watch.end() is None
+    assert outer.lost == "it was ended from outside; the sampler did not start"
+    watch.begin()
+    assert watch.end() is None
+
+
+def test_stopped_in_the_middle_of_a_call_it_is_replaced(outer, watch, monkeypatch):
     monkeypatch.setattr(gilsampler, "_STALL_S", 0.05)
-    os.kill(outer.pid, signal.SIGSTOP)
+    first = outer.pid
+    os.kill(first, signal.SIGSTOP)
     time.sleep(0.01)
     watch.begin()
     time.sleep(0.06)
     assert watch.end() is None
-    assert outer.lost == "it stopped sampling"
-    pid = outer.pid
-    outer.close()
-    assert not alive(pid)
+    assert not alive(first)
+    monkeypatch.undo()
+    assert "it stopped sampling" in outer.notes[0]
+    assert seen(watch, lambda: time.sleep(0.03)).samples
+
+
+# -- whose child it is -------------------------------------------------------------------------------------
+
+
+def test_a_node_that_waits_for_any_child_does_not_meet_it(outer, watch):
+    def wait() -> None:
+        child = subprocess.Popen([sys.executable, "-S", "-c", "pass"])
+        assert os.wait()[0] == child.pid
+        child.returncode = 0  # as far as Popen knows
+        with pytest.raises(ChildProcessError):
+            os.wait()
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+    assert seen(watch, wait).samples
+    assert outer.lost is None
 
 
 def test_it_dies_with_its_parent():
@@ -279,8 +350,6 @@ def test_it_dies_with_its_parent():
 
 
 def test_a_forked_child_does_not_stop_it(outer, watch):
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: fork in a process with threads
         child = os.fork()
@@ -290,6 +359,136 @@ def test_a_forked_child_does_not_stop_it(outer, watch):
     os.waitpid(child, 0)
     assert alive(outer.pid)
     assert seen(watch, lambda: time.sleep(0.02)).samples
+
+
+def test_a_node_that_comes_back_twice_leaves_the_board_alone(outer, watch):
+    watch.begin()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if not child:
+        watch.begin()
+        fine = watch.end() is None and not isinstance(outer.watch(), type(watch))
+        watch.close()
+        outer.close()
+        os._exit(0 if fine else 1)
+    time.sleep(0.03)
+    assert os.waitpid(child, 0)[1] == 0
+    found = watch.end()
+    assert found is not None
+    assert found.samples
+
+
+# -- many threads ------------------------------------------------------------------------------------------
+
+
+def test_each_thread_is_seen_by_itself(outer):
+    found = {}
+
+    def work(name, fn) -> None:
+        watch = outer.watch()
+        found[name] = seen(watch, fn)
+        watch.close()
+
+    block, both = bytes(4 << 20), threading.Barrier(2)
+    works = {"sleep": lambda: time.sleep(0.1), "loop": lambda: spin(0.1)}
+    works["hash"] = lambda: [hashlib.sha256(block).digest() for _ in range(20)]
+    works["wait"] = lambda: both.wait()
+    threads = [threading.Thread(target=work, args=item) for item in works.items()]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.1)
+    both.wait()
+    for thread in threads:
+        thread.join()
+    assert found["sleep"].sleep > 0.6 * found["sleep"].samples
+    assert found["loop"].hold > 0.5 * (found["loop"].hold + found["loop"].running)
+    assert found["hash"].running > 0.5 * (found["hash"].hold + found["hash"].running)
+    assert found["wait"].lock > 0.6 * found["wait"].samples
+
+
+def test_slots_are_used_again_and_never_show_an_old_call(outer):
+    first = outer.watch()
+    assert seen(first, lambda: time.sleep(0.02)).samples
+    slot = first.slot
+    first.close()
+    first.close()
+    second = outer.watch()
+    assert second.slot == slot
+    first.begin()  # closed: it announces nothing
+    assert first.end() is None
+    assert seen(second, lambda: None).samples <= 1
+    first.close()
+    assert seen(second, lambda: time.sleep(0.02)).samples
+    del second  # dropped without being closed, in the middle of a call
+    third = outer.watch()
+    assert third.slot == slot
+    assert seen(third, lambda: None).samples <= 1
+
+
+def test_when_all_slots_are_taken_further_threads_are_not_seen(outer):
+    watches = [outer.watch() for _ in range(outside.SLOTS)]
+    assert len({watch.slot for watch in watches}) == outside.SLOTS
+    more = outer.watch()
+    more.begin()
+    assert more.end() is None
+    more.close()
+    watches[7].close()
+    assert outer.watch().slot == 7
+    assert seen(watches[200], lambda: time.sleep(0.03)).samples
+
+
+def test_a_thread_that_ends_without_closing_its_watch_loses_its_slot(outer):
+    watches = []
+
+    def work() -> None:
+        watch = outer.watch()
+        watches.append(watch)
+        watch.begin()  # and never ends
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    time.sleep(0.01)  # the sampler finds no such thread, and goes on
+    watches += [outer.watch() for _ in range(outside.SLOTS - 1)]
+    assert seen(watches[-1], lambda: time.sleep(0.02)).samples
+    heir = outer.watch()
+    assert heir.slot == watches[0].slot
+    assert seen(heir, lambda: time.sleep(0.02)).samples
+    watches[0].close()
+    assert seen(heir, lambda: time.sleep(0.02)).samples
+
+
+def test_a_node_that_starts_threads_is_seen_to(outer, watch):
+    def work() -> None:
+        threads = [threading.Thread(target=spin, args=(0.05,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    found = seen(watch, work)
+    assert found.lock > 0.5 * found.samples
+    assert found.other_hold > 0.5 * found.samples
+
+
+def test_what_was_counted_for_an_old_call_is_never_read_as_the_new_ones():
+    new, old = 7 << 32, 6 << 32
+    words = [new + 5, old + 9, new + 1] + [0] * (outside.WORDS - 3)
+    assert seen_in(words, 7, [0] * 6) == Seen(hold=5, gil_wait=1)
+    assert seen_in(words, 8, [0] * 6) == Seen()
+    words[outside.PAIRS_UP] = new + 2
+    found = seen_in(words, 7, [1, 2000, 3, 30_000, 5, 500_000])
+    assert (found.pairs_up, found.pair_gap_ns, found.pairs) == (2, 30_000, 3)
+    assert (found.near_gap_ns, found.near_pairs) == (2000, 1)
+    assert (found.short_gap_ns, found.short_pairs) == (500_000, 5)
+
+
+def test_it_slows_down_when_it_costs_too_much():
+    assert outside.paced(0.001, 0.001, 0.2) == pytest.approx(0.004)
+    assert outside.paced(0.04, 0.001, 0.9) == outside._SLOWEST_S
+    assert outside.paced(0.004, 0.001, 0.04) == 0.004
+    assert outside.paced(0.0015, 0.001, 0.01) == 0.001
 
 
 # -- where it cannot work ----------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def core_limits(root: str = "") -> dict[str, float]:
         limits = {"affinity": float(len(os.sched_getaffinity(0)))}
     except AttributeError:  # not Linux
         limits = {"machine": float(os.cpu_count() or 1)}
-    quotas = [quota for folder in _cgroups(root) if (quota := _quota(folder)) is not None]
+    quotas = [quota for files in _quota_files(root) if (quota := _quota(files)) is not None]
     if quotas:
         limits["cgroup quota"] = max(0.1, round(min(quotas), 2))
     said = sys._xoptions.get("cpu_count") or os.environ.get("PYTHON_CPU_COUNT") or ""  # noqa: SLF001
@@ -97,8 +97,8 @@ def core_limits(root: str = "") -> dict[str, float]:
     return limits
 
 
-def _cgroups(root: str) -> Iterator[str]:
-    """Yield the folders of this process's cgroups that may limit its CPU, each with its ancestors.
+def _quota_files(root: str) -> Iterator[list[str]]:
+    """Yield the files that may hold a quota: of this process's cgroups, and of each one's ancestors.
 
     In a container the path is the host's, or ``/``: then only the last folder, the mount itself, exists.
     """
@@ -111,30 +111,31 @@ def _cgroups(root: str) -> Iterator[str]:
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if not controllers:
-            mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+            mounts, names = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"], ["cpu.max"]
         elif "cpu" in controllers.split(","):
-            mounts = [f"/sys/fs/cgroup/{controllers}", "/sys/fs/cgroup/cpu"]
+            mounts = list(dict.fromkeys((f"/sys/fs/cgroup/{controllers}", "/sys/fs/cgroup/cpu")))
+            names = ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
         else:
             continue
         parts = [part for part in path.split("/") if part not in ("", "..")]
         for mount in mounts:
             for depth in range(len(parts), -1, -1):
-                yield "/".join([root + mount, *parts[:depth]])
+                folder = "/".join([root + mount, *parts[:depth]])
+                yield [f"{folder}/{name}" for name in names]
 
 
-def _quota(folder: str) -> float | None:
+def _quota(files: list[str]) -> float | None:
     """Return the cores that a cgroup allows; None: as many as there are."""
-    for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
-        try:
-            words: list[str] = []
-            for name in names:
-                with open(f"{folder}/{name}", encoding="ascii") as file:  # noqa: PTH123 (half the cost of Path)
-                    words += file.read().split()
-            quota, period = words
-            if quota != "max" and int(quota) > 0 and int(period) > 0:  # v1 says -1
-                return int(quota) / int(period)
-        except (OSError, ValueError):
-            continue
+    words: list[str] = []
+    try:
+        for name in files:
+            with open(name, encoding="ascii") as file:  # noqa: PTH123 (half the cost of Path)
+                words += file.read().split()
+        quota, period = words
+        if quota != "max" and int(quota) > 0 and int(period) > 0:  # v1 says -1
+            return int(quota) / int(period)
+    except (OSError, ValueError):
+        pass
     return None
 
 

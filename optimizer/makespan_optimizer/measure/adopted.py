@@ -1,0 +1,86 @@
+"""A process that this one started and that the system adopted: not a child, so nothing of it is waited for.
+
+A child that samples could be met by a node's bare ``os.wait()``. So it is started by a process in between
+that ends at once. What a parent may know of a child is had by other means: a descriptor of the process tells
+when it ended (`pidfd_open(2)`), and its CPU clock what it used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from pathlib import Path
+
+_PR_SET_PTRACER = 0x59616D61
+_KILL_S = 1.0
+_CPUCLOCK_SCHED = 2  # a process's CPU clock is ~pid << 3 | 2 (clock_getcpuclockid(3))
+
+
+class _Poll(ctypes.Structure):
+    _fields_ = (("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short))
+
+
+class Adopted:
+    """A process that is not a child of this one: whether it ended, and how to end it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._fd = -1
+        with contextlib.suppress(OSError, AttributeError):  # no pidfd in old kernels
+            self._fd = os.pidfd_open(pid)
+        self._poll = ctypes.PyDLL(None).poll  # unlike select.poll it keeps the GIL: no turn is lost
+        self._asked = _Poll(self._fd, 1, 0)
+
+    def ended(self) -> bool:
+        """Say whether it ended."""
+        if self._fd >= 0:
+            self._asked.revents = 0
+            self._poll(ctypes.byref(self._asked), ctypes.c_ulong(1), 0)
+            return bool(self._asked.revents & 1)
+        try:
+            os.kill(self.pid, 0)
+        except OSError:
+            return True
+        return False
+
+    def is_child(self) -> bool:
+        """Say whether it was this process that adopted it, as number 1 of a container does."""
+        try:
+            said = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace")
+            return int(said.rpartition(")")[2].split()[1]) == os.getpid()
+        except (OSError, ValueError, IndexError):
+            return False
+
+    def cpu_s(self) -> float | None:
+        """Return the CPU seconds that it used; None when it ended."""
+        try:
+            return time.clock_gettime((~self.pid << 3) | _CPUCLOCK_SCHED)
+        except OSError:
+            return None
+
+    def end(self, patience_s: float) -> None:
+        """Wait until it ends, and end it when that takes too long."""
+        until = time.monotonic() + patience_s
+        while not self.ended() and time.monotonic() < until:
+            time.sleep(0.001)
+        with contextlib.suppress(OSError):
+            if not self.ended():
+                os.kill(self.pid, signal.SIGKILL)
+        until = time.monotonic() + _KILL_S
+        while not self.ended() and time.monotonic() < until:
+            time.sleep(0.001)
+        with contextlib.suppress(OSError):  # a process that adopts orphans (as number 1 does) adopted it
+            os.waitpid(self.pid, os.WNOHANG)
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def allow(pid: int) -> None:
+    """Let `pid` (0: nobody any more) look into this process where yama restricts it to named ones."""
+    with contextlib.suppress(OSError, AttributeError):
+        if Path("/proc/sys/kernel/yama/ptrace_scope").read_bytes().strip() == b"1":
+            ctypes.CDLL(None).prctl(_PR_SET_PTRACER, pid, 0, 0, 0)

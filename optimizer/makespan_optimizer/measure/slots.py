@@ -1,0 +1,81 @@
+"""One slot of the GIL sampler's board: a thread's watch, which announces calls and reads what was counted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from makespan_optimizer.measure import outside
+from makespan_optimizer.measure.outside import ASKS_AT, LOW, RECORDS_AT, WORDS
+from makespan_optimizer.measure.watch import Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from makespan_optimizer.measure.gilsampler import OutsideSampler
+
+
+class OutsideWatch:
+    """Watches the thread that made it."""
+
+    overhead_s = 0.0
+
+    def __init__(self, sampler: OutsideSampler, board: memoryview, slot: int) -> None:
+        self.slot = slot
+        self.thread = threading.get_native_id()
+        self.open = True
+        self._sampler = sampler
+        self._board = board
+        self._owner = os.getpid()
+        self._call = self._start = 0
+        self._sums_before = [0] * 6
+
+    def begin(self) -> None:
+        """Announce the next call."""
+        if not self.open or os.getpid() != self._owner:
+            return
+        calls, slot = self._sampler.calls, self.slot
+        self._call = calls[slot] = call = calls[slot] % LOW + 1
+        self._start = self._sampler.starts
+        with contextlib.suppress(ValueError):  # closed
+            self._sums_before = self._sums()
+            self._board[ASKS_AT + slot] = call << 32 | self.thread
+
+    def end(self) -> Seen | None:
+        """Return what was seen since `begin`; None when it was not seen to the end."""
+        if not self.open or os.getpid() != self._owner:
+            return None
+        at = RECORDS_AT + self.slot * WORDS
+        try:
+            self._board[ASKS_AT + self.slot] = 0
+            words, sums = self._board[at : at + WORDS].tolist(), self._sums()
+            if not self._sampler.sampled_since(self._start):
+                return None
+        except ValueError:  # closed
+            return None
+        return seen_in(
+            words, self._call, [now - then for now, then in zip(sums, self._sums_before, strict=True)]
+        )
+
+    def _sums(self) -> list[int]:
+        return self._board[outside.GAPS_AT : outside.GAPS_AT + 6].tolist()
+
+    def close(self) -> None:
+        """Give up the slot."""
+        self._sampler.free(self)
+
+
+def seen_in(words: Sequence[int], call: int, sums: Sequence[int]) -> Seen:
+    """Return what a record says of a call; words that count for another call are none of it."""
+    counts = [word & LOW if word >> 32 == call else 0 for word in words]
+    pairs = [
+        (counts[up], sums[sort + 1], sums[sort])
+        for up, sort in (
+            (outside.PAIRS_UP, outside.FAR),
+            (outside.NEAR_UP, outside.NEAR),
+            (outside.SHORT_UP, outside.SHORT),
+        )
+    ]
+    return Seen(*counts[: outside.SHORT_UP], *(figure for pair in pairs for figure in pair))
