@@ -50,6 +50,21 @@ def test_table(gil, cpu, other, blocked, more, kind, wall_s):
     assert 0.25 <= confidence <= 1
 
 
+def test_at_the_border_a_node_is_mixed_each_time():
+    """Its share is .70, give or take .02: python would be said in every other profile."""
+    kinds = {classify(Shares(1.0, 1.0, gil, half_width=0.04))[0] for gil in (0.68, 0.69, 0.70, 0.71, 0.715)}
+    assert kinds == {"mixed"}
+    assert classify(Shares(1.0, 1.0, 0.75, half_width=0.04))[0] == "python"
+    assert classify(Shares(1.0, 1.0, 0.29, half_width=0.04))[0] == "mixed"
+    assert classify(Shares(1.0, 1.0, 0.25, half_width=0.04))[0] == "native"
+
+
+def test_few_calls_need_twice_the_rate_to_be_chatty():
+    blocked = {"io": 0.9}
+    assert classify(Shares(1.0, 0.1, 0.1, 0.0, blocked, retakes=150, calls=1))[0] == "io"
+    assert classify(Shares(1.0, 0.1, 0.1, 0.0, blocked, retakes=250, calls=1))[0] == "chatty"
+
+
 def test_a_short_call_that_reads_once_is_not_chatty():
     assert classify(Shares(1e-4, 1e-5, 1e-5, 0.0, {"io": 9e-5}, retakes=1))[0] == "io"
 

@@ -110,7 +110,26 @@ def test_the_gil_is_asked_for_beside_a_call_that_held_it_before():
     assert value == 7
     assert bursts.said == ["begin", "call", "end"]
     assert call.gil_burst_max_s == 0.02
-    assert call.gil_retakes == 2  # the others are the canary's doing
+    assert (call.gil_retakes, call.gil_share) == (None, None)  # perturbed
+
+
+def test_the_only_counted_call_is_not_perturbed():
+    bursts = Bursts()
+    _, call = Closer(FakeMeter(), bursts).call("r", int, (), held(0.05), counted=False)
+    assert bursts.said == []
+    assert call.gil_share == 1.0
+
+
+def test_threads_that_pass_the_gil_to_each_other_say_nothing_of_bursts():
+    class Threads(FakeMeter):
+        def call(self, run, fn, *args):
+            self.last = Call(run, 0.1, 0.01, other_cpu_s=0.09, other_gil_s=0.09, gil_share=1.0)
+            return fn(*args)
+
+    bursts = Bursts()
+    _, call = Closer(Threads(), bursts).call("r", int, (), held(0.05))
+    assert bursts.said == ["begin", "end"]
+    assert call.gil_burst_max_s is None
 
 
 @pytest.mark.parametrize("before", [held(0.005), Call("r", 0.1, 0.1, gil_share=0.01), None])

@@ -10,6 +10,10 @@ chatty      takes the GIL anew more than 100 times a second (beside a Python nod
 mixed       none of these
 ==========  ==========================================================================
 
+So that a node has the same class each time it is profiled, a class by the GIL share is said only where the
+share is above the border by its own standard error (half of its half-width, at most .1): a node at the border
+is mixed. With fewer than three calls, chatty takes twice the rate.
+
 With clocks alone the GIL share is not known: ``python`` then means no more than CPU of the calling thread,
 and ``native`` is said only where other threads do most of the work.
 
@@ -30,6 +34,7 @@ CHATTY_PER_S = 100.0
 _CHATTY_AT_LEAST = 5  # a short call that reads once is not chatty
 BURST_INTERVALS = 2.0
 _CLOCKS_TRUST = 0.5
+_MOST_MARGIN = 0.1
 _FEW_CALLS = 3
 
 
@@ -69,24 +74,21 @@ def classify(shares: Shares) -> tuple[Kind, float]:
         return _by_clocks(shares, waits, trust * _CLOCKS_TRUST)
     held = min(1.0, shares.gil_s / shares.wall_s)
     native = max(0.0, 1 - held - waits)
-    unsure = 0.1 + shares.half_width
     rate = shares.retakes / shares.wall_s
-    if rate > CHATTY_PER_S and shares.retakes >= _CHATTY_AT_LEAST and native <= MOST:
-        return "chatty", trust * _margin(rate / CHATTY_PER_S - 1, 1.0)
-    kind: Kind
-    if held > MOST:
-        kind, share = "python", held
-        if shares.burst_s > BURST_INTERVALS * shares.switch_interval_s:
-            kind = "holds"
-    elif native > MOST:
-        kind, share = "native", native
-        if _cores(shares) > PARALLEL_CORES:
-            kind = "parallel"
-    elif waits > MOST:
-        kind, share = "io", waits
-    else:
-        return "mixed", trust * _margin(MOST - max(held, native, waits), unsure)
-    return kind, trust * _margin(share - MOST, unsure)
+    border = CHATTY_PER_S * (1 if shares.calls >= _FEW_CALLS else 2)
+    if rate > border and shares.retakes >= _CHATTY_AT_LEAST and native <= MOST:
+        return "chatty", trust * _margin(rate / border - 1, 1.0)
+    most = MOST + min(_MOST_MARGIN, shares.half_width / 2)
+    unsure = 0.1 + shares.half_width
+    if held > most:
+        holds = shares.burst_s > BURST_INTERVALS * shares.switch_interval_s
+        return ("holds" if holds else "python"), trust * _margin(held - most, unsure)
+    if native > most:
+        parallel = _cores(shares) > PARALLEL_CORES
+        return ("parallel" if parallel else "native"), trust * _margin(native - most, unsure)
+    if waits > MOST:
+        return "io", trust * _margin(waits - MOST, unsure)
+    return "mixed", trust * _margin(min(most - held, most - native, MOST - waits), unsure)
 
 
 def _by_clocks(shares: Shares, waits: float, trust: float) -> tuple[Kind, float]:

@@ -10,10 +10,12 @@ Threads that both began and ended meanwhile leave no trace in ``/proc``; what CP
 that of the threads seen is counted as theirs, as many as could have used it at the least.
 
 How long a call keeps the GIL without a safe point is told by another thread that asks for it (`canary`), in
-nodes that held it for more than `HOLDS_S` in the call before. That perturbs the call: at each question Python
-code gives the GIL away and takes it back, 130 times a second, about 20 µs each (a quarter of a percent of
-the wall), and as many voluntary switches. The takes of such a call are the canary's doing; those of the call
-before stand in for them.
+nodes that held it for more than `HOLDS_S` in a counted call before. That perturbs the call: at each question
+Python code gives the GIL away and takes it back, 130 times a second, about 20 µs each (a quarter of a percent
+of the wall), and as many voluntary switches. Where the cores are busy, the thread then waits for a core
+without the GIL, and looks as if it were on one: a loop had a GIL share of .85. So the GIL share and the takes
+of such a call do not count. Where the node's own Python threads pass the GIL to each other, how long the
+question took says nothing, and is dropped.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 LONG_S = 0.001  # shorter calls are not looked at
 HOLDS_S = 0.01
+_PASSED_SHARE = 0.1  # of the time held: more by other threads than the calling one
 USED_S = 1e-4
 _SHARE = 0.01
 _GONE_S = 0.01  # the kernel brings the time of a running thread up to date once a tick only
@@ -86,7 +89,13 @@ class Closer:
         self._caller = threading.get_native_id()
 
     def call(
-        self, run: str, fn: Callable[..., Any], args: Sequence[Any], before: Call | None
+        self,
+        run: str,
+        fn: Callable[..., Any],
+        args: Sequence[Any],
+        before: Call | None,
+        *,
+        counted: bool = True,
     ) -> tuple[Any, Call]:
         """Call ``fn(*args)``; return its value and record.
 
@@ -96,14 +105,16 @@ class Closer:
             Id of the profile's header.
         before : Call or None
             The record of the same node's call before this one.
+        counted : bool
+            Whether that one counts; else the GIL share of this one is needed, and is not perturbed.
         """
         meter = self._meter
         if before is None or before.wall_s < LONG_S:
             value = meter.call(run, fn, *args)
             assert meter.last is not None
             return value, meter.last
-        bursts = self._bursts if holds_s(before) > HOLDS_S else None
-        burst_s = None
+        bursts = self._bursts if counted and holds_s(before) > HOLDS_S else None
+        burst_s: float | None = None
         readings = on_core_s()
         if bursts is not None:
             bursts.begin()
@@ -119,8 +130,11 @@ class Closer:
             used = threads_used(readings, after, meter.clocks, caller=self._caller, ignore=self._ignore)
             call = msgspec.structs.replace(call, threads_used=used)
         if bursts is not None:
-            takes = before.gil_retakes if call.gil_retakes is not None else None
-            call = msgspec.structs.replace(call, gil_burst_max_s=burst_s, gil_retakes=takes)
+            if call.other_gil_s > _PASSED_SHARE * holds_s(call):
+                burst_s = None
+            call = msgspec.structs.replace(
+                call, gil_burst_max_s=burst_s, gil_retakes=None, gil_share=None, gil_samples=0
+            )
         return value, call
 
 

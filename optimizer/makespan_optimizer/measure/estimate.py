@@ -16,9 +16,9 @@ the figures are medians over the calls, net of run delay. They add up (seconds):
     wall_net  = cpu + gil_wait + sum(blocked)
     gil + native = cpu + other_cpu
 
-How often the GIL was taken (takes a call) is estimated from changes between looks (see `takes`), and is the
-mean over the calls, because counts of rare changes have no useful median. A call that comes back from sleep
-or IO takes it each time, so such a node takes it as often as it switched voluntarily, at the least.
+How often the GIL was taken (takes a call) is estimated from changes between looks (see `takes`). A call that
+comes back from sleep or IO takes it each time, so such a node takes it as often as it switched voluntarily,
+at the least.
 
 Interval of `p`: Wilson (1927), "Probable inference, the law of succession, and statistical inference",
 widened by what repeated measurements of known workloads were off by: that part no number of samples mends.
@@ -47,6 +47,7 @@ ENOUGH_CALLS = 3  # unspoiled ones: then the spoiled are left out
 # the thread that is measured, and sees each hold up to a pause longer or shorter.
 SYSTEMATIC: dict[SamplerSource, float] = {"gil": 0.005, "canary": 0.1, "clocks": 0.005}
 _Z = 1.96  # of the 95 % interval
+_AT_WORK = 0.1  # of the time for which the GIL is held: a thread gets that of a core on any machine
 _LONG_S = 0.001  # shorter calls say nothing about cores
 
 
@@ -117,7 +118,9 @@ def _others_delay_s(clocks: Clocks, seen: Seen) -> float:
     """Return for how long other threads held the GIL without being on a core, seconds."""
     share = seen.other_hold / seen.samples
     sure = share - 2 * math.sqrt(share * (1 - share) / seen.samples)
-    return max(0.0, clocks.wall_s * sure - clocks.other_cpu_s)
+    held_s = clocks.wall_s * sure
+    at_work = clocks.other_cpu_s > _AT_WORK * held_s  # else nobody is there who could hold it
+    return max(0.0, held_s - clocks.other_cpu_s) if at_work else 0.0
 
 
 def summarize(
@@ -295,13 +298,13 @@ def _split(calls: Sequence[Call], off_s: float) -> tuple[float, dict[str, float]
 
 
 def _takes(calls: Sequence[Call], blocked_s: Mapping[str, float]) -> float | None:
-    """Return how often a call took the GIL, in the mean; None when that was not looked at."""
+    """Return how often a call took the GIL; None when that was not looked at."""
     known = [call.gil_retakes for call in calls if call.gil_retakes is not None]
     if not known:
         return None
     idle_s = blocked_s.get("io", 0.0) + blocked_s.get("sleep", 0.0)
     wakes = median(call.nvcsw for call in calls) if idle_s > 0.5 * sum(blocked_s.values()) else 0.0
-    return max(fmean(known), wakes)
+    return max(median(known), wakes)
 
 
 def _cores(calls: Sequence[Call]) -> float:

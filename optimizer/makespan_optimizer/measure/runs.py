@@ -179,11 +179,9 @@ class Runs:
             return work.fn(*work.args), None
         self._quiet.after(self._meter.last)
         if closely is not None:
-            return closely.call(self._run, work.fn, work.args, self._before(work.node))
+            counted = self.calls[work.node]
+            before = counted[-1] if counted else self.first[work.node]
+            return closely.call(self._run, work.fn, work.args, before, counted=bool(counted))
         value = self._meter.call(self._run, work.fn, *work.args)
         assert self._meter.last is not None
         return value, self._meter.last
-
-    def _before(self, node: int) -> Call | None:
-        """Return the last record of a node so far."""
-        return self.calls[node][-1] if self.calls[node] else self.first[node]
