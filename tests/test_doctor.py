@@ -11,7 +11,7 @@ import pytest
 from makespan._version import __version__
 from makespan.machine import this_machine
 from makespan_optimizer.measure import doctor as module
-from makespan_optimizer.measure.doctor import EXTRAS, doctor
+from makespan_optimizer.measure.doctor import EXTRAS, doctor, hints
 from makespan_optimizer.measure.sampler import SamplerUnavailableError
 
 LINUX = sys.platform == "linux"
@@ -32,8 +32,14 @@ def test_a_full_look_says_what_a_profile_would_use(monkeypatch):
     assert found.sampler == "gil"
     assert not found.sampler_notes
     assert set(found.calibration) == {"cores", "hand_off_s", "loop_gil", "hash_gil", "sleep_blocked"}
+    assert set(found.canary) == {"loop_gil", "hash_gil", "sleep_blocked"}
+    assert found.rate_hz is not None
+    assert 0 < found.rate_hz <= 1000
+    assert found.sampler_cpu_share is not None
+    assert found.core_limits
     text = found.text()
-    for word in (__version__, found.machine.cpu, "self-test", "sampler", "[optimize]"):
+    words = ("self-test", "sampler", "canary", "times a second", "of a core", "affinity", "load", "hand-off")
+    for word in (__version__, found.machine.cpu, "[optimize]", *words):
         assert word in text
     assert all(line == line.rstrip() for line in text.splitlines())
     assert msgspec.json.decode(msgspec.json.encode(found))["sampler"] == "gil"
@@ -45,18 +51,34 @@ def test_why_the_sampler_is_not_used(monkeypatch):
 
     monkeypatch.setattr("makespan_optimizer.measure.sampler.OutsideSampler", refuse)
     found = doctor(quick=True)
-    assert found.sampler == "clocks"
+    assert found.sampler == "canary"
     assert "it needs Linux, not darwin" in found.text()
+    found = doctor()
+    assert found.sampler == "canary"
+    assert set(found.canary) == {"loop_gil", "hash_gil", "sleep_blocked"}
+
+
+def test_without_a_gil_nothing_is_sampled(monkeypatch):
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    found = doctor()
+    assert found.sampler == "clocks"
+    assert not found.machine.gil
+    assert not found.canary
+    text = found.text()
+    assert "no GIL in this build" in text
+    assert "without a GIL" in text
 
 
 @pytest.mark.skipif(not LINUX, reason="the sampler needs Linux")
-def test_a_failed_self_test_is_told(monkeypatch):
+def test_failed_self_tests_are_told(monkeypatch):
     monkeypatch.setattr(
         "makespan_optimizer.measure.calibrate.judge", lambda *_: "its self-test gave nonsense"
     )
     found = doctor()
     assert found.sampler == "clocks"
-    assert "its self-test gave nonsense" in found.text()
+    text = found.text()
+    assert "gil: its self-test gave nonsense" in text
+    assert "canary: its self-test gave nonsense" in text
 
 
 def test_what_is_missing_comes_with_its_pip_line(monkeypatch):
@@ -78,10 +100,46 @@ def test_what_is_missing_comes_with_its_pip_line(monkeypatch):
     assert "pip install 'makespan[report]'" not in text
 
 
-def test_a_busy_machine_is_told(monkeypatch):
-    found = msgspec.structs.replace(doctor(quick=True), load_share=0.5)
-    assert "other processes take 50% of the cores: stop them" in found.text()
-    assert "stop them" not in msgspec.structs.replace(found, load_share=0.01).text()
+STEADY = {"load_share": 0.01, "cores": 4, "cores_measured": 1.98, "quota": False, "governor": "performance"}
+
+
+def test_a_steady_machine_needs_no_hint():
+    assert hints(**STEADY) == ()
+    unknown = dict.fromkeys(("load_share", "cores_measured", "governor"))
+    assert hints(**{**STEADY, **unknown}) == ()
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ({"load_share": 0.5}, "other processes take 50% of the cores: stop them"),
+        ({"cores_measured": 1.2}, "two threads of native work get 1.20 cores"),
+        ({"quota": True}, "the container's quota"),
+        ({"governor": "powersave"}, "cpupower frequency-set -g performance"),
+    ],
+)
+def test_what_is_noisy_is_told(what, said):
+    (hint,) = hints(**{**STEADY, **what})
+    assert said in hint
+    found = msgspec.structs.replace(doctor(quick=True), hints=(hint,))
+    assert f"hint        {hint}" in found.text()
+
+
+def test_cores_that_others_take_are_told_once():
+    assert len(hints(**{**STEADY, "load_share": 0.5, "cores_measured": 1.0})) == 1
+
+
+def test_one_core_is_not_two_halves():
+    assert hints(**{**STEADY, "cores": 1, "cores_measured": 1.0}) == ()
+
+
+def test_native_pools_that_are_loaded_are_listed():
+    pytest.importorskip("threadpoolctl")
+    numpy = pytest.importorskip("numpy")
+    numpy.zeros((2, 2)) @ numpy.zeros((2, 2))
+    found = doctor(quick=True)
+    assert found.native_pools
+    assert found.native_pools[0].name in found.text()
 
 
 def test_it_looks_at_packages_without_importing_them():
