@@ -167,6 +167,14 @@ def test_ctrl_c_while_profiling_keeps_the_complete_runs(cli, folder, monkeypatch
     assert not (folder / "other.json").exists()
 
 
+def test_nothing_is_pickled_when_the_user_says_no(cli, folder):
+    for option, measured in (((), True), (("--no-pickling",), False)):
+        done = cli("profile", "pipeline:news", "--runs", 1, "--sampler", "clocks", *option, "-f")
+        assert done.code == 0
+        nodes = load_profile("profile.json").nodes
+        assert all((node.result_pickling is not None) is measured for node in nodes)
+
+
 # -- optimize, what-if, explain ------------------------------------------------------------------------
 
 

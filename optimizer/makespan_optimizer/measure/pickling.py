@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 256 << 20  # of one value
 MAX_S = 2.0  # of one value, each way
-ALL_S = 30.0  # of a whole profile
+ALL_S = 10.0  # of a whole profile
 _NAME_CHARS = 120
 _HANDLES = {io.IOBase.__base__, socket.socket}  # the first: of all files, those written in C too
 _IN_MEMORY = {io.BytesIO, io.StringIO}  # values like others

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from array import array
 from itertools import islice
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _DEPTH = 8
 _PLAIN = frozenset(
     {int, float, complex, bool, type(None), str, bytes, bytearray, array, range, slice, type(Ellipsis)}
 )
+# What they refer to is there once, whoever refers to them.
+_NAMED = (type, ModuleType, FunctionType, BuiltinFunctionType)
 # Libraries whose objects know their size; what they answer is their own code, not the user's.
 _KNOWN: dict[str, Callable[[Any], Any]] = {
     "numpy": lambda value: value.nbytes,
@@ -74,6 +77,8 @@ class _Walk:
         The base classes' own methods walk it, and its type is asked for, never its ``__class__``.
         """
         kind = type(value)
+        if issubclass(kind, _NAMED):
+            return object.__sizeof__(value)
         if issubclass(kind, dict):
             own, length = dict.__sizeof__(value), dict.__len__(value)
             return (
