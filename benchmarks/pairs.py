@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 LEAST_REPEATS = 5
 _QUIET = 0.03  # of the time; more delay than in the quietest run: other processes were at work
+_PATIENCE_S = 2.0
+_CALM = 3  # looks, 5 ms apart
 _MOST_TIMES = 3  # as many repeats as asked for, until so many were quiet
 
 
@@ -85,10 +87,11 @@ class Runner:
                 self._done.release()
 
     def run(self, *fns: Callable[[], Any]) -> Run:
-        """Call one or two functions together."""
+        """Call one or two functions together, when nobody else is at work."""
         k = len(fns)
         self._fns[:k] = fns
         gc.collect()
+        wait_for_idle()
         began = time.perf_counter()
         for start in self._starts[:k]:
             start.release()
@@ -104,6 +107,20 @@ class Runner:
         self._fns = [None, None]
         for start in self._starts:
             start.release()
+
+
+def wait_for_idle() -> None:
+    """Wait, but not for long, until no other thread on this machine wants a core; Linux alone says so."""
+    until = time.perf_counter() + _PATIENCE_S
+    calm = 0
+    while calm < _CALM and time.perf_counter() < until:
+        try:
+            with open("/proc/stat", encoding="ascii") as file:  # noqa: PTH123
+                calm = calm + 1 if "procs_running 1\n" in file else 0
+        except OSError:
+            return
+        if calm < _CALM:
+            time.sleep(0.005)
 
 
 def quiet(runs: Sequence[Run]) -> list[Run]:
