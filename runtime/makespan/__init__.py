@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from makespan.profile import Profile, ProfileWarning, load_profile
     from makespan.record import RunRecord, load_record
     from makespan.run import Run
+    from makespan.tables import profile_from_table
 else:
     _HOMES = {
         "Plan": "plan",
@@ -34,6 +35,7 @@ else:
         "RunRecord": "record",
         "load_record": "record",
         "Run": "run",
+        "profile_from_table": "tables",
     }
 
     def __getattr__(name: str) -> Any:
@@ -73,4 +75,5 @@ __all__ = [
     "load_profile",
     "load_record",
     "node",
+    "profile_from_table",
 ]

@@ -24,6 +24,10 @@ THREAD_VARIABLES = (
 )
 
 
+UNKNOWN = "unknown"
+"""What is not told of a machine: it differs from no other."""
+
+
 class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A machine and its Python: what durations depend on."""
 
@@ -41,7 +45,7 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         found = []
         for field, word in (("cpu", "CPU"), ("cores", "usable cores"), ("python", "Python"), ("gil", "GIL")):
             mine, theirs = getattr(self, field), getattr(other, field)
-            if mine != theirs:
+            if mine != theirs and UNKNOWN not in {mine, theirs}:
                 found.append(f"{word}: {mine} there, {theirs} here")
         return found
 
@@ -147,4 +151,4 @@ def _cpu_model() -> str:
                     return line.partition(":")[2].strip()
     except OSError:
         pass
-    return os.uname().machine or "unknown"
+    return os.uname().machine or UNKNOWN

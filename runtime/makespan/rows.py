@@ -65,7 +65,7 @@ def rows(profile: Profile, sort: str | None = None) -> list[dict[str, Any]]:
     In the order of the profile unless `sort` is given; what is not known is None.
     """
     measured = {node.name: node for node in profile.nodes}
-    unknown = dict.fromkeys(_record(NodeProfile("?", 0, Spread(0, 0, 0), 0, 0, 0)))
+    unknown = dict.fromkeys(_record(_NOTHING))
     shapes = {shape.name: shape for shape in profile.shape}
     names = list(shapes)
     if sort is not None:
@@ -87,6 +87,14 @@ def rows(profile: Profile, sort: str | None = None) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def fields() -> frozenset[str]:
+    """Return the names of all fields of a row."""
+    return frozenset({*_record(_NOTHING), "name", "after", "locks", "exclusive", "tags", "location"})
+
+
+_NOTHING = NodeProfile("?", 0, Spread(0, 0, 0), 0, 0, 0)
 
 
 def _record(node: NodeProfile) -> dict[str, Any]:

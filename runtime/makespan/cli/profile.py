@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from makespan.cli import options as opt
 from makespan.cli.codes import Exit
+from makespan.cli.from_table import add_from, read_table
 from makespan.cli.inputs import Hints, Repeated, Words, check_args, read_sets, yielded_sets
 from makespan.cli.progress import Progress
 from makespan.cli.reading import heed_profile_warnings, read_profile
@@ -63,6 +64,7 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         dest="pickling",
         help="do not measure what it costs to pickle arguments and results (it runs their __reduce__)",
     )
+    add_from(parser)
     parser.add_argument(
         "--update",
         action="store_true",
@@ -108,6 +110,9 @@ def add_trials(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Profile, save (merged with what is there), and say what each node does."""
+    if options.source is not None:
+        _write(read_table(options, terminal), options, terminal)
+        return Exit.OK
     sets = read_sets(options.args)
     if options.inputs is not None and isinstance(options.args, Words):
         raise OptionError("give --args or --inputs, not both", where="--inputs")

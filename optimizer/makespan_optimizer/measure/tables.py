@@ -1,0 +1,251 @@
+"""Tables as profiles: a CSV file, a pandas DataFrame, or dicts; a row a node.
+
+============  ==========================================================================================
+name          of the node, each once
+seconds       alone: a number, or with a unit (``20ms``)
+predecessors  names, separated by ``;`` or else by blanks; empty: none
+class         python, holds, native, parallel(x4), io, chatty, mixed; empty: all seconds are counted as
+              holding the GIL, as an upper bound (see `makespan_optimizer.measure.hints`)
+lock          names of locks, separated likewise
+exclusive     yes or no
+tags          separated likewise
+============  ==========================================================================================
+
+Only the first two are needed. Other columns are left out, and named in a warning; a name that is nearly one
+of these is refused.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from makespan.errors import MakespanError, OptionError, ProfileError, did_you_mean
+from makespan.files import read_bytes
+from makespan.jsontext import strict_json
+from makespan.profile import ProfileWarning
+from makespan.rows import fields
+from makespan.words import some
+from makespan_optimizer.measure.hints import Hint, hinted, parse_kind, seconds_of
+from makespan_optimizer.measure.trace import Row, profile_of
+from makespan_optimizer.measure.wfformat import is_wfformat, rows_of
+from makespan_optimizer.options import check_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from makespan.profile import Profile
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "name": ("name", "node", "task"),
+    "seconds": ("seconds", "duration_s", "wall_s", "wall_net_s", "duration"),
+    "predecessors": ("predecessors", "after", "depends_on", "parents"),
+    "class": ("class", "kind"),
+    "lock": ("lock", "locks"),
+    "exclusive": ("exclusive",),
+    "tags": ("tags",),
+}
+# Columns of `Profile.to_frame` that a table need not tell again.
+_OURS = fields()
+_WORDS = {"": False, "0": False, "no": False, "false": False, "1": True, "yes": True, "true": True}
+
+
+class _Table(NamedTuple):
+    """Rows of cells by column, each row with its place."""
+
+    where: str
+    rows: list[tuple[str, Mapping[str, Any]]]
+
+
+def profile_from_table(
+    source: Any, *, cores: float | None = None, name: str | None = None, where: str = "table"
+) -> Profile:
+    """Return a profile of a table or of another tool's file; nothing is run.
+
+    Parameters
+    ----------
+    source : path, DataFrame, or iterable of mappings
+        A file is CSV, JSON (a list of objects), or a WfCommons instance (WfFormat 1.5); ``-`` is stdin.
+    cores : float, optional
+        Cores of the machine; those that the file tells, else those of this machine.
+    name : str, optional
+        Of the DAG.
+
+    Raises
+    ------
+    ProfileError
+        The table lacks a column, a cell cannot be read, names do not fit together; with row and column.
+    OptionError
+        A number of cores that cannot be.
+    """
+    cores = check_cores(cores)
+    if isinstance(source, str | os.PathLike):
+        where = os.fspath(source)
+        data = read_bytes(source, ProfileError)
+        stem = name or ("trace" if where == "-" else Path(where).stem)
+        if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"{", b"["}:
+            body = strict_json(data.removeprefix(b"\xef\xbb\xbf"), where, ProfileError)
+            if isinstance(body, dict):
+                if not is_wfformat(body):
+                    raise ProfileError(
+                        "is neither a table nor a workflow instance of WfFormat 1.5", where=where
+                    )
+                said, rows, there = rows_of(body, where)
+                return profile_of(rows, name=name or said, cores=cores or there, where=where)
+            table = _from_dicts(body, where)
+        else:
+            table = _from_csv(data, where)
+        return profile_of(_read(table), name=stem, cores=cores, where=where)
+    table = _from_frame(source, where) if hasattr(source, "columns") else _from_dicts(source, where)
+    return profile_of(_read(table), name=name or "trace", cores=cores, where=where)
+
+
+def _from_csv(data: bytes, where: str) -> _Table:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"is not UTF-8 text (byte {error.start})", where=where) from error
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
+    rows: list[tuple[str, Mapping[str, Any]]] = []
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        columns = [cell.strip() for cell in next(reader, [])]
+        for cells in reader:
+            place = f"{where}, line {reader.line_num}"
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) > len(columns):
+                raise ProfileError(f"has {len(cells)} cells for {len(columns)} columns", where=place)
+            rows.append((place, dict(zip(columns, cells, strict=False))))
+    except csv.Error as error:
+        raise ProfileError(f"is not CSV: {error}", where=where) from error
+    for column in columns:
+        if columns.count(column) > 1:
+            raise ProfileError(f"two columns are named {column!r}", where=where)
+    _check_columns(columns, where)
+    return _Table(where, rows)
+
+
+def _from_frame(frame: Any, where: str) -> _Table:
+    if "name" not in frame.columns and frame.index.name == "name":
+        frame = frame.reset_index()
+    return _from_dicts(frame.to_dict("records"), where)
+
+
+def _from_dicts(source: Iterable[Any], where: str) -> _Table:
+    try:
+        if isinstance(source, bytes | dict):
+            raise TypeError  # noqa: TRY301 (reported as any other)
+        records = list(source)
+    except TypeError:
+        raise ProfileError(
+            f"is a {type(source).__name__}, not a table: a path, a DataFrame or dicts", where=where
+        ) from None
+    rows: list[tuple[str, Mapping[str, Any]]] = []
+    for i, record in enumerate(records, 1):
+        place = f"{where}, row {i}"
+        if not isinstance(record, dict):
+            raise ProfileError(f"is a {type(record).__name__}, not a dict", where=place)
+        rows.append((place, {str(key): value for key, value in record.items()}))
+    if rows:
+        _check_columns(list(dict.fromkeys(key for _, row in rows for key in row)), where)
+    return _Table(where, rows)
+
+
+def _check_columns(columns: Sequence[str], where: str) -> None:
+    """Refuse a table without names or seconds, and columns whose name is nearly a known one."""
+    known = {alias: column for column, aliases in NAMES.items() for alias in aliases}
+    for column, aliases in NAMES.items():
+        found = [alias for alias in columns if alias.lower() in aliases]
+        if column == "predecessors" and len(found) > 1:
+            raise ProfileError(f"both {found[0]!r} and {found[1]!r} tell the {column}", where=where)
+        if not found and column in {"name", "seconds"}:
+            near = next((n for c in columns if (n := did_you_mean(c.lower(), aliases))), None)
+            hint = near or f"columns here: {some(columns, 12) or 'none'}"
+            raise ProfileError(f"has no column {column!r}", where=where, hint=hint)
+    unknown = [column for column in columns if column.lower() not in known]
+    for column in unknown:
+        if (near := did_you_mean(column.lower(), NAMES)) and column.lower() not in _OURS:
+            raise ProfileError(f"has an unknown column {column!r}", where=where, hint=near)
+    left = [column for column in unknown if column and column.lower() not in _OURS]
+    if left:
+        warnings.warn(f"{where}: columns left out: {some(left, 12)}", ProfileWarning, stacklevel=4)
+
+
+def _read(table: _Table) -> list[Row]:
+    return [_row(record, place) for place, record in table.rows]
+
+
+def _row(record: Mapping[str, Any], place: str) -> Row:
+    def cell(column: str) -> tuple[Any, str]:
+        for key, value in record.items():
+            if key.lower() in NAMES[column] and not _is_missing(value):
+                return value, f"{place}, column {key!r}"
+        return None, f"{place}, column {column!r}"
+
+    name, at = cell("name")
+    if not isinstance(name, str) or not (name := name.strip()):
+        raise ProfileError(
+            "has no name" if name is None or name == "" else f"{name!r} is not a name", where=at
+        )
+    said, at = cell("seconds")
+    if said is None:
+        raise ProfileError(f"no seconds are told of {name!r}", where=at)
+    wall_s = _checked(lambda: seconds_of(said, at) if isinstance(said, str) else _number(said, at))
+    word, at = cell("class")
+    hint = Hint(wall_s)
+    if word is not None:
+        hint = Hint(wall_s, *_checked(lambda: parse_kind(str(word), at)))
+    after, where_after = _names(*cell("predecessors")), cell("predecessors")[1]
+    exclusive, at = cell("exclusive")
+    yes = _WORDS.get(str(exclusive if exclusive is not None else "").strip().lower())
+    if yes is None:
+        raise ProfileError(f"{exclusive!r} is neither yes nor no", where=at)
+    return Row(
+        hinted(name, hint, origin="trace"),
+        after,
+        _names(*cell("lock")),
+        yes,
+        _names(*cell("tags")),
+        place,
+        where_after,
+    )
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value)) or value == ""
+
+
+def _number(value: Any, where: str) -> float:
+    """Return a number of any kind (numpy's too) as seconds."""
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
+        raise OptionError(f"{value!r} is not a duration", where=where)
+    return seconds_of(repr(float(value)), where)
+
+
+def _names(value: Any, where: str) -> tuple[str, ...]:
+    """Return the names in a cell: a list, or text separated by ``;`` or blanks."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        parts = value.split(";") if ";" in value else value.split()
+        return tuple(part.strip() for part in parts if part.strip())
+    if hasattr(value, "__iter__") and not isinstance(value, bytes | dict):
+        parts = list(value)
+        if all(isinstance(part, str) and part for part in parts):
+            return tuple(parts)
+    raise ProfileError(f"{value!r} is not names", where=where, hint="separate them by ; or by blanks")
+
+
+def _checked(read: Any) -> Any:
+    """Read a cell; what is wrong with it is wrong with the table."""
+    try:
+        return read()
+    except MakespanError as error:
+        raise ProfileError(error.problem, where=error.where, hint=error.hint) from error

@@ -1,0 +1,311 @@
+"""Profiles of tables and of WfCommons instances: read, refused by place, and planned."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from makespan import profile_from_table
+from makespan.cli import main
+from makespan.errors import OptionError, ProfileError
+from makespan.machine import this_machine
+from makespan.profile import ProfileWarning, load_profile
+from makespan_optimizer.optimize import optimize
+from makespan_optimizer.what_if import what_if
+from tests.builders import make_profile
+
+INSTANCE = Path(__file__).parent / "data" / "wfformat.json"
+CSV = """\
+name,seconds,predecessors,class,lock,exclusive,tags
+load,0.5,,io,,,
+parse,20ms,load,python,,,fast
+draw,1.5,load,,pen;ink,no,
+big sum,2,parse draw,parallel(x4),,yes,a b
+"""
+
+
+def write(tmp_path, text, name="t.csv"):
+    path = tmp_path / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def test_a_csv_file(tmp_path):
+    found = profile_from_table(write(tmp_path, CSV), cores=8)
+    assert [its.name for its in found.nodes] == ["load", "parse", "draw", "big sum"]
+    assert [its.wall_net_s.median for its in found.nodes] == [0.5, 0.02, 1.5, 2.0]
+    assert [its.kind for its in found.nodes] == ["io", "python", "unknown", "parallel"]
+    assert {its.origin for its in found.nodes} == {"trace"}
+    assert [its.after for its in found.shape] == [(), ("load",), ("load",), ("parse", "draw")]
+    assert found.shape[2].locks == ("ink", "pen")
+    assert found.shape[3].exclusive
+    assert found.shape[3].tags == ("a", "b")
+    assert found.node("big sum").cores_peak == 4.0
+    assert found.dag.name == "t"
+    assert found.machine.cores == 8
+    assert found.runs == ()
+    path = tmp_path / "p.json"
+    found.save(path)
+    assert load_profile(path) == found
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_other_delimiters_marks_and_line_ends(tmp_path, delimiter):
+    lines = ["Name,Seconds,After", "a,1,", '"b, c",2,a', "", "d,3,a"]
+    text = "\r\n".join(line.replace(",", delimiter) for line in lines)
+    found = profile_from_table(write(tmp_path, b"\xef\xbb\xbf" + text.encode()))
+    assert [its.name for its in found.nodes] == ["a", f"b{delimiter} c", "d"]
+    assert found.shape[2].after == ("a",)
+
+
+def test_dicts_and_json(tmp_path):
+    rows = [{"name": "a b", "seconds": 1}, {"name": "c", "seconds": 2.0, "predecessors": ["a b"]}]
+    found = profile_from_table(rows, name="mine")
+    assert found.shape[1].after == ("a b",)
+    assert found.dag.name == "mine"
+    again = profile_from_table(write(tmp_path, json.dumps(rows), "t.json"))
+    assert again.dag.fingerprint == found.dag.fingerprint
+    assert profile_from_table(iter(rows[::-1])).dag.fingerprint == found.dag.fingerprint
+    other = profile_from_table([{"name": "a b", "seconds": 1}, {"name": "c", "seconds": 2.0}])
+    assert other.dag.fingerprint != found.dag.fingerprint
+    assert profile_from_table([{"name": "a", "seconds": 1, "after": "x;y z"}, *map(named, ["x", "y z"])])
+
+
+def named(name):
+    return {"name": name, "seconds": 0}
+
+
+def test_a_data_frame():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {
+            "name": ["a", "b"],
+            "seconds": pandas.array([1, 2], dtype="int64"),
+            "predecessors": [None, "a"],
+            "class": [float("nan"), "io"],
+            "exclusive": [True, False],
+        }
+    )
+    found = profile_from_table(frame)
+    assert [its.kind for its in found.nodes] == ["unknown", "io"]
+    assert found.shape[1].after == ("a",)
+    assert [its.exclusive for its in found.shape] == [True, False]
+
+
+def test_a_frame_of_a_profile_is_a_table():
+    pytest.importorskip("pandas")
+    made = make_profile({"a": [], "b": ["a"]}, [1.0, 2.0], ["python", "io"], locks={"a": ["pen"]})
+    found = profile_from_table(made.to_frame())
+    assert [its.kind for its in found.nodes] == ["python", "io"]
+    assert found.node("b").blocked_total_s == 2.0
+    assert [(its.after, its.locks) for its in found.shape] == [((), ("pen",)), (("a",), ())]
+
+
+def test_what_follows_takes_such_a_profile(tmp_path):
+    found = profile_from_table(write(tmp_path, CSV), cores=8)
+    plan = optimize(found, 2, time_limit_s=2)
+    assert plan.makespan_s == pytest.approx(4.02)  # both may hold the GIL
+    assert what_if(found, [1])[0].makespan_s == pytest.approx(4.02)
+    assert "trace" in found.table()
+    assert found.machine.differences(this_machine()) == (
+        [] if this_machine().cores == 8 else [f"usable cores: 8.0 there, {this_machine().cores} here"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "has no column 'name'"),
+        ("name,seconds\n", "has no rows"),
+        ("name,second\na,1\n", "has no column 'seconds' (did you mean 'seconds'?)"),
+        ("nam,seconds\na,1\n", "has no column 'name' (did you mean 'name'?)"),
+        ("name,seconds,predecesors\na,1,\n", "unknown column 'predecesors' (did you mean 'predecessors'?)"),
+        ("name,seconds,name\na,1,b\n", "two columns are named 'name'"),
+        ("name,seconds,after,parents\na,1,,\n", "both 'after' and 'parents' tell the predecessors"),
+        ("name,seconds\na,1,2\n", "t.csv, line 2: has 3 cells for 2 columns"),
+        ("name,seconds\na\n", "t.csv, line 2, column 'seconds': no seconds are told of 'a'"),
+        ("name,seconds\n,1\n", "t.csv, line 2, column 'name': has no name"),
+        ("name,seconds\na,quick\n", "t.csv, line 2, column 'seconds': 'quick' is not a duration"),
+        ("name,seconds\na,-1\n", "is not a duration"),
+        ("name,seconds\na,nan\n", "is not a duration"),
+        ("name,seconds\na,1e300\n", "is not a duration from 0 to"),
+        (
+            "name,seconds,class\na,1,pyton\n",
+            "line 2, column 'class': 'pyton' is not a class (did you mean 'py",
+        ),
+        ("name,seconds,exclusive\na,1,maybe\n", "line 2, column 'exclusive': 'maybe' is neither yes nor no"),
+        ("name,seconds\na,1\nb,2\na,3\n", "t.csv, line 4: 'a' stands twice (first: t.csv, line 2)"),
+        (
+            "name,seconds,after\nfetch,1,\nb,1,fetsch\n",
+            "line 3, column 'after': 'b' waits for 'fetsch', which has no row (did you mean 'fetch'?)",
+        ),
+        (
+            "name,seconds,after\na,1,b\nb,1,c\nc,1,a\n",
+            "t.csv: the nodes wait for each other in a circle: a → ",
+        ),
+        ("name,seconds,after\na,1,a\n", "in a circle: a → a"),
+        ('name,seconds\n"a,1\n', "is not CSV"),
+        (b"name,seconds\n\xff,1\n", "is not UTF-8 text (byte 13)"),
+        ("{}", "neither a table nor a workflow instance"),
+        ("[1]", "row 1: is a int, not a dict"),
+        ('[{"name": 1, "seconds": 1}]', "row 1, column 'name': 1 is not a name"),
+        ('[{"name": "a", "seconds": true}]', "True is not a duration"),
+        ('[{"name": "a", "seconds": 1, "after": [1]}]', "row 1, column 'after': [1] is not names"),
+        ('[{"name": "a", "seconds": 1, "after": 7}]', "7 is not names"),
+        ("[", "is not JSON"),
+    ],
+)
+def test_what_is_wrong_is_told_by_row_and_column(tmp_path, monkeypatch, capfd, text, problem):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, text)
+    with pytest.raises(ProfileError) as caught:
+        profile_from_table("t.csv")
+    assert problem in str(caught.value)
+    assert main(["profile", "--from", "t.csv"]) == 2
+    out, err = capfd.readouterr()
+    assert (out, problem in err) == ("", True)
+    assert not Path("profile.json").exists()
+
+
+@pytest.mark.parametrize("source", [3, None, b"x", {"name": "a"}, [3], "nothing.csv", Path("nothing.csv")])
+def test_what_is_no_table(source):
+    with pytest.raises(ProfileError):
+        profile_from_table(source)
+
+
+def test_cores_are_checked():
+    with pytest.raises(OptionError, match="cores"):
+        profile_from_table([named("a")], cores=0)
+
+
+def test_columns_left_out_are_named(tmp_path):
+    with pytest.warns(ProfileWarning, match="columns left out: note"):
+        profile_from_table(write(tmp_path, "name,seconds,note\na,1,x\n"))
+
+
+@given(st.text(max_size=200))
+@settings(deadline=None, max_examples=100)
+def test_any_text_is_read_or_refused(text):
+    from makespan_optimizer.measure.tables import _from_csv, _read
+
+    try:
+        _read(_from_csv(text.encode("utf-8", "surrogatepass"), "t"))
+    except ProfileError:
+        pass
+    except Warning:
+        pass
+
+
+# -- WfFormat ------------------------------------------------------------------------------------------------
+
+
+def test_a_workflow_instance():
+    found = profile_from_table(INSTANCE)
+    assert found.dag.name == "thumbnails"
+    assert [its.name for its in found.shape] == ["split_1", "scale_1", "scale_2", "join_1"]
+    assert [its.after for its in found.shape] == [(), ("split_1",), ("split_1",), ("scale_2", "scale_1")]
+    assert [its.kind for its in found.nodes] == ["io", "parallel", "parallel", "native"]
+    split, scale, scale_2, join = found.nodes
+    assert (split.cpu_s, split.blocked_total_s) == (0.2, 0.8)
+    assert (scale.cpu_s, scale.other_cpu_s) == pytest.approx((4.0, 3.2))
+    assert (scale_2.cpu_s, scale_2.other_cpu_s) == (3.0, 3.0)
+    assert (join.cpu_s, join.class_confidence) == (2.4, 1.0)
+    assert all(its.gil_s == 0 for its in found.nodes)
+    assert found.machine.cores == 4
+    assert profile_from_table(INSTANCE, cores=2).machine.cores == 2
+    assert optimize(found, 2, time_limit_s=2).makespan_s == pytest.approx(7.5)
+
+
+def remove(body, *path):
+    for key in path[:-1]:
+        body = body[key]
+    del body[path[-1]]
+
+
+def put(body, value, *path):
+    for key in path[:-1]:
+        body = body[key]
+    body[path[-1]] = value
+
+
+TASKS = ("workflow", "specification", "tasks")
+RAN = ("workflow", "execution", "tasks")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (
+            lambda b: put(b, "1.3", "schemaVersion"),
+            "#/schemaVersion: has schemaVersion '1.3'; this version reads",
+        ),
+        (lambda b: remove(b, "schemaVersion"), "has schemaVersion None"),
+        (lambda b: remove(b, "workflow", "execution"), "#/workflow: tells no execution"),
+        (lambda b: remove(b, *TASKS), "missing required field `tasks`"),
+        (lambda b: remove(b, *TASKS, 1, "id"), "#/workflow/specification/tasks/1: "),
+        (
+            lambda b: put(b, ["split_2"], *TASKS, 1, "parents"),
+            "tasks/1/parents: there is no task 'split_2' (did",
+        ),
+        (lambda b: put(b, ["x"], *TASKS, 0, "children"), "tasks/0/children: there is no task 'x'"),
+        (lambda b: put(b, "scale_1", *TASKS, 2, "id"), "specification/tasks/1/id: 'scale_1' stands twice"),
+        (lambda b: put(b, ["join_1"], *TASKS, 0, "parents"), "in a circle: "),
+        (lambda b: remove(b, *RAN, 2), "no runtime is told of: scale_2"),
+        (lambda b: put(b, "scale_1", *RAN, 2, "id"), "execution/tasks/2/id: 'scale_1' stands twice"),
+        (lambda b: put(b, "x", *RAN, 2, "id"), "execution/tasks/2/id: there is no task 'x'"),
+        (
+            lambda b: put(b, -1, *RAN, 0, "runtimeInSeconds"),
+            "tasks/0/runtimeInSeconds: -1.0 is not a runtime",
+        ),
+        (lambda b: put(b, "1", *RAN, 0, "runtimeInSeconds"), "runtimeInSeconds"),
+        (lambda b: put(b, -5, *RAN, 0, "avgCPU"), "tasks/0/avgCPU: -5.0 is not a CPU utilization"),
+        (lambda b: put(b, 0, *RAN, 0, "coreCount"), "tasks/0/coreCount: 0.0 is not a number of cores"),
+    ],
+)
+def test_what_is_wrong_with_an_instance_is_told_by_its_place(tmp_path, change, problem):
+    body = copy.deepcopy(json.loads(INSTANCE.read_bytes()))
+    change(body)
+    with pytest.raises(ProfileError) as caught:
+        profile_from_table(write(tmp_path, json.dumps(body), "w.json"))
+    assert problem in str(caught.value)
+
+
+# -- the verb ------------------------------------------------------------------------------------------------
+
+
+def test_from_a_file_to_a_plan(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, CSV)
+    assert main(["profile", "--from", "t.csv", "--cores", "4"]) == 0
+    assert "wrote profile.json" in capfd.readouterr().err
+    assert main(["optimize", "--threads", "2", "--time-limit", "2"]) == 0
+    assert main(["what-if", "--threads", "1..2"]) == 0
+    assert main(["explain", "plan.json", "draw"]) == 0
+    assert main(["report", "plan.json", "-o", "report.html"]) == 0
+    assert main(["report", "plan.json", "--format", "text", "-o", "-"]) == 0
+    assert main(["profile", "show"]) == 0
+    out, err = capfd.readouterr()
+    assert "big sum" in out
+    assert "CPU" not in err
+    write(tmp_path, CSV.replace("draw,1.5,load", "draw,1.5,"))
+    assert main(["profile", "--from", "t.csv"]) == 2
+    assert "is a profile of another DAG" in capfd.readouterr().err
+    assert main(["profile", "--from", "t.csv", "-f"]) == 0
+    assert main(["profile", "--from", str(INSTANCE), "-o", "-"]) == 0
+    assert json.loads(capfd.readouterr().out)["dag"]["name"] == "thumbnails"
+
+
+@pytest.mark.parametrize(
+    "words", [["--hint", "a=1s"], ["--args", "[]"], ["--inputs", "a:b"], ["--setup", "a:b"], ["--update"]]
+)
+def test_what_runs_nothing_takes_no_words_about_running(tmp_path, monkeypatch, capfd, words):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, CSV)
+    assert main(["profile", "--from", "t.csv", *words]) == 2
+    assert f"--from: runs nothing, and does not go with {words[0]}" in capfd.readouterr().err
+    assert not Path("profile.json").exists()
