@@ -154,8 +154,9 @@ def diamond(calls):
 
 @pytest.fixture
 def calm(monkeypatch):
-    """No other process takes cores."""
+    """No other process takes cores, and few repeats will do."""
     monkeypatch.setattr(beside, "_spoiled", lambda *_: False)
+    monkeypatch.setattr(beside, "MOST_REPEATS", 4)
 
 
 def session(program, pairs, walls=None, **more):
@@ -227,6 +228,7 @@ def test_a_node_that_raises_beside_another_costs_that_pair_alone(calm):
 
 
 def test_spoiled_passes_count_only_when_there_are_no_others(monkeypatch):
+    monkeypatch.setattr(beside, "MOST_REPEATS", 4)
     spoiled = iter([True, True] + [False] * 1000)
     monkeypatch.setattr(beside, "_spoiled", lambda *_: next(spoiled))
     made = session(diamond([]), [(1, 2)])
