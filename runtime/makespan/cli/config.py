@@ -54,6 +54,8 @@ KEYS: dict[str, Key] = {
     "runs": Key(*_WHOLE, options.runs),
     "repeats": Key(*_WHOLE, options.repeats),
     "sampler": Key(*_TEXT, options.sampler),
+    "pairs": Key(*_SWITCH, options.switch),
+    "trials-limit": Key(*_NUMBER, options.trials_limit),
     "color": Key(*_TEXT, options.color),
     "quiet": Key(*_SWITCH, options.switch),
     "verbose": Key(*_SWITCH, options.switch),
