@@ -484,10 +484,16 @@ def test_what_was_counted_for_an_old_call_is_never_read_as_the_new_ones():
     assert (found.short_gap_ns, found.short_pairs) == (500_000, 5)
 
 
+def test_a_lower_rate_is_said(outer):
+    assert outer.rate_hz <= 1000
+    outer._board[outside.PERIOD_US] = 4000
+    assert any("samples a second: more would take over 5% of a core" in note for note in outer.notes)
+
+
 def test_it_slows_down_when_it_costs_too_much():
     assert outside.paced(0.001, 0.001, 0.2) == pytest.approx(0.004)
     assert outside.paced(0.04, 0.001, 0.9) == outside._SLOWEST_S
-    assert outside.paced(0.004, 0.001, 0.04) == 0.004
+    assert outside.paced(0.004, 0.001, 0.025) == pytest.approx(0.002)  # and faster again
     assert outside.paced(0.0015, 0.001, 0.01) == 0.001
 
 

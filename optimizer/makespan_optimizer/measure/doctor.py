@@ -156,7 +156,7 @@ def hints(
         )
     elif cores >= _TWO and cores_measured is not None and cores_measured < _SHARED:
         found.append(
-            f"two threads of native work get {cores_measured:.2f} cores: others use them, or they are halves of one"
+            f"two threads of native work get {cores_measured:.2f} cores: halves of one, or used by others"
         )
     if quota:
         found.append(

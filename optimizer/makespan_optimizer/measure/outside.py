@@ -67,6 +67,7 @@ _IDLE_LOOK = 16  # without a call under way: looks whether the other process is 
 _PREEMPTED_NS = 200_000  # a pair so far apart: the sampler lost its core between the readings
 
 _HELD = struct.Struct("=Qi")
+_NOTHING = (b"", HOLD)
 _Look = tuple[int, int, int, int]  # slot, ask, thread state, what it does
 
 
@@ -148,6 +149,7 @@ class _Threads:
         self._pid, self._board = pid, board
         self._futex, self._calls, self._lock_at = futex, calls, lock_at
         self._files: dict[int, tuple[int, int]] = {}  # slot -> thread id, descriptor
+        self._said: dict[int, tuple[bytes, int]] = {}  # slot -> its last line, and what that means
         self._gone: dict[int, int] = {}  # slot -> an ask of a thread that is not there
         self._before: dict[int, tuple[int, int]] = {}  # slot -> ask, what it did
 
@@ -176,7 +178,12 @@ class _Threads:
                     self._forget(slot)
                     file = os.open(f"/proc/{self._pid}/task/{thread}/syscall", os.O_RDONLY)
                     self._files[slot] = thread, file
-                return categorize(os.pread(file, 64, 0), self._futex, self._calls, self._lock_at)
+                said = os.pread(file, 64, 0)
+                before, does = self._said.get(slot, _NOTHING)
+                if said != before:
+                    does = categorize(said, self._futex, self._calls, self._lock_at)
+                    self._said[slot] = said, does
+                return does  # noqa: TRY300
             except (OSError, ValueError):
                 self._forget(slot)
         self._gone[slot] = ask
@@ -258,14 +265,10 @@ class _Pace:
 def paced(period_s: float, wanted_s: float, cpu_share: float) -> float:
     """Return the period at which sampling takes its share of a core at most.
 
-    >>> paced(0.001, 0.001, 0.1), paced(0.002, 0.001, 0.03), paced(0.002, 0.001, 0.01)
-    (0.002, 0.002, 0.001)
+    >>> paced(0.001, 0.001, 0.1), paced(0.002, 0.001, 0.04), paced(0.002, 0.001, 0.01)
+    (0.002, 0.0016, 0.001)
     """
-    if cpu_share > CPU_SHARE:
-        return min(_SLOWEST_S, period_s * cpu_share / CPU_SHARE)
-    if cpu_share < CPU_SHARE / 2:
-        return max(wanted_s, period_s / 2)
-    return period_s
+    return min(_SLOWEST_S, max(wanted_s, period_s * cpu_share / CPU_SHARE))
 
 
 def _prepare() -> None:
