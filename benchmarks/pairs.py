@@ -4,6 +4,7 @@
     python benchmarks/pairs.py --seconds 60       as many pairs as that allows
     python benchmarks/pairs.py --json             profiles, pairs, errors
     python benchmarks/pairs.py --from FILE        predict again from what --json printed; nothing is measured
+    python benchmarks/pairs.py --from FILE --fit  the same, with constants chosen by the tuned half
 
 The workloads are those of `workloads.py`. Each is profiled alone by ``DAG.profile``. Then pairs are run for
 real: a alone, b alone, both from a common start, in turn, at least five times; medians count, without the
@@ -37,7 +38,7 @@ from makespan import DAG
 from makespan_optimizer.measure.clocks import Stopwatch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.predictions import Measured, Session, overall, table
+from benchmarks.predictions import Constants, Measured, Session, fitted, overall, table
 from benchmarks.workloads import missing, prepared, workloads
 
 if TYPE_CHECKING:
@@ -217,6 +218,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300.0, help="begin no pair after so many")
     parser.add_argument("--json", action="store_true", help="print what was measured, and the errors")
     parser.add_argument("--from", dest="file", help="a file that --json printed")
+    parser.add_argument("--fit", action="store_true", help="choose the constants by the tuned half")
     options = parser.parse_args()
     known = {workload.name for workload in workloads()}
     wanted = [name for name in options.workloads.split(",") if name]
@@ -231,10 +233,17 @@ def main() -> None:
         session = measure(
             wanted, options.repeats, options.seconds, lambda text: print(text, file=sys.stderr, flush=True)
         )
+    constants = fitted(session) if options.fit else Constants(session.hand_off_s)
     if options.json:
-        print(json.dumps({"session": msgspec.to_builtins(session), "errors": overall(session)}, indent=1))
+        found = {
+            "session": msgspec.to_builtins(session),
+            "constants": constants._asdict(),
+            "errors": overall(session, constants),
+        }
+        print(json.dumps(found, indent=1))
     else:
-        print(table(session))
+        print(table(session, constants))
+        print("constants:", ", ".join(f"{name} {value:g}" for name, value in constants._asdict().items()))
 
 
 if __name__ == "__main__":

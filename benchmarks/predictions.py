@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import statistics
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from makespan.measurement import NodeProfile
-from makespan_optimizer.contention import demand_of, together
+from makespan_optimizer.contention import COLLIDE_S, demand_of, together
 from makespan_optimizer.fluid import shared_speeds
 
 if TYPE_CHECKING:
@@ -50,7 +51,18 @@ class Session(msgspec.Struct, frozen=True):
     pairs: tuple[Measured, ...]
 
 
-def predict(model: str, nodes: Sequence[Demand], session: Session) -> list[float]:
+class Constants(NamedTuple):
+    """What may be chosen by the tuned half; see `makespan_optimizer.contention.together`."""
+
+    wake_s: float
+    collide_s: float = COLLIDE_S
+    crowding: float = 0.0
+
+
+Rows = list[tuple[Measured, dict[str, list[float]]]]
+
+
+def predict(model: str, nodes: Sequence[Demand], session: Session, constants: Constants) -> list[float]:
     """Return the seconds that each node takes from the common start."""
     if model == "none":
         return [node.wall_s for node in nodes]
@@ -60,7 +72,7 @@ def predict(model: str, nodes: Sequence[Demand], session: Session) -> list[float
         nodes,
         round(session.cores),
         session.switch_interval_s,
-        wake_s=session.hand_off_s,
+        **constants._asdict(),
     )
 
 
@@ -97,7 +109,9 @@ def scaled(node: Demand, factor: float) -> Demand:
     )
 
 
-def errors(session: Session, *, as_profiled: bool = False) -> list[tuple[Measured, dict[str, list[float]]]]:
+def errors(
+    session: Session, constants: Constants, *, as_profiled: bool = False, models: Sequence[str] = MODELS
+) -> Rows:
     """Return for each pair what each model predicts."""
     alone = {node.name: demand_of(node) for node in session.nodes}
     rows = []
@@ -106,19 +120,34 @@ def errors(session: Session, *, as_profiled: bool = False) -> list[tuple[Measure
             alone[name] if as_profiled else scaled(alone[name], alone_s / alone[name].wall_s)
             for name, alone_s in zip(pair.names, pair.alone_s, strict=True)
         ]
-        rows.append((pair, {model: predict(model, nodes, session) for model in MODELS}))
+        rows.append((pair, {model: predict(model, nodes, session, constants) for model in models}))
     return rows
+
+
+def fitted(session: Session) -> Constants:
+    """Return the constants with the least mean error in the tuned half; the other half is not looked at."""
+    tuned = msgspec.structs.replace(session, pairs=tuple(p for p in session.pairs if not p.held_out))
+    choices = [
+        Constants(wake_us / 1e6, collide_us / 1e6, crowding)
+        for wake_us, collide_us, crowding in product((15, 30, 50, 80), (8, 12, 20), (0.0, 0.03, 0.08, 0.15))
+    ]
+
+    def mean_error(constants: Constants) -> float:
+        rows = errors(tuned, constants, models=("events",))
+        return statistics.fmean([*makespan_errors(rows, "events"), 0.0])
+
+    return min([Constants(session.hand_off_s), *choices], key=mean_error)
 
 
 # -- telling -----------------------------------------------------------------------------------------------
 
 
-def makespan_errors(rows: Sequence[tuple[Measured, dict[str, list[float]]]], model: str) -> list[float]:
+def makespan_errors(rows: Rows, model: str) -> list[float]:
     """Return the relative errors of the later end."""
     return [abs(max(found[model]) / max(pair.together_s) - 1) for pair, found in rows]
 
 
-def end_errors(rows: Sequence[tuple[Measured, dict[str, list[float]]]], model: str) -> list[float]:
+def end_errors(rows: Rows, model: str) -> list[float]:
     """Return the relative errors of both ends."""
     return [
         abs(said / took - 1)
@@ -140,10 +169,10 @@ def describe(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def overall(session: Session) -> list[dict[str, Any]]:
+def overall(session: Session, constants: Constants) -> list[dict[str, Any]]:
     """Return the errors of each model in each half."""
     found: list[dict[str, Any]] = []
-    plain, raw = errors(session), errors(session, as_profiled=True)
+    plain, raw = errors(session, constants), errors(session, constants, as_profiled=True)
     for half in ("tuned", "held out"):
         here = [row for row in plain if row[0].held_out == (half == "held out")]
         there = [row for row in raw if row[0].held_out == (half == "held out")]
@@ -159,11 +188,11 @@ def overall(session: Session) -> list[dict[str, Any]]:
     return found
 
 
-def table(session: Session) -> str:
+def table(session: Session, constants: Constants) -> str:
     """Return pairs and errors as text."""
     head = f"{'pair':<38}{'half':<9}{'alone ms':>15}{'together ms':>15}{'none':>7}{'sharing':>9}{'events':>8}"
     lines = [f"{head}   (error of the later end)"]
-    for pair, found in errors(session):
+    for pair, found in errors(session, constants):
         later = max(pair.together_s)
         shown = {model: f"{max(found[model]) / later - 1:+.0%}" for model in MODELS}
         alone, both = (
@@ -177,7 +206,7 @@ def table(session: Session) -> str:
     lines.extend(
         f"{row['half']:<10}{row['model']:<9}{row['of']:<24}"
         f"{row['median']:>8.3f}{row['mean']:>8.3f}{row['p90']:>8.3f}{row['n']:>6}"
-        for row in overall(session)
+        for row in overall(session, constants)
         if "median" in row
     )
     return "\n".join(lines)

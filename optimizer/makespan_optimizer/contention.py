@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from makespan.measurement import NodeProfile
 
+__all__ = ["COLLIDE_S", "SWITCH_INTERVAL_S", "WAKE_S", "Demand", "demand_of", "predict_pair", "together"]
+
 SWITCH_INTERVAL_S = 0.005
 WAKE_S = 50e-6
 COLLIDE_S = 12e-6
@@ -61,6 +63,7 @@ def predict_pair(
     cores: float,
     switch_interval_s: float = SWITCH_INTERVAL_S,
     wake_s: float = WAKE_S,
+    collide_s: float = COLLIDE_S,
     crowding: float = 0.0,
 ) -> tuple[float, float]:
     """Return the seconds that two nodes take from their common start; see `together`."""
@@ -69,6 +72,7 @@ def predict_pair(
         cores,
         switch_interval_s,
         wake_s=wake_s,
+        collide_s=collide_s,
         crowding=crowding,
     )
     return a_s, b_s

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _WAIT = 6  # for the GIL; the other states are kinds of phases
 _NEVER = math.inf
-_EVENTS = 200  # simulated before the speeds so far are taken for what follows
+_EVENTS = 100  # simulated before the speeds so far are taken for what follows
 _PLENTY = 4_000  # after so many, long phases too are passed over
 
 
