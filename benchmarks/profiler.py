@@ -5,11 +5,11 @@
     python benchmarks/profiler.py --load                 with one core kept busy by another process
     python benchmarks/profiler.py --only loop,sleep --repeats 1 --peers none
 
-Sources, for each workload: makespan (`DAG.profile` with one counted run, so that every repeat is a call and a
-class of its own), clocks (thread_time by wall: all that other libraries record), gilknocker and py-spy. Truth
-comes from a trace of the interpreter's lock where root and tracefs are there (`benchmarks.uprobes`), in calls
-of its own; else by construction. Shares are of the wall net of run delay. For the overhead, calls with and
-without the profiler take turns. What is not installed or does not work here is named.
+Sources, for each workload: makespan (`DAG.profile` with three counted runs; each repeat gives figures and a
+class), clocks (thread_time by wall: all that other libraries record), gilknocker and py-spy. Truth comes from
+a trace of the interpreter's lock where root and tracefs are there (`benchmarks.uprobes`), in calls of its
+own; else by construction. Shares are of the wall net of run delay. For the overhead, calls with and without the
+profiler take turns. What is not installed or does not work here is named.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     Say = Callable[[str], None]
 
+RUNS = 3  # counted ones, each time
 PEERS = ("clocks", "gilknocker", "py-spy")
 
 
@@ -126,7 +127,7 @@ def measure(
 def _profiled(
     ready: dict[str, Ready], repeats: int, notes: list[str], say: Say
 ) -> tuple[dict[str, list[Seen]], list[str]]:
-    """Profile all workloads as the nodes of one DAG, again and again; each time is one call of each.
+    """Profile all workloads as the nodes of one DAG, again and again.
 
     The second is the sampler of each time: ``clocks`` where the product fell back, as it does for users.
     """
@@ -139,7 +140,9 @@ def _profiled(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             profile = made.profile(
-                runs=1,
+                runs=RUNS,
+                trials=False,
+                pickling=False,
                 progress=lambda done, total, name: say(
                     f"{name}: profile {repeat + 1} of {repeats}, {done} of {total}"  # noqa: B023
                 ),
@@ -159,8 +162,9 @@ def _plain_function(fn: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def shares_of(node: NodeProfile) -> Seen:
-    """Return a node's figures as shares of its wall."""
+    """Return a node's figures as shares of its wall; without samples, all CPU time counts as GIL."""
     wall_s = node.wall_net_s.median
+    nets = [(call, call.wall_s - call.run_delay_s) for call in node.calls]
     if not wall_s:
         return Seen(gil=None)
     return Seen(
@@ -168,6 +172,14 @@ def shares_of(node: NodeProfile) -> Seen:
         blocked=node.blocked_total_s / wall_s,
         cpu=node.cpu_s / wall_s,
         kind=node.kind,
+        gil_calls=tuple(
+            min(
+                1.0,
+                (call.cpu_s * (1.0 if call.gil_share is None else call.gil_share) + call.other_gil_s) / net_s,
+            )
+            for call, net_s in nets
+            if net_s > 0
+        ),
     )
 
 

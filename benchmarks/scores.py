@@ -19,6 +19,8 @@ class Seen(NamedTuple):
     blocked: float | None = None
     cpu: float | None = None
     kind: str | None = None
+    gil_calls: tuple[float, ...] = ()
+    """GIL shares of single calls, where `gil` follows from several."""
 
 
 class Row(TypedDict):
@@ -32,7 +34,7 @@ class Row(TypedDict):
     gil_truth: float | None
     gil_error: float | None
     """Of the median; signed."""
-    gil_calls: list[float | None]
+    gil_calls: list[float]
     gil_call_error: float | None
     """Mean of the absolute errors of the calls."""
     blocked: float | None
@@ -75,7 +77,8 @@ def row(
     for call in calls:
         if call.kind is not None:
             kinds[call.kind] += 1
-    errors = [abs(call.gil - truth.gil) for call in calls if call.gil is not None and truth.gil is not None]
+    single = [gil for call in calls for gil in call.gil_calls or (call.gil,) if gil is not None]
+    errors = [abs(gil - truth.gil) for gil in single if truth.gil is not None]
     return Row(
         workload=workload,
         source=source,
@@ -84,7 +87,7 @@ def row(
         gil=_short(gil),
         gil_truth=_short(truth.gil),
         gil_error=_short(gil_error),
-        gil_calls=[_short(call.gil) for call in calls],
+        gil_calls=[round(gil, 4) for gil in single],
         gil_call_error=_short(fmean(errors)) if errors else None,
         blocked=_short(blocked),
         blocked_truth=_short(truth.blocked),

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
 
-_MANY_BYTES = 4096  # hashlib gives the GIL back from 2 KiB on
 _CHUNK = 1 << 20
 
 
@@ -135,19 +134,6 @@ def make_sha256_big(size: int, _: ExitStack) -> Callable[[], Any]:
 
     data = bytes(size)
     return lambda: hashlib.sha256(data).digest()
-
-
-def make_sha256_many(size: int, _: ExitStack) -> Callable[[], Any]:
-    """Hash for three microseconds at a time, which gives the GIL back each time."""
-    import hashlib
-
-    data = bytes(_MANY_BYTES)
-
-    def sha256_many() -> None:
-        for _ in range(size):
-            hashlib.sha256(data).digest()
-
-    return sha256_many
 
 
 def make_sqlite(size: int, stack: ExitStack) -> Callable[[], Any]:

@@ -33,6 +33,8 @@ class Exact(NamedTuple):
     others_held_s: float = 0.0
     """On a core with the lock, other threads of the process."""
     others_takes: int = 0
+    others_stalled_s: float = 0.0
+    """They had the lock and were runnable, but not on a core."""
     longest_s: float = 0.0
     """The longest time a thread had it, on a core or not."""
 
@@ -77,17 +79,20 @@ def shares(undisturbed: Exact, probed: Exact, probe_s: float) -> Shares:
     off = probed.takes * probe_s
     held_s, native_s = max(0.0, probed.held_s - off), max(0.0, probed.native_s - off)
     on_s = held_s + native_s
-    cpu = undisturbed.cpu_s / undisturbed.net_s
-    others_s = max(0.0, probed.others_held_s - probed.others_takes * probe_s)
-    others = others_s / probed.net_s
     waits = probed.gil_wait_s + probed.blocked_s
-    away = undisturbed.gil_wait_s + undisturbed.blocked_s
-    gil_wait = away / undisturbed.net_s * probed.gil_wait_s / waits if waits else 0.0
+    # While its other threads have the lock but no core, the node as a whole is delayed.
+    stalled = min(probed.others_stalled_s, waits) / probed.net_s
+    others_s = max(0.0, probed.others_held_s - probed.others_takes * probe_s)
+    others = others_s / (probed.net_s * (1 - stalled))
+    away = (undisturbed.gil_wait_s + undisturbed.blocked_s) / undisturbed.net_s - stalled
+    away = max(0.0, away) / (1 - stalled)
+    cpu = min(1.0, undisturbed.cpu_s / undisturbed.net_s / (1 - stalled))
+    gil_wait = away * probed.gil_wait_s / waits if waits else 0.0
     gil = cpu * held_s / on_s if on_s else 0.0
     raw_s = probed.held_s + probed.native_s
     return Shares(
         gil=min(1.0, gil + others),
-        blocked=away / undisturbed.net_s - gil_wait,
+        blocked=away - gil_wait,
         gil_wait=gil_wait,
         cpu=cpu,
         takes_per_s=(probed.takes + probed.others_takes) / undisturbed.net_s,
@@ -103,7 +108,9 @@ class _Thread:
         self.at, self.on, self.runnable = at, on, False
         self.holding = self.waiting = False
         self.held_since = 0.0
-        self.sums = dict.fromkeys(("held", "native", "taking", "gil_wait", "blocked", "run_delay"), 0.0)
+        self.sums = dict.fromkeys(
+            ("held", "native", "taking", "gil_wait", "blocked", "run_delay", "stalled"), 0.0
+        )
         self.takes = 0
 
     def until(self, at: float) -> None:
@@ -112,6 +119,7 @@ class _Thread:
             kind = "held" if self.holding else "taking" if self.waiting else "native"
         elif self.runnable:
             kind = "run_delay"
+            self.sums["stalled"] += at - self.at if self.holding else 0.0
         else:
             kind = "gil_wait" if self.waiting else "blocked"
         self.sums[kind] += at - self.at
@@ -205,5 +213,6 @@ def exact(lines: Iterable[str], tid: int, pid: int) -> Exact:
         takes=mine.takes,
         others_held_s=sum(other.sums["held"] for other in others),
         others_takes=sum(other.takes for other in others),
+        others_stalled_s=sum(other.sums["stalled"] for other in others),
         longest_s=longest_s,
     )

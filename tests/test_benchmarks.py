@@ -13,8 +13,8 @@ from benchmarks.peers import gilknocker_missing
 from benchmarks.profiler import main, shares_of
 from benchmarks.scores import Seen, row, summarize, summary_table, table
 from benchmarks.uprobe_events import Exact, exact, shares, total
-from benchmarks.uprobes import symbol_offsets
-from benchmarks.workloads import Parts, Truth, Workload, missing, prepared, workloads
+from benchmarks.uprobes import Tracer, TracingUnavailableError, symbol_offsets
+from benchmarks.workloads import ManyHashes, Parts, Truth, Workload, missing, prepared, workloads
 from makespan.measurement import NodeProfile, Spread
 
 CHEAP = [
@@ -85,6 +85,7 @@ def test_the_share_of_a_mix_follows_from_its_parts():
     assert parts.gil is None
     parts.took_s = [0.03, 0.01]
     assert parts.gil == pytest.approx(0.75)
+    assert 0 <= ManyHashes(200).gil < 1
 
 
 # -- scores ------------------------------------------------------------------------------------------------
@@ -111,6 +112,8 @@ def test_a_row_holds_medians_against_the_truth():
     assert (good["right"], good["kinds"]) == (3, {"holds": 1, "python": 2})
     assert (bad["gil_error"], bad["blocked_error"], bad["cpu_error"]) == (0.2, -0.2, 0.2)
     assert (bad["right"], bad["calls"]) == (2, 3)
+    several = row("x", "a", [Seen(0.5, gil_calls=(0.4, 0.8))], Truth(gil=0.5), truth_from="trace")
+    assert several["gil_call_error"] == pytest.approx(0.2)
     assert (blind["gil"], blind["gil_error"], blind["right"], blind["blocked"]) == (0.5, None, None, None)
 
 
@@ -255,7 +258,26 @@ def test_truth_takes_off_what_probes_take():
     assert told.gil_wait == pytest.approx(0.05)
     assert told.blocked == pytest.approx(0.45)
     assert told.corrected == pytest.approx(0.5 * 0.3 / 1.2 - 0.1)
-    assert total([probed, probed._replace(longest_s=3.0)])[-4:] == (200, 0.0, 0, 3.0)
+
+
+def test_a_node_whose_other_threads_have_the_lock_but_no_core_is_delayed():
+    plain = Exact(1.2, 0.0, 0.0, 0.0, 0.0, 1.0, 0.2, 0)
+    probed = Exact(1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0, others_held_s=0.5, others_stalled_s=0.5)
+    told = shares(plain, probed, probe_s=0.0)
+    assert told.gil == pytest.approx(1.0)
+    assert told.blocked == pytest.approx(1.0)
+
+
+def test_traces_add_up():
+    one = Exact(1.0, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 3, longest_s=0.2)
+    both = total([one, one._replace(longest_s=0.3)])
+    assert (both.wall_s, both.held_s, both.takes, both.longest_s) == (2.0, 1.0, 6, 0.3)
+
+
+def test_without_root_nothing_is_traced_and_the_reason_is_told(monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(TracingUnavailableError, match="root"), Tracer():
+        pass
 
 
 @linux
