@@ -9,15 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from makespan_optimizer.measure.calls import call_from, wall_net_s
 from makespan_optimizer.measure.clocks import Clocks
-from makespan_optimizer.measure.estimate import (
-    call_from,
-    gil_share,
-    quantile,
-    summarize,
-    wall_net_s,
-    wilson_half_width,
-)
+from makespan_optimizer.measure.estimate import gil_share, quantile, summarize, wilson_half_width
 from makespan_optimizer.measure.watch import Seen
 
 if TYPE_CHECKING:

@@ -1,17 +1,8 @@
-"""From clocks and samples to what a node does with its time. Pure.
+"""From the calls of a node to what it does with its time. Pure.
 
-For one call, `p` is the share of its CPU time that held the GIL::
-
-    p         = n_hold / (n_hold + n_running)           n_running: on a core, not holding the GIL
-    off       = wall - cpu - run_delay                  exact, by the kernel's clocks
-    gil_wait  = off * n_gil_wait / n_off                blocked is the rest, split by system call likewise
-
-Run delay is the calling thread's, and that of Python threads which it waits for: when other threads of the
-node held the GIL for longer (wall * n_other_hold / n, less twice its standard error) than all other threads
-were on a core, they waited for one in the meantime.
-
-For a node, `p` is pooled over its calls (so a node too short to be sampled in one call is judged by all), and
-the figures are medians over the calls, net of run delay. They add up (seconds)::
+The GIL share `p` of the CPU time (see `calls`) is pooled over the calls, so that a node too short to be
+sampled in one call is judged by all; the figures are medians over the calls, net of run delay. They add up
+(seconds)::
 
     wall_net  = cpu + gil_wait + sum(blocked)
     gil + native = cpu + other_cpu
@@ -31,96 +22,20 @@ from statistics import fmean, median, pstdev
 from typing import TYPE_CHECKING
 
 from makespan.profile import Call, NodeProfile, Quality, Spread
+from makespan_optimizer.measure.calls import wall_net_s
 from makespan_optimizer.measure.classes import Shares, classify
-from makespan_optimizer.measure.takes import takes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from makespan.measurement import SamplerSource
-    from makespan_optimizer.measure.clocks import Clocks
-    from makespan_optimizer.measure.watch import Seen
 
-SPOILED_SHARE = 0.05  # of the wall: run delay above this spoils a call
 ENOUGH_CALLS = 3  # unspoiled ones: then the spoiled are left out
 # Error of the GIL share that more samples do not mend, by sampler: the canary takes whoever holds the GIL for
 # the thread that is measured, and sees each hold up to a pause longer or shorter.
 SYSTEMATIC: dict[SamplerSource, float] = {"gil": 0.005, "canary": 0.1, "clocks": 0.005}
 _Z = 1.96  # of the 95 % interval
-_AT_WORK = 0.1  # of the time for which the GIL is held: a thread gets that of a core on any machine
 _LONG_S = 0.001  # shorter calls say nothing about cores
-
-
-def call_from(run: str, clocks: Clocks, seen: Seen | None, *, gil: bool = True) -> Call:
-    """Return the record of one call.
-
-    Parameters
-    ----------
-    run : str
-        Id of the run's header.
-    clocks : Clocks
-        What passed during the call.
-    seen : Seen or None
-        What the sampler saw; None without one.
-    gil : bool
-        Whether the interpreter has a GIL.
-    """
-    cpu_s = min(clocks.cpu_s, clocks.wall_s)
-    delay_s = min(clocks.run_delay_s, clocks.wall_s - cpu_s)
-    off_s = clocks.wall_s - delay_s - cpu_s
-    share: float | None = None if gil else 0.0
-    other_gil_s = gil_wait_s = 0.0
-    blocked = {"other": off_s} if off_s > 0 else {}
-    takes = None
-    if seen is not None and seen.samples:
-        takes = takes_of(seen, clocks.wall_s)
-        on = seen.hold + seen.running
-        if on and gil:
-            share = seen.hold / on
-        if gil:
-            other_gil_s = min(clocks.other_cpu_s, clocks.wall_s * seen.other_hold / seen.samples)
-        off = seen.samples - on
-        if gil:
-            others_s = min(off_s, _others_delay_s(clocks, seen))
-            delay_s, off_s = delay_s + others_s, off_s - others_s
-            blocked = {"other": off_s} if off_s > 0 else {}
-        if off and off_s > 0:
-            gil_wait_s = off_s * seen.gil_wait / off
-            kinds = {
-                "sleep": seen.sleep,
-                "io": seen.io,
-                "lock": seen.lock,
-                "child": seen.child,
-                "other": seen.other,
-            }
-            blocked = {kind: off_s * count / off for kind, count in kinds.items() if count}
-    return Call(
-        run=run,
-        wall_s=clocks.wall_s,
-        cpu_s=cpu_s,
-        other_cpu_s=clocks.other_cpu_s,
-        other_gil_s=other_gil_s,
-        run_delay_s=delay_s,
-        gil_share=share,
-        gil_samples=seen.hold + seen.running if seen is not None else 0,
-        gil_wait_s=gil_wait_s,
-        blocked_s=blocked,
-        gil_retakes=None if takes is None else round(takes),
-        gc_s=clocks.gc_s,
-        nvcsw=clocks.nvcsw,
-        nivcsw=clocks.nivcsw,
-        minflt=clocks.minflt,
-        spoiled=delay_s > SPOILED_SHARE * clocks.wall_s,
-    )
-
-
-def _others_delay_s(clocks: Clocks, seen: Seen) -> float:
-    """Return for how long other threads held the GIL without being on a core, seconds."""
-    share = seen.other_hold / seen.samples
-    sure = share - 2 * math.sqrt(share * (1 - share) / seen.samples)
-    held_s = clocks.wall_s * sure
-    at_work = clocks.other_cpu_s > _AT_WORK * held_s  # else nobody is there who could hold it
-    return max(0.0, held_s - clocks.other_cpu_s) if at_work else 0.0
 
 
 def summarize(
@@ -227,11 +142,6 @@ def summarize(
         ),
         calls=tuple(calls),
     )
-
-
-def wall_net_s(call: Call) -> float:
-    """Return a call's wall net of run delay."""
-    return max(0.0, call.wall_s - call.run_delay_s)
 
 
 def gil_share(

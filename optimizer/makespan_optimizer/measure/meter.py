@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from makespan.machine import gil_enabled
+from makespan_optimizer.measure.calls import call_from
 from makespan_optimizer.measure.clocks import Clocks, Stopwatch
-from makespan_optimizer.measure.estimate import call_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
