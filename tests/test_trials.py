@@ -23,6 +23,7 @@ from makespan_optimizer.measure.pools import Pool, Pools
 from makespan_optimizer.measure.trials import run_trials, time_limit_s
 from makespan_optimizer.measure.verdicts import PARALLEL_DEFAULT, PARALLEL_ONE
 from tests.builders import make_profile
+from tests.cli_tools import run_process
 
 
 @pytest.fixture(autouse=True)
@@ -269,6 +270,22 @@ def test_nodes_that_are_not_run_are_not_tried_either():
     dag.add(spin, 0.005, name="b")
     made = dag.profile(runs=1, sampler="clocks", hints={"mail": "0.5s:python"}, trials_limit_s=10)
     assert [pair.nodes for pair in made.pairs] == [("a", "b")]
+
+
+def test_the_command_line(tmp_path):
+    (tmp_path / "pipe.py").write_text(
+        "from makespan import dag, node\n"
+        "@node\ndef count(n):\n    return sum(i * i for i in range(n))\n"
+        "@dag\ndef two(n=200_000):\n    return count(n), count(n)\n"
+    )
+    words = ["profile", "pipe:two", "--runs", "1", "--sampler", "clocks"]
+    both = run_process(*words, "--trials-limit", "20", "-o", "both.json", folder=tmp_path)
+    none = run_process(*words, "--no-pairs", "-o", "none.json", folder=tmp_path)
+    wrong = run_process(*words, "--trials-limit", "-1", folder=tmp_path)
+    assert [its.nodes for its in load_profile(tmp_path / "both.json").pairs] == [("count", "count_2")]
+    assert load_profile(tmp_path / "none.json").pairs == ()
+    assert (both.code, none.code, wrong.code) == (0, 0, 2)
+    assert "the time for trials in seconds is a number from 0" in wrong.err
 
 
 def pair(a, b, **more):
