@@ -175,7 +175,7 @@ class BurstWatch:
     """
 
     def __init__(self) -> None:
-        self._canary = Canary(lambda: sys.getswitchinterval() / 2)
+        self._canary = Canary(sys.getswitchinterval)  # a pause so long keeps the hand-overs rare
 
     def __enter__(self) -> Self:
         self._canary.__enter__()

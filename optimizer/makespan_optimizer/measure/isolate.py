@@ -74,7 +74,7 @@ def profile(
         Counted runs, 1 to 1000; one to warm up comes before them.
     progress : callable, optional
         Called before each node as ``progress(done, total, node)``, and at the end.
-    sampler : {"auto", "gil", "clocks"}
+    sampler : {"auto", "gil", "canary", "clocks"}
         ``auto`` samples the GIL where that works, and falls back to clocks; ``gil`` refuses to fall back.
     target : str, optional
         ``module:attribute``, when the DAG came from there.

@@ -47,7 +47,7 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         type=opt.sampler,
         default="auto",
         metavar="NAME",
-        help="auto, gil (refuse to fall back) or clocks (default: auto)",
+        help="auto, or refuse to fall back from gil, canary or clocks (default: auto)",
     )
     parser.add_argument(
         "--hint",
