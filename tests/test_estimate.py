@@ -144,6 +144,8 @@ def test_who_comes_back_from_sleep_takes_the_gil_each_time():
     node = summarize("a", [call] * 3)
     assert node.gil_retakes == 500
     assert node.kind == "chatty"
+    untold = call_from("r", clocks(cpu=0.0, nvcsw=500), Seen(other=100))  # the canary's
+    assert summarize("a", [untold] * 3).gil_retakes == 500
     native = call_from("r", clocks(cpu=0.0, nvcsw=500), Seen(lock=100))  # waits inside a pool
     assert summarize("a", [native] * 3).gil_retakes == 0
 

@@ -58,7 +58,7 @@ class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     run_delay_s: Seconds = 0.0
     """Runnable, but not on a core."""
     gil_share: Share | None = None
-    """Of `cpu_s`, the share that held the GIL; None when not sampled."""
+    """Of `cpu_s`, the share that held the GIL; None when not sampled, or perturbed by looking for bursts."""
     gil_samples: Count = 0
     gil_wait_s: Seconds = 0.0
     blocked_s: dict[str, Seconds] = {}
@@ -67,7 +67,7 @@ class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often it took the GIL anew, estimated from samples; None when not sampled."""
     gil_burst_max_s: Seconds | None = None
     """The longest time for which another thread asked for the GIL in vain, less the switch interval: a hold
-    without a safe point; None when nobody asked."""
+    without a safe point; None when nobody asked, or the node's own threads did."""
     gc_s: Seconds = 0.0
     nvcsw: Count = 0
     nivcsw: Count = 0

@@ -212,7 +212,8 @@ def _takes(calls: Sequence[Call], blocked_s: Mapping[str, float]) -> float | Non
     known = [call.gil_retakes for call in calls if call.gil_retakes is not None]
     if not known:
         return None
-    idle_s = blocked_s.get("io", 0.0) + blocked_s.get("sleep", 0.0)
+    idle = ("io", "sleep") if blocked_s.keys() - {"other"} else ("other",)  # samplers that tell no kinds
+    idle_s = sum(blocked_s.get(kind, 0.0) for kind in idle)
     wakes = median(call.nvcsw for call in calls) if idle_s > 0.5 * sum(blocked_s.values()) else 0.0
     return max(median(known), wakes)
 
