@@ -58,7 +58,7 @@ def test_all_types(here):
         here,
         'target = "p:d"\nargs = {url = "x"}\nthreads = 2\ncores = 1.5\ntime_limit = 3\nseed = 4\n'
         'workers = 1\ngap = 0.01\ndeterministic = false\nruns = 7\nrepeats = 3\nsampler = "clocks"\n'
-        'pairs = false\ntrials-limit = 2.5\n'
+        'pairs = false\ntrials-limit = 2.5\nstatistic = "p90"\n'
         'color = "never"\nquiet = true\nverbose = false',
     )
     found = from_file(here)

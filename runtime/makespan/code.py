@@ -3,8 +3,8 @@
 What counts: the bytecode of the node's function with its constants, the names of its arguments, defaults and
 values closed over; and the same of every function, class and method of the user's own that it reaches by a
 global name, by an attribute of an imported module, or by an import inside a function (`makespan.ownfiles`
-says what is the user's own); the rest counts by name. Constants of a module (numbers, texts,
-tuples of them) count when their name is in capitals.
+says what is the user's own); the rest counts by name. Constants of a module (numbers, texts, tuples of them)
+count when their name is in capitals.
 
 What does not count: comments, line numbers, docstrings, annotations, names of local variables, values that
 have no lasting form (objects count by their type), and what only a running program knows (``obj.method()``).
@@ -56,7 +56,7 @@ class Memory:
         self.codes: dict[CodeType, Said] = {}
         self.modules: dict[str, CodeType | None] = {}
         self.found: dict[int, tuple[Any, str]] = {}
-        self.places: dict[str, str] = {}
+        self.things: dict[tuple[str | None, int], tuple[Any, bytes, tuple[Any, ...]]] = {}
 
 
 def code_fingerprint(fn: Callable[..., Any], memory: Memory | None = None) -> str:
@@ -81,28 +81,50 @@ def code_fingerprint(fn: Callable[..., Any], memory: Memory | None = None) -> st
 
 
 class _Walk:
-    """Goes from a function to all that it reaches, breadth first; each thing is told once."""
+    """Goes from a function to all that it reaches, breadth first.
+
+    What a thing says by itself is hashed once, whoever reaches it; a fingerprint is the hash of those, with
+    the numbers of the things that each refers to. So functions that call each other in a circle do no harm.
+    """
 
     def __init__(self, fn: Any, memory: Memory) -> None:
+        self._fn = fn
         self._memory = memory
-        self._hash = hashlib.sha256()
-        self._numbers: dict[int, int] = {}
-        self._left: deque[Any] = deque()
         self._own = Own(fn, memory.modules)
-        self._tell(f"node {self._refer(fn, own=True)}")
+        self._words: list[str] = []
+        self._refs: dict[int, Any] = {}
+        """Of the thing that is being read."""
 
     def digest(self) -> str:
-        while self._left and len(self._numbers) <= MOST:
-            thing = self._left.popleft()
-            self._tell(f"thing {self._numbers[id(thing)]}")
+        """Return the fingerprint."""
+        found = hashlib.sha256()
+        numbers = {id(self._fn): 0}
+        left = deque([self._fn])
+        while left and len(numbers) <= MOST:
+            said, refs = self._thing(left.popleft())
+            found.update(said)
+            for ref in refs:
+                number = numbers.get(id(ref))
+                if number is None:
+                    number = numbers[id(ref)] = len(numbers)
+                    left.append(ref)
+                found.update(b"%d " % number)
+        return found.hexdigest()[:32]
+
+    def _thing(self, thing: Any) -> tuple[bytes, tuple[Any, ...]]:
+        """Return the hash of what a thing says, and the things that it refers to."""
+        key = (self._own.root, id(thing))
+        known = self._memory.things.get(key)
+        if known is None:
+            self._words, self._refs = [], {}
             self._describe(thing)
-        if self._left:
-            self._tell("and more")
-        return self._hash.hexdigest()[:32]
+            said = hashlib.sha256("\n".join(self._words).encode("utf-8", "surrogatepass")).digest()
+            # The thing is kept alive, so that its id stays its own.
+            known = self._memory.things[key] = (thing, said, tuple(self._refs.values()))
+        return known[1], known[2]
 
     def _tell(self, *words: str) -> None:
-        for word in words:
-            self._hash.update(word.encode("utf-8", "surrogatepass") + b"\n")
+        self._words += words
 
     # -- what a thing says ---------------------------------------------------------------------------------
 
@@ -207,16 +229,11 @@ class _Walk:
         return [f"a {_type_name(value)}"]
 
     def _refer(self, thing: Any, *, own: bool = False) -> str:
-        """Return the number of a thing whose code counts, and note it to be described; else its name."""
-        if not is_of(thing, FunctionType, type, CodeType) and own:
-            pass  # the node itself: a partial, a method, an object
-        elif not own and not self._own.has(file_of(thing)):
+        """Return the number of a thing whose code counts, and note it to be read; else its name."""
+        if not own and not self._own.has(file_of(thing)):
             return f"named {_name_of(thing)}"
-        number = self._numbers.get(id(thing))
-        if number is None:
-            number = self._numbers[id(thing)] = len(self._numbers)
-            self._left.append(thing)
-        return f"number {number}"
+        self._refs[id(thing)] = thing
+        return f"refers to {list(self._refs).index(id(thing))}"
 
     # -- imports inside functions --------------------------------------------------------------------------
 

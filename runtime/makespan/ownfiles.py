@@ -29,27 +29,32 @@ class Own:
     fn : callable
     compiled : dict
         Code of files that were read before.
+
+    Attributes
+    ----------
+    root : str or None
+        The folder; None: a notebook or a prompt.
     """
 
     def __init__(self, fn: Any, compiled: dict[str, CodeType | None]) -> None:
-        self._base, self._root = _roots(fn)
+        self._base, self.root = _roots(fn)
         self._known = compiled
 
     def has(self, file: Any) -> bool:
         """Whether a file is the user's own: under the node's top folder, and not installed there."""
         if not isinstance(file, str) or not file:
             return False
-        if self._root is None:
+        if self.root is None:
             return file.startswith("<") or "ipykernel_" in file
         if file.startswith("<"):
             return False
         file = os.path.abspath(file)
-        rest = file.removeprefix(self._root)
+        rest = file.removeprefix(self.root)
         return rest != file and not _is_installed(rest)
 
     def modules(self, level: int, module: str, taken: tuple[str, ...], package: str) -> Iterator[CodeType]:
         """Yield the code of the user's own modules that an import reads, without importing them."""
-        if self._root is None:
+        if self.root is None:
             return
         parts = module.split(".") if module else []
         if level:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from makespan.graph import DAG
-    from makespan.profile import RunHeader
+    from makespan.profile import RunHeader, Shape
     from makespan_optimizer.measure.scope import Scope
 
 MAX_RUNS = 1000
@@ -116,8 +116,9 @@ def profile(
     given = read_inputs(dag, args, kwargs, inputs, setup=setup, teardown=teardown)
     scope = scope_of(dag, hints, only)
     time_limit_s(trials, trials_limit_s, 0.0)  # what they cannot be is refused before anything runs
+    shape = shapes(dag, scope.hints)  # before the nodes run, which may change what their code refers to
     if not scope.measured:
-        return _profile(dag, scope, None, None, target)
+        return _profile(dag, scope, shape, None, None, target)
     unused = given.warn_of_unused(runs, stacklevel=3)
     chosen, notes = open_sampler(sampler)
     with closing(chosen), Meter(chosen) as meter:
@@ -131,7 +132,7 @@ def profile(
                 meter.sampler, repeats=measured.complete, notes=(*unused, *measured.notes())
             )
             header = msgspec.structs.replace(header, inputs=len(given))
-            return _profile(dag, scope, measured, header, target)
+            return _profile(dag, scope, shape, measured, header, target)
 
         try:
             with given.run(0) as values:
@@ -162,11 +163,15 @@ def profile(
 
 
 def _profile(
-    dag: DAG[..., Any], scope: Scope, measured: Runs | None, header: RunHeader | None, target: str | None
+    dag: DAG[..., Any],
+    scope: Scope,
+    shape: tuple[Shape, ...],
+    measured: Runs | None,
+    header: RunHeader | None,
+    target: str | None,
 ) -> Profile:
     """Return the profile of the complete runs, and of what was only said."""
     machine = this_machine()
-    shape = shapes(dag, scope.hints)
     nodes = []
     for i, its in enumerate(shape):
         if its.name in scope.hints:

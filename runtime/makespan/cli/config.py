@@ -51,6 +51,7 @@ KEYS: dict[str, Key] = {
     "workers": Key(*_WHOLE, options.workers),
     "gap": Key(*_NUMBER, options.gap),
     "deterministic": Key(*_SWITCH, options.switch),
+    "statistic": Key(*_TEXT, options.statistic),
     "runs": Key(*_WHOLE, options.runs),
     "repeats": Key(*_WHOLE, options.repeats),
     "sampler": Key(*_TEXT, options.sampler),

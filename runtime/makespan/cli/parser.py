@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 # verb: (module, what it does)
 VERBS = {
-    "profile": ("profile", "run the DAG one node at a time, and measure what each node does with its time"),
+    "profile": (
+        "profile",
+        "run the DAG one node at a time, measure what each node does; 'profile show' prints it",
+    ),
     "optimize": ("optimize", "compute a plan from a profile: order, groups, makespan, lower bound"),
     "run": ("run", "run the DAG, with a plan or without, and record what happened"),
     "report": ("report", "draw the Gantt of a run: HTML, PNG, SVG, PDF or text"),
