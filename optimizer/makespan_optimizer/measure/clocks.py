@@ -92,8 +92,9 @@ class RunDelay:
         """Return the seconds so far; 0 where the system does not tell."""
         if self._descriptor < 0:
             return 0.0
-        size = self._pread(self._descriptor, self._buffer, 63, 0)
-        return int(self._buffer.raw[: max(0, size)].split()[1]) / 1e9
+        if self._pread(self._descriptor, self._buffer, 63, 0) <= 0:
+            return 0.0
+        return int(self._buffer.value.split(None, 2)[1]) / 1e9
 
 
 class Stopwatch:

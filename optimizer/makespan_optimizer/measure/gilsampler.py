@@ -108,9 +108,15 @@ class OutsideSampler:
 
     def watch(self) -> Watch:
         """Return a watch on the calling thread; one that sees nothing when there is no room for more."""
+        if os.getpid() != self._owner:
+            return BlindWatch()
         with self._lock:
             free = self._free_slot()
-            if free is None or self._process is None or os.getpid() != self._owner:
+            if free is None:
+                note = f"more than {SLOTS} threads were measured at once: some were not sampled"
+                self._notes = tuple(dict.fromkeys((*self._notes, note)))
+                return BlindWatch()
+            if self._process is None:
                 return BlindWatch()
             watch = OutsideWatch(self, self._board, free)
             self._watches[free] = weakref.ref(watch)
