@@ -363,3 +363,12 @@ def test_nodes_caches_and_dags_are_looked_into():
     finally:
         fn.__code__ = old
     assert code_fingerprint(uses_all) == before
+
+
+def test_what_is_typed_at_a_prompt_is_its_own():
+    prints = []
+    for body in ("x", "-x"):
+        scope: dict[str, object] = {"__name__": "__main__"}
+        exec(compile(f"def helper(x): return {body}\ndef fn(x): return helper(x)", "<stdin>", "exec"), scope)
+        prints.append(code_fingerprint(scope["fn"]))
+    assert prints[0] != prints[1]

@@ -45,7 +45,7 @@ class Own:
         if not isinstance(file, str) or not file:
             return False
         if self.root is None:
-            return file.startswith("<") or "ipykernel_" in file
+            return (file.startswith("<") and not file.startswith("<frozen")) or "ipykernel_" in file
         if file.startswith("<"):
             return False
         file = os.path.abspath(file)

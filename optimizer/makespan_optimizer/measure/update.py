@@ -33,6 +33,8 @@ class Update(NamedTuple):
     hints: dict[str, Any]
     """Of nodes that are not run: those given now, and those of before."""
     total: int
+    still_hinted: tuple[str, ...] = ()
+    """Hinted at before, and not now."""
 
     @property
     def only(self) -> tuple[str, ...]:
@@ -51,7 +53,8 @@ class Update(NamedTuple):
             (self.unmeasured, "not measured before"),
         )
         parts = [f"{some(names, 20)} ({why})" for names, why in reasons if names]
-        gone = f"; no longer there: {some(self.removed, 20)}" if self.removed else ""
+        gone = f"; hinted at as before: {some(self.still_hinted, 20)}" if self.still_hinted else ""
+        gone += f"; no longer there: {some(self.removed, 20)}" if self.removed else ""
         if not parts:
             return f"nothing to measure anew, {plural(self.total, 'node')} kept{gone}"
         return f"{len(self.only):,} of {plural(self.total, 'node')} measured anew: {'; '.join(parts)}{gone}"
@@ -103,6 +106,7 @@ def update_of(
         removed=tuple(_without([its.name for its in old.shape], {its.name for its in shape})),
         hints=said,
         total=len(shape),
+        still_hinted=tuple(name for name in said if name not in (hints or {})),
     )
 
 
