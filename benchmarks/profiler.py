@@ -8,7 +8,8 @@
 Sources, for each workload: makespan (`DAG.profile` with three counted runs; each repeat gives figures and a
 class), clocks (thread_time by wall: all that other libraries record), gilknocker and py-spy. Truth comes from
 a trace of the interpreter's lock where root and tracefs are there (`benchmarks.uprobes`), in calls of its
-own; else by construction. Shares are of the wall net of run delay. For the overhead, calls with and without the
+own; else by construction. Besides, calls that are traced are measured too (``same_call``): there, nothing but
+the profiler can be off. Shares are of the wall net of run delay. For the overhead, calls with and without the
 profiler take turns. What is not installed or does not work here is named.
 """
 
@@ -29,7 +30,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script: its neighbours
 
 from benchmarks.peers import Asked, PeerError, gilknocker, gilknocker_missing, py_spy, py_spy_path
-from benchmarks.scores import Seen, row, summarize, summary_table, table
+from benchmarks.scores import Seen, row, same_call_table, summarize, summary_table, table
 from benchmarks.truths import Truths, by_construction
 from benchmarks.workloads import Ready, Workload, missing, prepared, workloads
 from makespan import DAG
@@ -121,6 +122,7 @@ def measure(
         "notes": list(dict.fromkeys(notes)),
         "rows": rows,
         "summary": summarize(rows),
+        "same_call": truths.same_call() if truths is not None else [],
     }
 
 
@@ -284,6 +286,7 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(made, indent=1))
     else:
         print(table(made["rows"]), summary_table(made["summary"]), sep="\n\n")
+        print(same_call_table(made["same_call"]))
         print(f"sampler: {', '.join(made['samplers'])}; {made['sampler_share']:.1%} of one core")
         print(*made["notes"], sep="\n")
     return 0

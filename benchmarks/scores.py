@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from benchmarks.uprobe_events import Exact
     from benchmarks.workloads import Truth
+    from makespan.measurement import Call
 
 
 class Seen(NamedTuple):
@@ -156,6 +158,53 @@ def _worst(errors: dict[str, float]) -> tuple[str, float] | None:
         return None
     name = max(errors, key=lambda name: errors[name])
     return name, round(errors[name], 4)
+
+
+class SameCall(TypedDict):
+    """What the profiler said of calls while they were traced, beside the trace: shares of the net wall."""
+
+    workload: str
+    gil: float
+    gil_truth: float
+    blocked: float
+    blocked_truth: float
+    cpu: float
+    cpu_truth: float
+
+
+def same_call(workload: str, calls: Sequence[Call], traced: Exact) -> SameCall:
+    """Hold measured calls against the trace of the very same; what the probes take is in both."""
+    net_s = max(1e-9, sum(call.wall_s - call.run_delay_s for call in calls))
+    held_s = sum(
+        call.cpu_s * (1.0 if call.gil_share is None else call.gil_share) + call.other_gil_s for call in calls
+    )
+    true_s = max(1e-9, traced.net_s - traced.others_stalled_s)
+    blocked_s = max(0.0, traced.blocked_s - traced.others_stalled_s)
+    return SameCall(
+        workload=workload,
+        gil=round(min(1.0, held_s / net_s), 4),
+        gil_truth=round(min(1.0, (traced.held_s + traced.others_held_s) / true_s), 4),
+        blocked=round(sum(sum(call.blocked_s.values()) for call in calls) / net_s, 4),
+        blocked_truth=round(blocked_s / true_s, 4),
+        cpu=round(sum(call.cpu_s for call in calls) / net_s, 4),
+        cpu_truth=round(traced.cpu_s / true_s, 4),
+    )
+
+
+def same_call_table(same: Sequence[SameCall]) -> str:
+    """Return the errors in calls that were traced and measured at once, as text."""
+    if not same:
+        return "no call was traced"
+    lines = [f"in the very same calls ({len(same)} traces): mean absolute error, and the worst"]
+    for label, ours, truth in (
+        ("GIL share", "gil", "gil_truth"),
+        ("blocked share", "blocked", "blocked_truth"),
+        ("CPU share", "cpu", "cpu_truth"),
+    ):
+        errors = [(abs(each[ours] - each[truth]), each["workload"]) for each in same]  # type: ignore[literal-required]
+        worst, name = max(errors)
+        lines.append(f"  {label:<44}{fmean(error for error, _ in errors):.3f}  {worst:.3f} ({name})")
+    return "\n".join(lines)
 
 
 def table(rows: Iterable[Row]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmarks.scores import SameCall, same_call
 from benchmarks.uprobe_events import Exact, shares, total
 from benchmarks.uprobes import Tracer, TracingUnavailableError
 from benchmarks.workloads import ManyHashes, Parts, Ready, Truth, Workload
@@ -11,6 +12,8 @@ from benchmarks.workloads import ManyHashes, Parts, Ready, Truth, Workload
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
+
+    from makespan.measurement import Call
 
 _DISAGREE = 0.05
 _TRACED_CALLS = 2  # in each round
@@ -29,6 +32,7 @@ class Truths:
     def __init__(self, stack: ExitStack, notes: list[str]) -> None:
         self._notes = notes
         self._traces: dict[str, list[tuple[Exact, Exact]]] = {}
+        self._same: list[SameCall] = []
         self._tracer: Tracer | None = None
         try:
             self._tracer = stack.enter_context(Tracer())
@@ -42,14 +46,37 @@ class Truths:
         for name, its in ready.items():
             say(f"{name}: tracing")
             try:
-                pair = (
-                    tracer.trace(its.fn, _TRACED_CALLS, probes=False),
-                    tracer.trace(its.fn, _TRACED_CALLS),
-                )
+                undisturbed = tracer.trace(its.fn, _TRACED_CALLS, probes=False)
+                probed = self._measured(tracer, its)
             except ValueError as error:
                 self._notes.append(f"{name} cannot be traced: {error}")
             else:
-                self._traces.setdefault(name, []).append(pair)
+                self._traces.setdefault(name, []).append((undisturbed, probed))
+
+    def _measured(self, tracer: Tracer, ready: Ready) -> Exact:
+        """Trace calls that the profiler measures at the same time, and keep both figures."""
+        from makespan_optimizer.measure.meter import Meter
+        from makespan_optimizer.measure.sampler import open_sampler
+
+        calls: list[Call] = []
+        sampler, _ = open_sampler("auto")
+        try:
+            with Meter(sampler) as meter:
+
+                def call() -> None:
+                    meter.call("traced", ready.fn)
+                    if meter.last is not None:
+                        calls.append(meter.last)
+
+                probed = tracer.trace(call, _TRACED_CALLS)
+        finally:
+            sampler.close()
+        self._same.append(same_call(ready.name, calls, probed))
+        return probed
+
+    def same_call(self) -> list[SameCall]:
+        """Return what the profiler said of calls that were traced, beside the trace."""
+        return sorted(self._same, key=lambda same: same["workload"])
 
     def known(self, workload: Workload, ready: Ready) -> Known:
         """Return what is true of a workload."""

@@ -143,7 +143,7 @@ def prepared(workload: Workload, target_s: float = TARGET_S) -> Iterator[Ready]:
 
 
 def _loop_sleep(size: int, stack: ExitStack) -> Callable[[], Any]:
-    return Parts((std.make_loop(size * 10_000, stack), 1.0), (std.make_sleep(size, stack), 0.0))
+    return Parts((std.make_loop(size * 14_000, stack), 1.0), (std.make_sleep(size, stack), 0.0))
 
 
 def _loop_sha256(size: int, stack: ExitStack) -> Callable[[], Any]:

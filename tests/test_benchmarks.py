@@ -11,11 +11,11 @@ import pytest
 
 from benchmarks.peers import gilknocker_missing
 from benchmarks.profiler import main, shares_of
-from benchmarks.scores import Seen, row, summarize, summary_table, table
+from benchmarks.scores import Seen, row, same_call, same_call_table, summarize, summary_table, table
 from benchmarks.uprobe_events import Exact, exact, shares, total
 from benchmarks.uprobes import Tracer, TracingUnavailableError, symbol_offsets
 from benchmarks.workloads import ManyHashes, Parts, Truth, Workload, missing, prepared, workloads
-from makespan.measurement import NodeProfile, Spread
+from makespan.measurement import Call, NodeProfile, Spread
 
 CHEAP = [
     "loop",
@@ -147,6 +147,15 @@ def test_shares_of_a_node_are_of_its_wall():
     assert shares_of(node) == Seen(0.25, 0.5, 0.5, "mixed")
     nothing = NodeProfile("x", 1, Spread(0.0, 0.0, 0.0), cpu_s=0.0, gil_s=0.0, native_s=0.0)
     assert shares_of(nothing) == Seen(None)
+
+
+def test_the_same_calls_are_held_against_their_trace():
+    call = Call("x", wall_s=1.1, cpu_s=0.5, run_delay_s=0.1, gil_share=0.5, blocked_s={"io": 0.5})
+    same = same_call("x", [call, call], Exact(2.2, 0.6, 0.4, 0.0, 0.0, 1.0, 0.2, 4))
+    assert (same["gil"], same["gil_truth"]) == (0.25, 0.3)
+    assert (same["blocked"], same["blocked_truth"], same["cpu"], same["cpu_truth"]) == (0.5, 0.5, 0.5, 0.5)
+    assert "0.050" in same_call_table([same])
+    assert same_call_table([]) == "no call was traced"
 
 
 # -- truth by tracing --------------------------------------------------------------------------------------
