@@ -15,9 +15,8 @@ from makespan_optimizer.measure.canary import (
     Answers,
     BurstWatch,
     Canary,
-    CanarySampler,
-    seen_by,
 )
+from makespan_optimizer.measure.canarysampler import CanarySampler, seen_by
 from makespan_optimizer.measure.meter import Meter
 from makespan_optimizer.measure.watch import Seen
 
@@ -106,6 +105,7 @@ def test_answers_divide_time_into_held_and_free():
     free = Answers().and_one(0.001, 0.0001)
     assert free == Answers(1, 0.0001, 0.0, pytest.approx(0.0011))
     assert free.and_one(0.001, 0.006).held_s == pytest.approx(0.007)
+    assert free.and_one(0.001, 0.006).late == 1
 
 
 def test_a_canary_that_was_never_asked_answers_nothing():
@@ -176,6 +176,17 @@ def test_its_own_cpu_time_is_not_the_nodes():
     overhead_s = watch.overhead_s
     sampler.close()
     assert (overhead_s > 0) is hasattr(time, "pthread_getcpuclockid")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="getrusage of a thread")
+def test_the_switches_that_it_forces_are_not_the_nodes():
+    sampler = CanarySampler()
+    with Meter(sampler) as meter:
+        meter.call("", lambda: spin(0.1))
+        clocks = meter.clocks
+    sampler.close()
+    assert clocks is not None
+    assert clocks.nvcsw <= 10  # it is asked for the GIL about 16 times
 
 
 def test_answers_become_samples():

@@ -160,6 +160,11 @@ def _never_blocked(passed: Clocks) -> Clocks:
     return passed._replace(run_delay_s=missing_s)
 
 
+def voluntary_switches() -> int:
+    """Return how often the calling thread went to sleep; 0 where the system does not tell."""
+    return resource.getrusage(_THREAD).ru_nvcsw if _THREAD is not None else 0
+
+
 def _usage() -> tuple[float, tuple[int, int, int]]:
     """Return CPU seconds of children, and this thread's (voluntary, involuntary switches, minor faults)."""
     if _THREAD is None or _CHILDREN is None:

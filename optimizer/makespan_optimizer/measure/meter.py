@@ -91,8 +91,11 @@ class Meter:
         finally:
             del args
             self.seen = seen = watch.end()
-        if watch.overhead_s:
-            passed = passed._replace(process_s=max(passed.cpu_s, passed.process_s - watch.overhead_s))
+        if watch.overhead_s or watch.overhead_switches:
+            passed = passed._replace(
+                process_s=max(passed.cpu_s, passed.process_s - watch.overhead_s),
+                nvcsw=max(0, passed.nvcsw - watch.overhead_switches),
+            )
         self.clocks = passed
         self.last = call_from(run, passed, seen, gil=self.gil)
         return value

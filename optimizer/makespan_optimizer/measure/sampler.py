@@ -1,14 +1,14 @@
 """Which sampler measures: the best one that works here, and why not a better one.
 
-``gil`` (`gilsampler`: another process looks who holds the GIL) → ``canary`` (`canary`: a thread asks for the
-GIL and times the answer; less exact) → ``clocks`` (wall and CPU only, the GIL share is an upper bound).
+``gil`` (`gilsampler`: a process looks who holds the GIL) → ``canary`` (`canarysampler`: a thread asks for
+the GIL and times the answer; less exact) → ``clocks`` (wall and CPU only, the GIL share is an upper bound).
 """
 
 from __future__ import annotations
 
 from makespan.errors import OptionError
 from makespan.machine import gil_enabled
-from makespan_optimizer.measure.canary import CanarySampler
+from makespan_optimizer.measure.canarysampler import CanarySampler
 from makespan_optimizer.measure.gilsampler import RATE_HZ, OutsideSampler
 from makespan_optimizer.measure.watch import (
     NoSampler,

@@ -21,6 +21,7 @@ class OutsideWatch:
     """Watches the thread that made it."""
 
     overhead_s = 0.0
+    overhead_switches = 0
 
     def __init__(self, sampler: OutsideSampler, board: memoryview, slot: int) -> None:
         self.slot = slot

@@ -55,6 +55,10 @@ class Watch(Protocol):
     def overhead_s(self) -> float:
         """CPU seconds that watching the last call took in this process, outside of the watched thread."""
 
+    @property
+    def overhead_switches(self) -> int:
+        """Voluntary switches of the watched thread that watching caused."""
+
     def begin(self) -> None:
         """Take note that a call begins."""
 
@@ -100,6 +104,7 @@ class BlindWatch:
     """Sees nothing."""
 
     overhead_s = 0.0
+    overhead_switches = 0
 
     def begin(self) -> None:
         """Do nothing."""
