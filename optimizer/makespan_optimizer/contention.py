@@ -123,7 +123,15 @@ def together(
             same.sort(reverse=True)
         for i, node in enumerate(nodes):
             found[i][k] = ends[node].pop()
-    return [max(node.wall_s, fmean(some)) for node, some in zip(nodes, found, strict=True)]
+    ends_s = [max(node.wall_s, fmean(some)) for node, some in zip(nodes, found, strict=True)]
+    # Whatever was passed over, the nodes do not get more GIL and cores together than there are.
+    least_s = max(
+        sum(node.hold_s for node in nodes),
+        sum(node.hold_s + node.native_s * node.width for node in nodes) / cores,
+    )
+    if ends_s and max(ends_s) < least_s:
+        ends_s[ends_s.index(max(ends_s))] = least_s
+    return ends_s
 
 
 def _thread(node: Demand, rules: Rules, offset: float) -> Thread:

@@ -93,9 +93,9 @@ class Handover:
         return self._ends
 
     def _finish_last(self, window: tuple[float, list[float]]) -> None:
-        """Let the last thread run to its end: nobody is there to disturb it."""
+        """Let the last thread run to its end: nobody disturbs it, unless it is too wide for the machine."""
         unfinished = [i for i, kind in enumerate(self._kind) if kind != DONE]
-        if len(unfinished) == 1:
+        if len(unfinished) == 1 and self.threads[unfinished[0]].width <= self.rules.cores:
             (i,) = unfinished
             self._kind[i], self._due[i] = DONE, _NEVER
             self._ends[i] = window[0] + window[1][i]
