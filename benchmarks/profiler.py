@@ -5,7 +5,7 @@
     python benchmarks/profiler.py --load                 with one core kept busy by another process
     python benchmarks/profiler.py --only loop,sleep --repeats 1 --peers none
 
-Sources, for each workload: makespan (`DAG.profile` with three counted runs; each repeat gives figures and a
+Sources, for each workload: makespan (`DAG.profile` with five counted runs; each repeat gives figures and a
 class), clocks (thread_time by wall: all that other libraries record), gilknocker and py-spy. Truth comes from
 a trace of the interpreter's lock where root and tracefs are there (`benchmarks.uprobes`), in calls of its
 own; else by construction. Besides, calls that are traced are measured too (``same_call``): there, nothing but
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     Say = Callable[[str], None]
 
-RUNS = 3  # counted ones, each time
+RUNS = 5  # counted ones, each time: what `profile` does by default
 PEERS = ("clocks", "gilknocker", "py-spy")
 
 
@@ -167,6 +167,7 @@ def shares_of(node: NodeProfile) -> Seen:
     """Return a node's figures as shares of its wall; without samples, all CPU time counts as GIL."""
     wall_s = node.wall_net_s.median
     nets = [(call, call.wall_s - call.run_delay_s) for call in node.calls]
+    sampled = any(call.gil_samples for call in node.calls)
     if not wall_s:
         return Seen(gil=None)
     return Seen(
@@ -180,7 +181,7 @@ def shares_of(node: NodeProfile) -> Seen:
                 (call.cpu_s * (1.0 if call.gil_share is None else call.gil_share) + call.other_gil_s) / net_s,
             )
             for call, net_s in nets
-            if net_s > 0
+            if net_s > 0 and (call.gil_samples or not sampled)  # one call is looked at for something else
         ),
     )
 
@@ -188,7 +189,7 @@ def shares_of(node: NodeProfile) -> Seen:
 def _taking_turns(ready: dict[str, Ready], repeats: int, say: Say) -> Turns:
     """Call each workload with and without the profiler in turn; return what it takes, and what clocks say."""
     from makespan_optimizer.measure.meter import Meter
-    from makespan_optimizer.measure.sampler import open_sampler
+    from makespan_optimizer.measure.sampling.sampler import open_sampler
 
     walls: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in ready}
     clocked: dict[str, list[Seen]] = {name: [] for name in ready}

@@ -160,35 +160,62 @@ def _worst(errors: dict[str, float]) -> tuple[str, float] | None:
     return name, round(errors[name], 4)
 
 
+MOST_TAKES_PER_S = 2_000.0  # beyond it, probes change what they look at
+
+
 class SameCall(TypedDict):
     """What the profiler said of calls while they were traced, beside the trace: shares of the net wall."""
 
     workload: str
-    gil: float
-    gil_truth: float
+    gil: float | None
+    """Of calls with probes; None where the lock is taken so often that they change what they look at."""
+    gil_truth: float | None
     blocked: float
+    """Of calls that were traced without probes, as is the CPU share."""
     blocked_truth: float
     cpu: float
     cpu_truth: float
 
 
-def same_call(workload: str, calls: Sequence[Call], traced: Exact) -> SameCall:
-    """Hold measured calls against the trace of the very same; what the probes take is in both."""
-    net_s = max(1e-9, sum(call.wall_s - call.run_delay_s for call in calls))
-    held_s = sum(
-        call.cpu_s * (1.0 if call.gil_share is None else call.gil_share) + call.other_gil_s for call in calls
-    )
-    true_s = max(1e-9, traced.net_s - traced.others_stalled_s)
-    blocked_s = max(0.0, traced.blocked_s - traced.others_stalled_s)
+def same_call(
+    workload: str, calls: Sequence[Call], traced: Exact, probed_calls: Sequence[Call], probed: Exact
+) -> SameCall:
+    """Hold measured calls against the traces of the very same.
+
+    Parameters
+    ----------
+    workload : str
+    calls, traced
+        Records of calls without probes, and their trace.
+    probed_calls, probed
+        The same with probes; what those take is in both.
+    """
+    gil = gil_truth = None
+    if (probed.takes + probed.others_takes) / probed.net_s < MOST_TAKES_PER_S:
+        held_s = sum(
+            call.cpu_s * (1.0 if call.gil_share is None else call.gil_share) + call.other_gil_s
+            for call in probed_calls
+        )
+        gil = round(min(1.0, held_s / _net_s(probed_calls)), 4)
+        gil_truth = round(min(1.0, (probed.held_s + probed.others_held_s) / _true_s(probed)), 4)
+    net_s, true_s = _net_s(calls), _true_s(traced)
     return SameCall(
         workload=workload,
-        gil=round(min(1.0, held_s / net_s), 4),
-        gil_truth=round(min(1.0, (traced.held_s + traced.others_held_s) / true_s), 4),
+        gil=gil,
+        gil_truth=gil_truth,
         blocked=round(sum(sum(call.blocked_s.values()) for call in calls) / net_s, 4),
-        blocked_truth=round(blocked_s / true_s, 4),
+        blocked_truth=round(max(0.0, traced.blocked_s - traced.others_stalled_s) / true_s, 4),
         cpu=round(sum(call.cpu_s for call in calls) / net_s, 4),
         cpu_truth=round(traced.cpu_s / true_s, 4),
     )
+
+
+def _net_s(calls: Sequence[Call]) -> float:
+    return max(1e-9, sum(call.wall_s - call.run_delay_s for call in calls))
+
+
+def _true_s(traced: Exact) -> float:
+    return max(1e-9, traced.net_s - traced.others_stalled_s)
 
 
 def same_call_table(same: Sequence[SameCall]) -> str:
@@ -201,9 +228,12 @@ def same_call_table(same: Sequence[SameCall]) -> str:
         ("blocked share", "blocked", "blocked_truth"),
         ("CPU share", "cpu", "cpu_truth"),
     ):
-        errors = [(abs(each[ours] - each[truth]), each["workload"]) for each in same]  # type: ignore[literal-required]
-        worst, name = max(errors)
-        lines.append(f"  {label:<44}{fmean(error for error, _ in errors):.3f}  {worst:.3f} ({name})")
+        pairs = [(each[ours], each[truth], each["workload"]) for each in same]  # type: ignore[literal-required]
+        errors = [(abs(said - true), name) for said, true, name in pairs if said is not None]
+        if errors:
+            worst, name = max(errors)
+            mean = fmean(error for error, _ in errors)
+            lines.append(f"  {label:<44}{mean:.3f}  {worst:.3f} ({name}), {len(errors)} traces")
     return "\n".join(lines)
 
 

@@ -46,33 +46,13 @@ class Truths:
         for name, its in ready.items():
             say(f"{name}: tracing")
             try:
-                undisturbed = tracer.trace(its.fn, _TRACED_CALLS, probes=False)
-                probed = self._measured(tracer, its)
+                plain_calls, plain = _measured(tracer, its, probes=False)
+                probed_calls, probed = _measured(tracer, its, probes=True)
             except ValueError as error:
                 self._notes.append(f"{name} cannot be traced: {error}")
             else:
-                self._traces.setdefault(name, []).append((undisturbed, probed))
-
-    def _measured(self, tracer: Tracer, ready: Ready) -> Exact:
-        """Trace calls that the profiler measures at the same time, and keep both figures."""
-        from makespan_optimizer.measure.meter import Meter
-        from makespan_optimizer.measure.sampler import open_sampler
-
-        calls: list[Call] = []
-        sampler, _ = open_sampler("auto")
-        try:
-            with Meter(sampler) as meter:
-
-                def call() -> None:
-                    meter.call("traced", ready.fn)
-                    if meter.last is not None:
-                        calls.append(meter.last)
-
-                probed = tracer.trace(call, _TRACED_CALLS)
-        finally:
-            sampler.close()
-        self._same.append(same_call(ready.name, calls, probed))
-        return probed
+                self._traces.setdefault(name, []).append((plain, probed))
+                self._same.append(same_call(name, plain_calls, plain, probed_calls, probed))
 
     def same_call(self) -> list[SameCall]:
         """Return what the profiler said of calls that were traced, beside the trace."""
@@ -98,6 +78,26 @@ class Truths:
             self._notes.append(f"{name}: GIL share {parts:.3f} by its parts, {told.gil:.3f} traced")
             return Known(traced._replace(gil=parts), "parts")
         return Known(traced, "trace")
+
+
+def _measured(tracer: Tracer, ready: Ready, *, probes: bool) -> tuple[list[Call], Exact]:
+    """Trace calls that the profiler measures at the same time; return its records and the trace."""
+    from makespan_optimizer.measure.meter import Meter
+    from makespan_optimizer.measure.sampling.sampler import open_sampler
+
+    calls: list[Call] = []
+    sampler, _ = open_sampler("auto")
+    try:
+        with Meter(sampler) as meter:
+
+            def call() -> None:
+                meter.call("traced", ready.fn)
+                if meter.last is not None:
+                    calls.append(meter.last)
+
+            return calls, tracer.trace(call, _TRACED_CALLS, probes=probes)
+    finally:
+        sampler.close()
 
 
 def by_construction(workload: Workload, ready: Ready) -> Known:

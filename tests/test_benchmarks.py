@@ -151,11 +151,20 @@ def test_shares_of_a_node_are_of_its_wall():
 
 def test_the_same_calls_are_held_against_their_trace():
     call = Call("x", wall_s=1.1, cpu_s=0.5, run_delay_s=0.1, gil_share=0.5, blocked_s={"io": 0.5})
-    same = same_call("x", [call, call], Exact(2.2, 0.6, 0.4, 0.0, 0.0, 1.0, 0.2, 4))
+    trace = Exact(2.2, 0.6, 0.4, 0.0, 0.0, 1.0, 0.2, 4)
+    same = same_call("x", [call, call], trace, [call, call], trace)
     assert (same["gil"], same["gil_truth"]) == (0.25, 0.3)
     assert (same["blocked"], same["blocked_truth"], same["cpu"], same["cpu_truth"]) == (0.5, 0.5, 0.5, 0.5)
     assert "0.050" in same_call_table([same])
     assert same_call_table([]) == "no call was traced"
+
+
+def test_where_probes_change_what_they_look_at_the_gil_share_is_not_compared():
+    call = Call("x", wall_s=1.0, cpu_s=1.0, gil_share=0.5)
+    trace = Exact(1.0, 0.6, 0.4, 0.0, 0.0, 0.0, 0.0, 100_000)
+    same = same_call("x", [call], trace, [call], trace)
+    assert (same["gil"], same["gil_truth"], same["cpu"]) == (None, None, 1.0)
+    assert "GIL" not in same_call_table([same])
 
 
 # -- truth by tracing --------------------------------------------------------------------------------------

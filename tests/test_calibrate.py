@@ -17,7 +17,7 @@ from makespan_optimizer.measure.calibrate import (
     self_test,
 )
 from makespan_optimizer.measure.meter import Meter
-from makespan_optimizer.measure.sampler import NoSampler, open_sampler
+from makespan_optimizer.measure.sampling.sampler import NoSampler, open_sampler
 
 LINUX = sys.platform == "linux"
 GOOD = {"loop_gil": 1.0, "hash_gil": 0.0, "sleep_blocked": 1.0}

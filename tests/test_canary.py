@@ -11,14 +11,14 @@ import warnings
 
 import pytest
 
-from makespan_optimizer.measure.canary import (
+from makespan_optimizer.measure.meter import Meter
+from makespan_optimizer.measure.sampling.canary import (
     Answers,
     BurstWatch,
     Canary,
 )
-from makespan_optimizer.measure.canarysampler import CanarySampler, seen_by
-from makespan_optimizer.measure.meter import Meter
-from makespan_optimizer.measure.watch import Seen
+from makespan_optimizer.measure.sampling.canarysampler import CanarySampler, seen_by
+from makespan_optimizer.measure.sampling.watch import Seen
 
 
 def spin(seconds: float) -> None:

@@ -12,7 +12,7 @@ from makespan._version import __version__
 from makespan.machine import this_machine
 from makespan_optimizer.measure import doctor as module
 from makespan_optimizer.measure.doctor import EXTRAS, doctor, hints
-from makespan_optimizer.measure.sampler import SamplerUnavailableError
+from makespan_optimizer.measure.sampling.sampler import SamplerUnavailableError
 
 LINUX = sys.platform == "linux"
 
@@ -49,7 +49,7 @@ def test_why_the_sampler_is_not_used(monkeypatch):
     def refuse(*_: object) -> None:
         raise SamplerUnavailableError("it needs Linux, not darwin")
 
-    monkeypatch.setattr("makespan_optimizer.measure.sampler.OutsideSampler", refuse)
+    monkeypatch.setattr("makespan_optimizer.measure.sampling.sampler.OutsideSampler", refuse)
     found = doctor(quick=True)
     assert found.sampler == "canary"
     assert "it needs Linux, not darwin" in found.text()
@@ -87,11 +87,12 @@ def test_what_is_missing_comes_with_its_pip_line(monkeypatch):
     def version(package: str) -> str:
         if package in ("ortools", "loky"):
             raise importlib.metadata.PackageNotFoundError(package)
-        return "1.2.3" if package in ("networkx", "pandas", "matplotlib") else real(package)
+        return "1.2.3" if package in ("networkx", "pandas", "matplotlib", "threadpoolctl") else real(package)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
     extras = {extra.name: extra for extra in doctor(quick=True).extras}
-    assert extras["optimize"].versions == {"ortools": None, "networkx": "1.2.3", "pandas": "1.2.3"}
+    wanted = {"ortools": None, "networkx": "1.2.3", "pandas": "1.2.3", "threadpoolctl": "1.2.3"}
+    assert extras["optimize"].versions == wanted
     assert extras["optimize"].install == "pip install 'makespan[optimize]'"
     assert extras["report"].install is None
     text = doctor(quick=True).text()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from makespan_optimizer.measure.calls import call_from, wall_net_s
 from makespan_optimizer.measure.clocks import Clocks
 from makespan_optimizer.measure.estimate import gil_share, quantile, summarize, wilson_half_width
-from makespan_optimizer.measure.watch import Seen
+from makespan_optimizer.measure.sampling.watch import Seen
 
 if TYPE_CHECKING:
     from makespan.profile import Call

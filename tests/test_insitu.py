@@ -20,8 +20,8 @@ from makespan.record import parse_record
 from makespan_optimizer.measure import insitu
 from makespan_optimizer.measure.clocks import Clocks
 from makespan_optimizer.measure.insitu import held_share, measured_from
-from makespan_optimizer.measure.sampler import open_sampler
-from makespan_optimizer.measure.watch import Seen
+from makespan_optimizer.measure.sampling.sampler import open_sampler
+from makespan_optimizer.measure.sampling.watch import Seen
 
 
 def clocks(wall_s=1.0, cpu_s=0.5, delay_s=0.0, *, nvcsw=100, nivcsw=0):

@@ -20,7 +20,7 @@ import pytest
 from makespan import DAG, DescribeError, OptionError, Profile, ProfileWarning, dag, load_profile, node
 from makespan_optimizer.measure import header, repeats
 from makespan_optimizer.measure.isolate import profile
-from makespan_optimizer.measure.sampler import OutsideSampler
+from makespan_optimizer.measure.sampling.sampler import OutsideSampler
 
 # The machine that runs the tests may be busy: what follows from that is tested on its own.
 pytestmark = [

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from makespan.measurement import PairTrial
-from makespan_optimizer.measure.likeness import likenesses, progress_rates, side_by_side, taken_over
-from makespan_optimizer.measure.pairs import Candidate
+from makespan_optimizer.measure.trials.likeness import likenesses, progress_rates, side_by_side, taken_over
+from makespan_optimizer.measure.trials.pairs import Candidate
 
 
 def trial(a, b, alone, together, **more):

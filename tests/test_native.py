@@ -12,9 +12,9 @@ import pytest
 from makespan import DAG
 from makespan.profile import Call
 from makespan.program import compile_program
-from makespan_optimizer.measure import native
-from makespan_optimizer.measure.native import ThreadSession, choices, parallel_s, pooled, uses_pool
-from makespan_optimizer.measure.pools import Pool, Pools, find_pools
+from makespan_optimizer.measure.trials import native
+from makespan_optimizer.measure.trials.native import ThreadSession, choices, parallel_s, pooled, uses_pool
+from makespan_optimizer.measure.trials.pools import Pool, Pools, find_pools
 from tests.builders import make_profile
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan.structure import build
-from makespan_optimizer.measure.packing import fits, packed, steps
-from makespan_optimizer.measure.pairs import reachable
+from makespan_optimizer.measure.trials.packing import fits, packed, steps
+from makespan_optimizer.measure.trials.pairs import reachable
 from tests.strategies import cases
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from makespan.measurement import PairTrial
-from makespan_optimizer.measure.pairs import (
+from makespan_optimizer.measure.trials.pairs import (
     Demand,
     at_stake_s,
     candidates,

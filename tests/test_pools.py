@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from makespan import OptionError
 from makespan.machine import THREAD_VARIABLES
-from makespan_optimizer.measure import pools as pools_module
-from makespan_optimizer.measure.pools import Pool, Pools, default_threads, find_pools, limited
+from makespan_optimizer.measure.trials import pools as pools_module
+from makespan_optimizer.measure.trials.pools import Pool, Pools, default_threads, find_pools, limited
 
 
 class Library:
@@ -159,7 +159,7 @@ def test_without_threadpoolctl_it_says_so(monkeypatch):
 
 def test_nothing_is_imported_to_be_limited():
     code = (
-        "import sys; from makespan_optimizer.measure.pools import limited\n"
+        "import sys; from makespan_optimizer.measure.trials.pools import limited\n"
         "with limited(1): pass\n"
         "print(sorted({'numpy','torch','cv2','faiss','pyarrow','duckdb','polars'} & set(sys.modules)))"
     )

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from makespan.errors import OptionError
-from makespan_optimizer.measure import gil, gilsampler, outside, systemcalls
-from makespan_optimizer.measure.gil import locate_gil, set_switch_interval_us
-from makespan_optimizer.measure.sampler import (
+from makespan_optimizer.measure.sampling import gil, gilsampler, outside, pace, systemcalls
+from makespan_optimizer.measure.sampling.gil import locate_gil, set_switch_interval_us
+from makespan_optimizer.measure.sampling.sampler import (
     CanarySampler,
     NoSampler,
     OutsideSampler,
@@ -28,7 +28,7 @@ from makespan_optimizer.measure.sampler import (
     next_sampler,
     open_sampler,
 )
-from makespan_optimizer.measure.slots import seen_in
+from makespan_optimizer.measure.sampling.slots import seen_in
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the outside sampler needs Linux")
 
@@ -331,7 +331,7 @@ def test_a_node_that_waits_for_any_child_does_not_meet_it(outer, watch):
 def test_it_dies_with_its_parent():
     code = """
         import os
-        from makespan_optimizer.measure.sampler import OutsideSampler
+        from makespan_optimizer.measure.sampling.sampler import OutsideSampler
         made = OutsideSampler()
         print(made.pid, flush=True)
         os.kill(os.getpid(), 9)
@@ -491,10 +491,11 @@ def test_a_lower_rate_is_said(outer):
 
 
 def test_it_slows_down_when_it_costs_too_much():
-    assert outside.paced(0.001, 0.001, 0.2) == pytest.approx(0.004)
-    assert outside.paced(0.04, 0.001, 0.9) == outside._SLOWEST_S
-    assert outside.paced(0.004, 0.001, 0.025) == pytest.approx(0.002)  # and faster again
-    assert outside.paced(0.0015, 0.001, 0.01) == 0.001
+    aim = pace._AIM
+    assert pace.paced(0.001, 0.001, 4 * aim) == pytest.approx(0.004)
+    assert pace.paced(0.04, 0.001, 0.9) == pace._SLOWEST_S
+    assert pace.paced(0.004, 0.001, aim / 2) == pytest.approx(0.002)  # and faster again
+    assert pace.paced(0.0015, 0.001, aim / 5) == 0.001
 
 
 # -- where it cannot work ----------------------------------------------------------------------------------

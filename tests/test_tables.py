@@ -191,7 +191,7 @@ def test_columns_left_out_are_named(tmp_path):
 @given(st.text(max_size=200))
 @settings(deadline=None, max_examples=100)
 def test_any_text_is_read_or_refused(text):
-    from makespan_optimizer.measure.tables import _from_csv, _read
+    from makespan_optimizer.measure.traces.tables import _from_csv, _read
 
     try:
         _read(_from_csv(text.encode("utf-8", "surrogatepass"), "t"))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makespan_optimizer.measure.takes import takes_of
-from makespan_optimizer.measure.watch import Seen
+from makespan_optimizer.measure.sampling.takes import takes_of
+from makespan_optimizer.measure.sampling.watch import Seen
 
 PERIOD_S, FAR_S, NEAR_S = 1e-3, 10e-6, 3e-6
 

@@ -12,9 +12,9 @@ import pytest
 
 from makespan import DAG
 from makespan.program import compile_program
-from makespan_optimizer.measure import beside
-from makespan_optimizer.measure.beside import Beside, PairSession
-from makespan_optimizer.measure.together import at_interval, fresh, together
+from makespan_optimizer.measure.trials import beside
+from makespan_optimizer.measure.trials.beside import Beside, PairSession
+from makespan_optimizer.measure.trials.together import at_interval, fresh, together
 from makespan_optimizer.measure.walk import Work
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from makespan.measurement import PairTrial, ThreadTrial, ThreadTrials
-from makespan_optimizer.measure.verdicts import (
+from makespan_optimizer.measure.trials.verdicts import (
     PARALLEL_DEFAULT,
     PARALLEL_ONE,
     advices,

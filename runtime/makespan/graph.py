@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from makespan.prepared import Prepared
     from makespan.profile import Profile
     from makespan.run import Run
-    from makespan_optimizer.measure.watch import SamplerName
+    from makespan_optimizer.measure.sampling.watch import SamplerName
 
     P = ParamSpec("P", default=...)
     R = TypeVar("R", default=Any)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from makespan.program import Program
     from makespan.run import Run
     from makespan_optimizer.measure.insitu import InSitu
-    from makespan_optimizer.measure.watch import SamplerName
+    from makespan_optimizer.measure.sampling.watch import SamplerName
 
 
 class Prepared:

@@ -267,21 +267,27 @@ def parse_profile(data: bytes, where: str = "profile") -> Profile:
 
 def _paired(records: Any, number: Mapping[str, int], where: str) -> tuple[PairTrial, ...]:
     """Read the pairs; what cannot be true is dropped with a warning."""
-    from makespan_optimizer.measure.pairs import fault_of, merged_pairs
+    from makespan_optimizer.measure.trials.pairs import merged_pairs
 
     if not isinstance(records, list):
         raise ProfileError("pairs is not a list", where=f"{where}#/pairs")
     kept: list[PairTrial] = []
     for i, record in enumerate(records):
         try:
-            pair = convert(record, PairTrial, where, ProfileError, pointer=f"/pairs/{i}")
-            fault = fault_of(pair, number)
-            if fault is not None:
-                raise ProfileError(fault, where=f"{where}#/pairs/{i}/nodes")
-            kept.append(pair)
+            kept.append(_pair(record, i, number, where))
         except ProfileError as error:
             warnings.warn(f"pair number {i} is dropped: {error}", ProfileWarning, stacklevel=4)
     return merged_pairs((), kept, number)
+
+
+def _pair(record: Any, i: int, number: Mapping[str, int], where: str) -> PairTrial:
+    from makespan_optimizer.measure.trials.pairs import fault_of
+
+    pair = convert(record, PairTrial, where, ProfileError, pointer=f"/pairs/{i}")
+    fault = fault_of(pair, number)
+    if fault is not None:
+        raise ProfileError(fault, where=f"{where}#/pairs/{i}/nodes")
+    return pair
 
 
 def _measured(

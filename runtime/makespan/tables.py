@@ -28,6 +28,6 @@ def profile_from_table(source: Any, *, cores: float | None = None, name: str | N
     OptionError
         A number of cores that cannot be.
     """
-    from makespan_optimizer.measure.tables import profile_from_table as read
+    from makespan_optimizer.measure.traces.tables import profile_from_table as read
 
     return read(source, cores=cores, name=name)

@@ -12,13 +12,13 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from makespan_optimizer.measure.load import LOAD_LIMIT, ForeignLoad
-from makespan_optimizer.measure.sampler import NoSampler, next_sampler, unavailable
+from makespan_optimizer.measure.sampling.sampler import NoSampler, next_sampler, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from makespan_optimizer.measure.meter import Meter
-    from makespan_optimizer.measure.sampler import SamplerName
+    from makespan_optimizer.measure.sampling.sampler import SamplerName
 
 __all__ = [
     "LIMITS",

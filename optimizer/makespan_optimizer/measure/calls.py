@@ -17,11 +17,11 @@ import math
 from typing import TYPE_CHECKING
 
 from makespan.profile import Call
-from makespan_optimizer.measure.takes import takes_of
+from makespan_optimizer.measure.sampling.takes import takes_of
 
 if TYPE_CHECKING:
     from makespan_optimizer.measure.clocks import Clocks
-    from makespan_optimizer.measure.watch import Seen
+    from makespan_optimizer.measure.sampling.watch import Seen
 
 SPOILED_SHARE = 0.05  # of the wall: run delay above this spoils a call
 _AT_WORK = 0.1  # of the time for which the GIL is held: a thread gets that of a core on any machine

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MOST = 0.7
 PARALLEL_CORES = 1.2
 CHATTY_PER_S = 100.0
+_INCESSANT = 10.0  # times as often: chatty, however little of its time it holds the GIL
 _CHATTY_AT_LEAST = 5  # a short call that reads once is not chatty
 BURST_INTERVALS = 2.0
 _CLOCKS_TRUST = 0.5
@@ -76,7 +77,8 @@ def classify(shares: Shares) -> tuple[Kind, float]:
     native = max(0.0, 1 - held - waits)
     rate = shares.retakes / shares.wall_s
     border = CHATTY_PER_S * (1 if shares.calls >= _FEW_CALLS else 2)
-    if rate > border and shares.retakes >= _CHATTY_AT_LEAST and native <= MOST:
+    native_first = native > MOST and rate <= _INCESSANT * border
+    if rate > border and shares.retakes >= _CHATTY_AT_LEAST and not native_first:
         return "chatty", trust * _margin(rate / border - 1, 1.0)
     most = MOST + min(_MOST_MARGIN, shares.half_width / 2)
     unsure = 0.1 + shares.half_width

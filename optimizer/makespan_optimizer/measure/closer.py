@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from makespan.machine import gil_enabled
-from makespan_optimizer.measure.canary import BurstWatch
+from makespan_optimizer.measure.sampling.canary import BurstWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

@@ -22,13 +22,13 @@ from makespan_optimizer.measure.calibrate import (
     settle,
 )
 from makespan_optimizer.measure.meter import Meter
-from makespan_optimizer.measure.sampler import CanarySampler, open_sampler
+from makespan_optimizer.measure.sampling.sampler import CanarySampler, open_sampler
 
 _TWO, _SHARED = 2, 1.7  # cores that two threads should get, and what they must get to have them
 
 # Extra -> the distributions that it brings.
 EXTRAS = {
-    "optimize": ("ortools", "networkx", "pandas"),
+    "optimize": ("ortools", "networkx", "pandas", "threadpoolctl"),
     "report": ("matplotlib", "pandas"),
     "processes": ("loky",),
 }

@@ -19,7 +19,7 @@ from makespan_optimizer.measure.calibrate import (
     hand_off_s,
     settle,
 )
-from makespan_optimizer.measure.sampler import Sampler, SamplerName, fallback_note
+from makespan_optimizer.measure.sampling.sampler import Sampler, SamplerName, fallback_note
 
 if TYPE_CHECKING:
     from makespan_optimizer.measure.meter import Meter

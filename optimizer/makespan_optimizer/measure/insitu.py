@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, Any
 from makespan.machine import gil_enabled
 from makespan.measurement import BLOCKED, Measured
 from makespan_optimizer.measure.clocks import Stopwatch
-from makespan_optimizer.measure.sampler import open_sampler
-from makespan_optimizer.measure.watch import NoSampler
+from makespan_optimizer.measure.sampling.sampler import open_sampler
+from makespan_optimizer.measure.sampling.watch import NoSampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from makespan.measurement import SamplerSource
     from makespan.program import Program
     from makespan_optimizer.measure.clocks import Clocks
-    from makespan_optimizer.measure.watch import Sampler, SamplerName, Seen, Watch
+    from makespan_optimizer.measure.sampling.watch import Sampler, SamplerName, Seen, Watch
 
 
 def measured_from(clocks: Clocks, seen: Seen | None, *, gil: bool = True) -> Measured:

@@ -30,10 +30,10 @@ from makespan_optimizer.measure.merge import latest
 from makespan_optimizer.measure.meter import Meter
 from makespan_optimizer.measure.pickling import Picklings
 from makespan_optimizer.measure.runs import Runs
-from makespan_optimizer.measure.sampler import SamplerName, open_sampler
+from makespan_optimizer.measure.sampling.sampler import SamplerName, open_sampler
 from makespan_optimizer.measure.scope import scope_of
 from makespan_optimizer.measure.shapes import shapes
-from makespan_optimizer.measure.trials import run_trials, time_limit_s
+from makespan_optimizer.measure.trials.run_trials import run_trials, time_limit_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -89,7 +89,7 @@ def profile(
         Measure these nodes alone; what they need runs too, and is not measured.
     trials : {"auto", "native", False}
         Whether nodes are tried side by side and with fewer native threads afterwards; see
-        `makespan_optimizer.measure.trials`.
+        `makespan_optimizer.measure.trials.run_trials`.
     trials_limit_s : float, optional
         How long all trials may take; as long as the counted runs took, 30 s at most.
     pickling : bool

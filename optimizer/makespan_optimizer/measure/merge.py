@@ -16,7 +16,7 @@ from makespan.errors import ProfileError
 from makespan.profile import MAX_CALLS, Call, NodeProfile, Profile, ProfileWarning
 from makespan.words import some
 from makespan_optimizer.measure.estimate import summarize
-from makespan_optimizer.measure.pairs import merged_pairs
+from makespan_optimizer.measure.trials.pairs import merged_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

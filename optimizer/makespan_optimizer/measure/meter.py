@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from makespan.measurement import Call
-    from makespan_optimizer.measure.watch import Sampler, Seen, Watch
+    from makespan_optimizer.measure.sampling.watch import Sampler, Seen, Watch
 
 
 class Meter:

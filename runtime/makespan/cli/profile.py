@@ -235,7 +235,7 @@ def _rescued(profile: Profile) -> str | None:
 
 def _advise(profile: Profile, terminal: Terminal) -> None:
     """Say what the trials found; that native pools oversubscribe was warned of already."""
-    from makespan_optimizer.measure.verdicts import beside_advices
+    from makespan_optimizer.measure.trials.verdicts import beside_advices
 
     for advice in beside_advices(profile):
         terminal.say(advice.text)

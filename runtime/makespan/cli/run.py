@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from makespan.cli.terminal import Terminal
     from makespan.plan import Plan
     from makespan.run import Run
-    from makespan_optimizer.measure.watch import SamplerName
+    from makespan_optimizer.measure.sampling.watch import SamplerName
 
 EXAMPLES = (
     "makespan run pipeline:news --args '[\"https://example.org\"]' --plan plan.json -o run.json",

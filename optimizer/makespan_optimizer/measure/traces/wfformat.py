@@ -15,7 +15,7 @@ import msgspec
 from makespan.errors import ProfileError, did_you_mean
 from makespan.measurement import NodeProfile, Quality, Spread
 from makespan.words import some
-from makespan_optimizer.measure.trace import Row
+from makespan_optimizer.measure.traces.records import Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan.measurement import Call, PairTrial
 from makespan_optimizer.measure.calibrate import ForeignLoad
-from makespan_optimizer.measure.packing import packed, steps
 from makespan_optimizer.measure.quiet import Quiet
-from makespan_optimizer.measure.together import at_interval, called, fresh
+from makespan_optimizer.measure.trials.packing import packed, steps
+from makespan_optimizer.measure.trials.together import at_interval, called, fresh
 from makespan_optimizer.measure.walk import Outcome, Work, ancestors, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from makespan.program import Program
-    from makespan_optimizer.measure.pairs import Pair
-    from makespan_optimizer.measure.together import Inputs
+    from makespan_optimizer.measure.trials.pairs import Pair
+    from makespan_optimizer.measure.trials.together import Inputs
 
 ENOUGH_S = 1.0  # of measuring for one pair
 LEAST_REPEATS = 3

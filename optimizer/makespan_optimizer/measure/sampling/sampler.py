@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from makespan.errors import OptionError
 from makespan.machine import gil_enabled
-from makespan_optimizer.measure.canarysampler import CanarySampler
-from makespan_optimizer.measure.gilsampler import RATE_HZ, OutsideSampler
-from makespan_optimizer.measure.watch import (
+from makespan_optimizer.measure.sampling.canarysampler import CanarySampler
+from makespan_optimizer.measure.sampling.gilsampler import RATE_HZ, OutsideSampler
+from makespan_optimizer.measure.sampling.watch import (
     NoSampler,
     Sampler,
     SamplerName,

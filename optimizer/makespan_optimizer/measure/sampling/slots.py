@@ -7,14 +7,14 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from makespan_optimizer.measure import outside
-from makespan_optimizer.measure.outside import ASKS_AT, LOW, RECORDS_AT, WORDS
-from makespan_optimizer.measure.watch import Seen
+from makespan_optimizer.measure.sampling import outside
+from makespan_optimizer.measure.sampling.outside import ASKS_AT, LOW, RECORDS_AT, WORDS
+from makespan_optimizer.measure.sampling.watch import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from makespan_optimizer.measure.gilsampler import OutsideSampler
+    from makespan_optimizer.measure.sampling.gilsampler import OutsideSampler
 
 
 class OutsideWatch:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from makespan_optimizer.measure.pairs import Pair, reachable
+from makespan_optimizer.measure.trials.pairs import Pair, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -16,7 +16,7 @@ from makespan.measurement import PairTrial
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from makespan_optimizer.measure.pairs import Candidate
+    from makespan_optimizer.measure.trials.pairs import Candidate
 
 _LEAST_RATE, _MOST_RATE = 0.02, 1.5
 

@@ -19,7 +19,7 @@ from makespan.measurement import Call, ThreadTrial, ThreadTrials
 from makespan.order import bottom_levels, ranks_by
 from makespan_optimizer.measure.clocks import Stopwatch
 from makespan_optimizer.measure.quiet import Quiet
-from makespan_optimizer.measure.together import fresh
+from makespan_optimizer.measure.trials.together import fresh
 from makespan_optimizer.measure.walk import Outcome, Work, ancestors, walk
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from makespan.profile import Profile
     from makespan.program import Program
     from makespan_optimizer.measure.clocks import Clocks
-    from makespan_optimizer.measure.pools import Pools
-    from makespan_optimizer.measure.together import Inputs
+    from makespan_optimizer.measure.trials.pools import Pools
+    from makespan_optimizer.measure.trials.together import Inputs
 
 POOL_SHARE = 0.05  # of the wall: CPU of other threads or child processes above this is a native pool
 LEAST_S = 0.002

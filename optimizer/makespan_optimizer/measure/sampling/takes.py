@@ -21,7 +21,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from makespan_optimizer.measure.watch import Seen
+    from makespan_optimizer.measure.sampling.watch import Seen
 
 _MOST = 0.97  # of the rises that pairs can show at all: beyond it a rate cannot be told
 _FEW = 3  # rises within pairs that are µs apart: fewer are chance, and would stand for thousands
@@ -30,7 +30,7 @@ _FEW = 3  # rises within pairs that are µs apart: fewer are chance, and would s
 def takes_of(seen: Seen, wall_s: float) -> float | None:
     """Return about how often the GIL was taken during a call of `wall_s` seconds; None: not looked at.
 
-    >>> from makespan_optimizer.measure.watch import Seen
+    >>> from makespan_optimizer.measure.sampling.watch import Seen
     >>> takes_of(Seen(hold=100), 0.1)
     0.0
     >>> round(takes_of(Seen(hold=500, sleep=500, retakes=10), 1.0), 1)  # a low rate: each rise is seen

@@ -11,11 +11,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from makespan_optimizer.measure.canary import Answers, Canary
-from makespan_optimizer.measure.watch import Seen
+from makespan_optimizer.measure.sampling.canary import Answers, Canary
+from makespan_optimizer.measure.sampling.watch import Seen
 
 if TYPE_CHECKING:
-    from makespan_optimizer.measure.watch import SourceName, Watch
+    from makespan_optimizer.measure.sampling.watch import SourceName, Watch
 
 _PAUSE_S = 0.001  # on average
 _SWITCHES = 2  # of a thread that gives the GIL away: it waits until that is taken, and for its own turn

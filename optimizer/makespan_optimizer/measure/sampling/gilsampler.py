@@ -22,20 +22,24 @@ import time
 import weakref
 from pathlib import Path
 
-from makespan_optimizer.measure import outside
-from makespan_optimizer.measure.adopted import Adopted, allow
-from makespan_optimizer.measure.gil import GilNotFoundError, locate_gil, thread_state
-from makespan_optimizer.measure.outside import ASKS_AT, SLOTS, STATES_AT
-from makespan_optimizer.measure.slots import OutsideWatch
-from makespan_optimizer.measure.systemcalls import SYSTEM_CALLS
-from makespan_optimizer.measure.watch import BlindWatch, SamplerUnavailableError, SourceName, Watch
+from makespan_optimizer.measure.sampling import outside
+from makespan_optimizer.measure.sampling.adopted import Adopted, allow
+from makespan_optimizer.measure.sampling.gil import GilNotFoundError, locate_gil, thread_state
+from makespan_optimizer.measure.sampling.outside import ASKS_AT, SLOTS, STATES_AT
+from makespan_optimizer.measure.sampling.pace import CPU_SHARE
+from makespan_optimizer.measure.sampling.slots import OutsideWatch
+from makespan_optimizer.measure.sampling.systemcalls import SYSTEM_CALLS
+from makespan_optimizer.measure.sampling.watch import BlindWatch, SamplerUnavailableError, SourceName, Watch
 
 RATE_HZ = 1000.0
 _START_S = 3.0
 _STOP_S = 0.25
 _STALL_S = 1.0  # so long without a sample: the sampler does not run any more
-_CODE = "import sys; sys.path.insert(0, sys.argv[1]); from makespan_optimizer.measure.outside import main; "
-_CODE += "sys.exit(main(*map(int, sys.argv[2:5]), float(sys.argv[5])))"
+_CODE = (
+    "import sys; sys.path.insert(0, sys.argv[1]);"
+    "from makespan_optimizer.measure.sampling.outside import main;"
+    "sys.exit(main(*map(int, sys.argv[2:5]), float(sys.argv[5])))"
+)
 _REASONS = {
     outside.NO_ACCESS: "the sampler may not read this process's memory",
     outside.NO_CALLS: "the sampler may not see this process's system calls",
@@ -94,7 +98,7 @@ class OutsideSampler:
         """Say that it was started again, and that it samples less often than wanted."""
         if self.rate_hz > self._wanted_hz / 2:
             return self._notes
-        share = f"{outside.CPU_SHARE:.0%} of a core"
+        share = f"{CPU_SHARE:.0%} of a core"
         return (*self._notes, f"{self.rate_hz:.0f} samples a second: more would take over {share}")
 
     def cpu_s(self) -> float:
@@ -191,7 +195,7 @@ class OutsideSampler:
     def _start(self) -> None:
         """Start the other process, and wait until it samples."""
         board = self._board
-        root = Path(outside.__file__).resolve().parents[2]
+        root = Path(outside.__file__).resolve().parents[3]
         arguments = [
             str(each) for each in (root, self._owner, self._holder_at, self._fd, 1 / self._wanted_hz)
         ]

@@ -32,8 +32,8 @@ from makespan.profile import ProfileWarning
 from makespan.rows import fields
 from makespan.words import some
 from makespan_optimizer.measure.hints import Hint, hinted, parse_kind, seconds_of
-from makespan_optimizer.measure.trace import Row, profile_of
-from makespan_optimizer.measure.wfformat import is_wfformat, rows_of
+from makespan_optimizer.measure.traces.records import Row, profile_of
+from makespan_optimizer.measure.traces.wfformat import is_wfformat, rows_of
 from makespan_optimizer.options import check_cores
 
 if TYPE_CHECKING:

@@ -17,12 +17,10 @@ A slot is a watched thread. Its ask is one word, call number and thread id: 0 wh
 Every word of its record carries the call that it counts for: what was counted for an old call is never read
 as that of a new one, in whatever order words arrive. Each word is written by one side only, as a whole.
 
-The intervals between samples are random: a node that works in step with the sampler would otherwise be seen
-in one phase only. A quarter of them are short, to see changes that the others miss. The period grows when
-sampling takes more than its share of a core. It ends when told to, or when the other process's memory is
-gone.
+The intervals between samples are random, and grow when sampling takes more than its share of a core (`pace`).
+It ends when told to, or when the other process's memory is gone.
 
-It needs the standard library alone, and is started by `makespan_optimizer.measure.gilsampler`.
+It needs the standard library alone, and is started by `makespan_optimizer.measure.sampling.gilsampler`.
 """
 
 from __future__ import annotations
@@ -30,12 +28,12 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import random
 import signal
 import struct
 import time
 
-from makespan_optimizer.measure.systemcalls import HOLD, SYSTEM_CALLS, categorize
+from makespan_optimizer.measure.sampling.pace import Pace
+from makespan_optimizer.measure.sampling.systemcalls import HOLD, SYSTEM_CALLS, categorize
 
 # Words of a record: first how often the thread was seen in each state (`systemcalls`). Then samples in which
 # another thread held the GIL; changes from not holding to holding it between samples, between samples that
@@ -57,10 +55,6 @@ BOARD_BYTES = 8 * (RECORDS_AT + SLOTS * WORDS)
 STARTING, SAMPLING, NO_ACCESS, NO_CALLS = range(4)
 LOW = 0xFFFFFFFF  # an ask is call << 32 | thread id; a word of a record is call << 32 | count
 
-# Of one core, at most.
-CPU_SHARE = 0.05
-_REVIEW_NS = 100_000_000
-_SLOWEST_S = 0.05
 _SHORT = 0.4  # of the period: intervals below it are short
 _NEAR_EVERY = 4
 _IDLE_LOOK = 16  # without a call under way: looks whether the other process is still there
@@ -88,13 +82,18 @@ def main(pid: int, holder_at: int, board_fd: int, period_s: float) -> int:
         board[STATUS] = NO_CALLS
         return 1
     threads = _Threads(pid, board, *SYSTEM_CALLS[os.uname().machine], holder_at - 8)
-    pace = _Pace(board, period_s)
+    pace = Pace(period_s)
     sleep, pread, clock = time.sleep, os.pread, time.monotonic_ns
-    ticks = before_ns = 0
+    ticks = before_ns = period_us = 0
+    idle = True
     while True:
         board[TICKED_NS] = clock()
         board[STATUS] = SAMPLING
-        if (left_s := pace.left_s()) > 0:
+        left_s = pace.left_s(idle=idle)
+        board[CPU_US] = pace.cpu_us
+        if pace.period_us != period_us:
+            board[PERIOD_US] = period_us = pace.period_us
+        if left_s > 0:
             sleep(left_s)
         if board[STOP]:
             return 0
@@ -227,48 +226,6 @@ class _Threads:
         tag = ask & ~LOW
         old = self._board[at]
         self._board[at] = old + 1 if old & ~LOW == tag else tag + 1
-
-
-class _Pace:
-    """When the next sample is due; slower when sampling takes more than its share of a core."""
-
-    def __init__(self, board: memoryview, period_s: float) -> None:
-        self._board = board
-        self._wanted_s = self._period_s = period_s
-        self._draw = random.Random(1).random  # noqa: S311 (intervals, not secrets)
-        self._due_s = time.monotonic()
-        self._reviewed_ns, self._cpu_ns = time.monotonic_ns(), time.process_time_ns()
-        board[PERIOD_US] = round(period_s * 1e6)
-
-    def left_s(self) -> float:
-        """Return the seconds until the next sample."""
-        now_s = time.monotonic()
-        self._review(round(now_s * 1e9))
-        drawn = self._draw()
-        # A quarter short (0.2 periods on average), the others 1.27 periods on average: one period in all.
-        share = 0.1 + 0.8 * drawn if drawn < 0.25 else 0.767 + (drawn - 0.25) / 0.75
-        self._due_s += self._period_s * share
-        self._due_s = max(self._due_s, now_s)
-        return self._due_s - now_s
-
-    def _review(self, now_ns: int) -> None:
-        if now_ns - self._reviewed_ns < _REVIEW_NS:
-            return
-        cpu_ns = time.process_time_ns()
-        share = (cpu_ns - self._cpu_ns) / (now_ns - self._reviewed_ns)
-        self._reviewed_ns, self._cpu_ns = now_ns, cpu_ns
-        self._board[CPU_US] = cpu_ns // 1000
-        self._period_s = paced(self._period_s, self._wanted_s, share)
-        self._board[PERIOD_US] = round(self._period_s * 1e6)
-
-
-def paced(period_s: float, wanted_s: float, cpu_share: float) -> float:
-    """Return the period at which sampling takes its share of a core at most.
-
-    >>> paced(0.001, 0.001, 0.1), paced(0.002, 0.001, 0.04), paced(0.002, 0.001, 0.01)
-    (0.002, 0.0016, 0.001)
-    """
-    return min(_SLOWEST_S, max(wanted_s, period_s * cpu_share / CPU_SHARE))
 
 
 def _prepare() -> None:

@@ -18,17 +18,22 @@ import msgspec
 
 from makespan.errors import OptionError
 from makespan.profile import ProfileWarning
-from makespan_optimizer.measure.beside import Beside, PairSession
-from makespan_optimizer.measure.likeness import likenesses
-from makespan_optimizer.measure.native import ThreadSession, choices, parallel_s, pooled
-from makespan_optimizer.measure.pairs import (
+from makespan_optimizer.measure.trials.beside import Beside, PairSession
+from makespan_optimizer.measure.trials.likeness import likenesses
+from makespan_optimizer.measure.trials.native import ThreadSession, choices, parallel_s, pooled
+from makespan_optimizer.measure.trials.pairs import (
     candidates,
     chattiest,
     merged_pairs,
     runnable,
 )
-from makespan_optimizer.measure.pools import Pools, find_pools
-from makespan_optimizer.measure.verdicts import PARALLEL_DEFAULT, PARALLEL_ONE, advices, oversubscription
+from makespan_optimizer.measure.trials.pools import Pools, find_pools
+from makespan_optimizer.measure.trials.verdicts import (
+    PARALLEL_DEFAULT,
+    PARALLEL_ONE,
+    advices,
+    oversubscription,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -36,8 +41,8 @@ if TYPE_CHECKING:
     from makespan.measurement import ThreadTrials
     from makespan.profile import Profile
     from makespan.program import Program
-    from makespan_optimizer.measure.sampler import Sampler
-    from makespan_optimizer.measure.together import Inputs
+    from makespan_optimizer.measure.sampling.sampler import Sampler
+    from makespan_optimizer.measure.trials.together import Inputs
 
 __all__ = ["LIMIT_S", "SWITCH_INTERVALS_S", "advices", "oversubscription", "run_trials", "time_limit_s"]
 

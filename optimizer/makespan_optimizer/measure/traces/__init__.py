@@ -1,0 +1,1 @@
+"""Profiles from tables and other tools' files: nothing is run."""
