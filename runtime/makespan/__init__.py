@@ -20,11 +20,11 @@ from makespan.errors import (
 from makespan.graph import DAG, Node
 
 if TYPE_CHECKING:
+    from makespan.from_table import profile_from_table
     from makespan.plan import Plan, load_plan
     from makespan.profile import Profile, ProfileWarning, load_profile
     from makespan.record import RunRecord, load_record
     from makespan.run import Run
-    from makespan.tables import profile_from_table
 else:
     _HOMES = {
         "Plan": "plan",
@@ -35,7 +35,7 @@ else:
         "RunRecord": "record",
         "load_record": "record",
         "Run": "run",
-        "profile_from_table": "tables",
+        "profile_from_table": "from_table",
     }
 
     def __getattr__(name: str) -> Any:

@@ -196,7 +196,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         OptionError
             No such order.
         """
-        from makespan.table import render
+        from makespan.profile_table import render
 
         return render(self, sort=sort, limit=limit, width=width)
 
@@ -207,7 +207,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         (a large input) are long in the same row. Runs of which some nodes have no record are left out, and
         nodes that were not measured (hints) stand in every row with their one figure.
         """
-        from makespan.rows import scenarios
+        from makespan.profile_rows import scenarios
 
         return scenarios(self)
 
@@ -219,7 +219,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         MissingExtraError
             pandas is not installed.
         """
-        from makespan.rows import to_frame
+        from makespan.profile_rows import to_frame
 
         return to_frame(self)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from makespan.causes import cause, gil_waits
-from makespan.lanes import KEY, fill, small_gantt
+from makespan.text_gantt import KEY, fill, small_gantt
 from makespan.words import (
     TIMES,
     clean,

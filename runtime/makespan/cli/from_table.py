@@ -49,7 +49,7 @@ def read_table(options: argparse.Namespace, terminal: Terminal) -> Profile:
         raise OptionError(f"runs nothing, and does not go with --{name}", where="--from")
     opt.ready_output(options.output, "makespan-profile", force=options.force)
     heed_profile_warnings()
-    from makespan.tables import profile_from_table
+    from makespan.from_table import profile_from_table
 
     profile = profile_from_table(options.source, cores=options.cores)
     if options.target is not None:

@@ -14,8 +14,8 @@ from makespan.cli import main
 from makespan.errors import MissingExtraError, OptionError
 from makespan.measurement import PairTrial, Pickling, ThreadTrial, ThreadTrials
 from makespan.profile import load_profile
-from makespan.rows import SORTS, best_threads, by, rows
-from makespan.table import bar
+from makespan.profile_rows import SORTS, best_threads, by, rows
+from makespan.profile_table import bar
 from makespan.words import columns
 from tests.builders import make_profile
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from makespan.rows import by, shares
+from makespan.profile_rows import by, shares
 from makespan.words import TIMES, clean, columns, percent, plural, seconds, signed_seconds, some, table
 
 if TYPE_CHECKING:
