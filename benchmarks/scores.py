@@ -171,7 +171,7 @@ class SameCall(TypedDict):
     """Of calls with probes; None where the lock is taken so often that they change what they look at."""
     gil_truth: float | None
     blocked: float
-    """Of calls that were traced without probes, as is the CPU share."""
+    """Of calls that were traced without probes, as is the CPU share; with, when they start Python threads."""
     blocked_truth: float
     cpu: float
     cpu_truth: float
@@ -198,6 +198,8 @@ def same_call(
         )
         gil = round(min(1.0, held_s / _net_s(probed_calls)), 4)
         gil_truth = round(min(1.0, (probed.held_s + probed.others_held_s) / _true_s(probed)), 4)
+    if probed.others_takes:  # only probes tell when its other threads have the lock, but no core
+        calls, traced = probed_calls, probed
     net_s, true_s = _net_s(calls), _true_s(traced)
     return SameCall(
         workload=workload,
