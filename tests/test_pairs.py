@@ -6,14 +6,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
+from makespan.measured_pairs import fault_of, merged_pairs
 from makespan.measurement import PairTrial
 from makespan_optimizer.measure.trials.pairs import (
-    Demand,
+    Appetite,
     at_stake_s,
     candidates,
     chattiest,
-    fault_of,
-    merged_pairs,
     reachable,
     runnable,
 )
@@ -128,9 +127,9 @@ def test_thousands_of_nodes_give_a_bounded_list_of_the_longest():
 
 
 def test_what_is_at_stake():
-    loop = Demand(1.0, 1.0, 0.0, 0.0)
-    half = Demand(4.0, 0.5, 0.5, 0.0)
-    chat = Demand(0.5, 0.02, 0.0, 0.98, retakes_per_s=800.0)
+    loop = Appetite(1.0, 1.0, 0.0, 0.0)
+    half = Appetite(4.0, 0.5, 0.5, 0.0)
+    chat = Appetite(0.5, 0.02, 0.0, 0.98, retakes_per_s=800.0)
     assert at_stake_s(loop, half, 2) == pytest.approx(0.5)
     assert at_stake_s(chat, loop, 2) == at_stake_s(loop, chat, 2) == pytest.approx(0.5)
     assert at_stake_s(chat, chat, 2) == 0

@@ -17,6 +17,7 @@ from makespan.errors import DescribeError, ProfileError, did_you_mean
 from makespan.files import ensure_replaceable, locked, read_bytes, write_atomic
 from makespan.jsontext import convert, format_of, readable, strict_json
 from makespan.machine import Machine
+from makespan.measured_pairs import fault_of, merged_pairs
 from makespan.measurement import (
     Call,
     Kind,
@@ -267,8 +268,6 @@ def parse_profile(data: bytes, where: str = "profile") -> Profile:
 
 def _paired(records: Any, number: Mapping[str, int], where: str) -> tuple[PairTrial, ...]:
     """Read the pairs; what cannot be true is dropped with a warning."""
-    from makespan_optimizer.measure.trials.pairs import merged_pairs
-
     if not isinstance(records, list):
         raise ProfileError("pairs is not a list", where=f"{where}#/pairs")
     kept: list[PairTrial] = []
@@ -281,8 +280,6 @@ def _paired(records: Any, number: Mapping[str, int], where: str) -> tuple[PairTr
 
 
 def _pair(record: Any, i: int, number: Mapping[str, int], where: str) -> PairTrial:
-    from makespan_optimizer.measure.trials.pairs import fault_of
-
     pair = convert(record, PairTrial, where, ProfileError, pointer=f"/pairs/{i}")
     fault = fault_of(pair, number)
     if fault is not None:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from makespan.errors import ProfileError
+from makespan.measured_pairs import merged_pairs
 from makespan.profile import MAX_CALLS, Call, NodeProfile, Profile, ProfileWarning
 from makespan.words import some
 from makespan_optimizer.measure.estimate import summarize
-from makespan_optimizer.measure.trials.pairs import merged_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ Of those, only some can disturb each other:
 - both are native, and together they want more cores than there are.
 
 The rest overlaps freely (measured: 1.00 to 1.02 times). Pairs are ordered by the seconds that knowing them
-may save, pairs of a kind not seen yet first: the kind of a pair is that of its nodes' demands, coarsely
+may save, pairs of a kind not seen yet first: the kind of a pair is that of its nodes' appetites, coarsely
 rounded. What is left when the time is over is taken over from the pair of its kind that was measured.
 """
 
@@ -18,12 +18,10 @@ import math
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-from makespan.words import some
-
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
-    from makespan.measurement import NodeProfile, PairTrial
+    from makespan.measurement import NodeProfile
     from makespan.profile import Profile
     from makespan.structure import Structure
 
@@ -40,7 +38,7 @@ MAX_PAIRS = 400
 Pair = tuple[int, int]
 
 
-class Demand(NamedTuple):
+class Appetite(NamedTuple):
     """What a node wants of the machine while it runs, as shares of its wall."""
 
     wall_s: float
@@ -58,7 +56,7 @@ class Demand(NamedTuple):
         return self.retakes_per_s > RETAKES_PER_S
 
     def like(self) -> tuple[object, ...]:
-        """Return the demand coarsely: nodes with the same one behave alike."""
+        """Return the appetite coarsely: nodes with the same one behave alike."""
         return (
             self.kind,
             round(4 * min(1.0, self.gil)),
@@ -76,7 +74,7 @@ class Candidate(NamedTuple):
     benefit_s: float
     """Seconds of overlap that may be lost, at most."""
     likes: tuple[tuple[object, ...], tuple[object, ...]]
-    """The kind of each node's demand."""
+    """The kind of each node's appetite."""
 
     @property
     def like(self) -> tuple[object, ...]:
@@ -84,12 +82,12 @@ class Candidate(NamedTuple):
         return tuple(sorted(self.likes, key=repr))
 
 
-def demand_of(node: NodeProfile) -> Demand:
-    """Return a node's demand."""
+def appetite_of(node: NodeProfile) -> Appetite:
+    """Return a node's appetite."""
     wall_s = node.wall_net_s.median
     if wall_s <= 0:
-        return Demand(0.0, 0.0, 0.0, 0.0)
-    return Demand(
+        return Appetite(0.0, 0.0, 0.0, 0.0)
+    return Appetite(
         wall_s,
         min(1.0, node.gil_s / wall_s),
         node.native_s / wall_s,
@@ -123,23 +121,25 @@ def candidates(
     structure = profile.structure() if structure is None else structure
     able = runnable(profile, structure) if walked is None else walked
     number = _number(structure)
-    demands = {
-        number[node.name]: demand_of(node)
+    appetites = {
+        number[node.name]: appetite_of(node)
         for node in profile.nodes
         if node.origin == "measured" and number[node.name] in able
     }
-    walls_s = [demand.wall_s for demand in demands.values()]
+    walls_s = [appetite.wall_s for appetite in appetites.values()]
     least_s = max(LEAST_S, min(LEAST_SHARE * sum(walls_s), LEAST_OF_LONGEST * max(walls_s, default=0.0)))
-    long = [i for i, demand in demands.items() if demand.wall_s >= least_s and not structure.exclusive[i]]
-    chosen = sorted(sorted(long, key=lambda i: (-demands[i].wall_s, i))[:MAX_NODES])
+    long = [
+        i for i, appetite in appetites.items() if appetite.wall_s >= least_s and not structure.exclusive[i]
+    ]
+    chosen = sorted(sorted(long, key=lambda i: (-appetites[i].wall_s, i))[:MAX_NODES])
     reaches = reachable(structure, chosen)
     found = []
     for a, b in combinations(chosen, 2):
         if b in reaches[a] or a in reaches[b] or set(structure.locks[a]) & set(structure.locks[b]):
             continue
-        benefit_s = at_stake_s(demands[a], demands[b], profile.machine.cores)
+        benefit_s = at_stake_s(appetites[a], appetites[b], profile.machine.cores)
         if benefit_s > 0:
-            found.append(Candidate((a, b), benefit_s, (demands[a].like(), demands[b].like())))
+            found.append(Candidate((a, b), benefit_s, (appetites[a].like(), appetites[b].like())))
     found.sort(key=lambda pair: (-pair.benefit_s, pair.nodes))
     seen: set[tuple[object, ...]] = set()
     first: list[Candidate] = []
@@ -150,10 +150,10 @@ def candidates(
     return (first + rest)[:MAX_PAIRS]
 
 
-def at_stake_s(a: Demand, b: Demand, cores: float, switch_interval_s: float = 0.005) -> float:
+def at_stake_s(a: Appetite, b: Appetite, cores: float, switch_interval_s: float = 0.005) -> float:
     """Return the seconds of overlap that two nodes may lose by disturbing each other; 0: they do not.
 
-    >>> loop, wait = Demand(1.0, 1.0, 0.0, 0.0), Demand(2.0, 0.0, 0.0, 1.0)
+    >>> loop, wait = Appetite(1.0, 1.0, 0.0, 0.0), Appetite(2.0, 0.0, 0.0, 1.0)
     >>> at_stake_s(loop, loop, 2), at_stake_s(loop, wait, 2)
     (1.0, 0.0)
     """
@@ -173,11 +173,11 @@ def at_stake_s(a: Demand, b: Demand, cores: float, switch_interval_s: float = 0.
 def chattiest(profile: Profile, found: Iterable[Candidate], structure: Structure) -> Pair | None:
     """Return the pair for the trial of switch intervals: the most chatty node beside the most Python one."""
     number = _number(structure)
-    demands = {number[node.name]: demand_of(node) for node in profile.nodes}
+    appetites = {number[node.name]: appetite_of(node) for node in profile.nodes}
     best: tuple[float, Pair] | None = None
     for pair in found:
         a, b = pair.nodes
-        for one, other in ((demands[a], demands[b]), (demands[b], demands[a])):
+        for one, other in ((appetites[a], appetites[b]), (appetites[b], appetites[a])):
             if one.chatty and other.gil > PYTHON_SHARE:
                 worth = min(one.wall_s, other.wall_s) * min(1.0, one.retakes_per_s / 1000) * other.gil
                 if best is None or worth > best[0]:
@@ -206,59 +206,6 @@ def reachable(structure: Structure, chosen: Sequence[int]) -> dict[int, frozense
             mask |= below[s] | bit.get(s, 0)
         below[i] = mask
     return {i: frozenset(j for j in chosen if below[i] & bit[j]) for i in chosen}
-
-
-# -- pairs of a profile ------------------------------------------------------------------------------------
-
-
-def merged_pairs(
-    old: Sequence[PairTrial],
-    new: Sequence[PairTrial],
-    order: Mapping[str, int],
-    stale: Collection[str] = (),
-) -> tuple[PairTrial, ...]:
-    """Unite the pairs of two profiles: the later trial wins, but nothing measured gives way to a likeness.
-
-    Parameters
-    ----------
-    old, new : sequences of PairTrial
-    order : mapping of str to int
-        Place of each node in the DAG; pairs of other nodes are dropped.
-    stale : collection of str
-        Nodes whose code has changed since the old trials: those say nothing any more.
-    """
-    kept: dict[tuple[tuple[str, str], float], PairTrial] = {}
-    stood = [pair for pair in old if not {*pair.nodes, *(pair.like or ())} & set(stale)]
-    for pair in (*stood, *new):
-        key = pair.nodes, pair.switch_interval_s
-        if fault_of(pair, order) is not None:
-            continue  # of a node that is gone
-        if pair.like is not None and key in kept and kept[key].like is None:
-            continue
-        kept[key] = pair
-    return sorted_pairs(kept.values(), order)
-
-
-def sorted_pairs(pairs: Iterable[PairTrial], order: Mapping[str, int]) -> tuple[PairTrial, ...]:
-    """Return pairs in the DAG's order, the longest switch interval first."""
-    return tuple(
-        sorted(pairs, key=lambda its: (order[its.nodes[0]], order[its.nodes[1]], -its.switch_interval_s))
-    )
-
-
-def fault_of(pair: PairTrial, order: Mapping[str, int]) -> str | None:
-    """Return what is wrong with a pair that was read from a file, or None."""
-    a, b = pair.nodes
-    unknown = [name for name in (*pair.nodes, *(pair.like or ())) if name not in order]
-    if unknown:
-        return f"{some(unknown)} is not in the DAG"
-    if a == b:
-        return f"{a!r} stands twice"
-    if order[a] > order[b]:
-        return f"{a!r} comes after {b!r} in the DAG"
-    if not pair.repeats or not pair.switch_interval_s > 0:
-        return "it was not measured"
-    return None
 
 
 def _number(structure: Structure) -> dict[str, int]:

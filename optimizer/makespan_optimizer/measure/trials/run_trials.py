@@ -17,16 +17,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from makespan.errors import OptionError
+from makespan.measured_pairs import merged_pairs
 from makespan.profile import ProfileWarning
 from makespan_optimizer.measure.trials.beside import Beside, PairSession
 from makespan_optimizer.measure.trials.likeness import likenesses
 from makespan_optimizer.measure.trials.native import ThreadSession, choices, parallel_s, pooled
-from makespan_optimizer.measure.trials.pairs import (
-    candidates,
-    chattiest,
-    merged_pairs,
-    runnable,
-)
+from makespan_optimizer.measure.trials.pairs import candidates, chattiest, runnable
 from makespan_optimizer.measure.trials.pools import Pools, find_pools
 from makespan_optimizer.measure.trials.verdicts import (
     PARALLEL_DEFAULT,

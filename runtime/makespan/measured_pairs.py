@@ -1,0 +1,62 @@
+"""The pairs of a profile: what of them can be true, and what becomes of two profiles' pairs. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from makespan.words import some
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from makespan.measurement import PairTrial
+
+
+def merged_pairs(
+    old: Sequence[PairTrial],
+    new: Sequence[PairTrial],
+    order: Mapping[str, int],
+    stale: Collection[str] = (),
+) -> tuple[PairTrial, ...]:
+    """Unite the pairs of two profiles: the later trial wins, but nothing measured gives way to a likeness.
+
+    Parameters
+    ----------
+    old, new : sequences of PairTrial
+    order : mapping of str to int
+        Place of each node in the DAG; pairs of other nodes are dropped.
+    stale : collection of str
+        Nodes whose code has changed since the old trials: those say nothing any more.
+    """
+    kept: dict[tuple[tuple[str, str], float], PairTrial] = {}
+    stood = [pair for pair in old if not {*pair.nodes, *(pair.like or ())} & set(stale)]
+    for pair in (*stood, *new):
+        key = pair.nodes, pair.switch_interval_s
+        if fault_of(pair, order) is not None:
+            continue  # of a node that is gone
+        if pair.like is not None and key in kept and kept[key].like is None:
+            continue
+        kept[key] = pair
+    return sorted_pairs(kept.values(), order)
+
+
+def sorted_pairs(pairs: Iterable[PairTrial], order: Mapping[str, int]) -> tuple[PairTrial, ...]:
+    """Return pairs in the DAG's order, the longest switch interval first."""
+    return tuple(
+        sorted(pairs, key=lambda its: (order[its.nodes[0]], order[its.nodes[1]], -its.switch_interval_s))
+    )
+
+
+def fault_of(pair: PairTrial, order: Mapping[str, int]) -> str | None:
+    """Return what is wrong with a pair that was read from a file, or None."""
+    a, b = pair.nodes
+    unknown = [name for name in (*pair.nodes, *(pair.like or ())) if name not in order]
+    if unknown:
+        return f"{some(unknown)} is not in the DAG"
+    if a == b:
+        return f"{a!r} stands twice"
+    if order[a] > order[b]:
+        return f"{a!r} comes after {b!r} in the DAG"
+    if not pair.repeats or not pair.switch_interval_s > 0:
+        return "it was not measured"
+    return None
