@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import gc
 import hashlib
+import os
 import subprocess
 import sys
 import threading
@@ -92,8 +93,6 @@ def test_nothing_stays_behind(count_descriptors):
 
 @pytest.fixture
 def count_descriptors():
-    import os
-
     def count() -> int:
         return len(os.listdir("/proc/self/fd")) if LINUX else 0
 
@@ -119,6 +118,45 @@ def test_a_core_lost_while_the_clocks_are_read_is_not_the_calls_delay(monkeypatc
         time.sleep(0.001)  # it gave way of itself, so it may have been blocked
         passed = watch.end(began)
     assert passed.run_delay_s < 0.005
+
+
+@pytest.mark.skipif(not LINUX, reason="run delay is read from /proc")
+def test_a_node_that_closes_all_files_keeps_those_that_it_opens_then(tmp_path, count_descriptors):
+    own = tmp_path / "own"
+    own.write_text("7 2 9\nand more\n")  # begins like the file that was there
+    before = count_descriptors()
+    with Stopwatch() as watch:
+        began = watch.begin()
+        number = watch._run_delay._descriptor
+        os.close(number)
+        watch.end(began)
+        mine = os.open(own, os.O_RDONLY)
+        assert mine == number
+        assert watch.end(watch.begin()).run_delay_s >= 0
+    assert os.read(mine, 5) == b"7 2 9"
+    os.close(mine)
+    assert count_descriptors() == before
+
+
+@pytest.mark.skipif(not LINUX, reason="run delay is read from /proc")
+def test_once_its_file_is_gone_run_delay_is_0_from_then_on():
+    with RunDelay() as delay:
+        os.close(delay._descriptor)
+        assert delay.read_s() == 0.0
+        reader, writer = os.pipe()
+        assert delay._descriptor in (reader, writer)
+        assert delay.read_s() == 0.0
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_node_that_clears_the_callbacks_of_the_collector_does_no_harm():
+    others = list(gc.callbacks)
+    try:
+        with Stopwatch():
+            gc.callbacks.clear()
+    finally:
+        gc.callbacks[:] = others
 
 
 def clocks(wall=1.0, cpu=0.0, delay=0.0, nvcsw=0) -> Clocks:

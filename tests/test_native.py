@@ -12,6 +12,7 @@ import pytest
 from makespan import DAG
 from makespan.profile import Call
 from makespan.program import compile_program
+from makespan_optimizer.measure.clocks import Clocks
 from makespan_optimizer.measure.trials import native
 from makespan_optimizer.measure.trials.native import ThreadSession, choices, parallel_s, pooled, uses_pool
 from makespan_optimizer.measure.trials.pools import Pool, Pools, find_pools
@@ -99,6 +100,15 @@ def test_each_limit_and_the_default_in_turn(monkeypatch):
     assert [trial.threads for trial in trials.tried] == [1, 2]
     assert {trial.calls for trial in (trials.default, *trials.tried)} == {native.MOST_ROUNDS}
     assert trials.tried[0].wall_s < trials.default.wall_s
+
+
+def test_more_threads_than_cores_are_not_taken_for_the_load_of_others(monkeypatch):
+    """Eight threads on two cores: the caller waits for its own, and the trial must show it."""
+    crowded = Clocks(1.0, 0.25, 2.0, 0.75, 0.0, 0, 9, 0, 0.0)
+    beside = Clocks(1.0, 0.5, 0.5, 0.5, 0.0, 0, 9, 0, 0.0)
+    assert native._trial(8, [crowded], 2.0).wall_s == 1.0
+    assert native._trial(1, [beside], 2.0).wall_s == 0.5
+    assert native._trial(1, [], 2.0) is None
 
 
 def test_no_round_is_begun_that_does_not_fit():

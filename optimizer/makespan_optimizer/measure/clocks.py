@@ -17,6 +17,7 @@ import ctypes
 import gc
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -62,11 +63,17 @@ class RunDelay:
     """Reads the run delay of the thread that entered it.
 
     The file is kept open (opening it costs ten times as much as reading it), and read without giving away
-    the GIL: a thread that must first wait its turn would measure that.
+    the GIL: a thread that must first wait its turn would measure that. A node may close it (`os.closerange`)
+    and open another file under its number: once it does not read as expected it is read no more, and it is
+    closed only as long as it is the same file.
     """
 
     def __init__(self) -> None:
         self._descriptor = -1
+        self._file: tuple[int, int] | None = None
+        """Device and inode."""
+        self._lost = False
+        self._last_s = 0.0
         self._buffer = ctypes.create_string_buffer(64)
         self._pread: Any = None
 
@@ -76,25 +83,41 @@ class RunDelay:
             self._pread.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64)
             self._pread.restype = ctypes.c_ssize_t
             self._descriptor = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+            self._file = _file_of(self._descriptor)
             self.read_s()
-        except (OSError, ValueError, IndexError, AttributeError, TypeError):
+        except (OSError, AttributeError, TypeError):
             self.__exit__(None, None, None)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor = -1
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with suppress(OSError):
+                if _file_of(descriptor) == self._file:
+                    os.close(descriptor)
 
     def read_s(self) -> float:
-        """Return the seconds so far; 0 where the system does not tell."""
-        if self._descriptor < 0:
+        """Return the seconds so far; 0 where the system does not tell (any more)."""
+        if self._descriptor < 0 or self._lost:
             return 0.0
-        if self._pread(self._descriptor, self._buffer, 63, 0) <= 0:
+        length = self._pread(self._descriptor, self._buffer, 63, 0)
+        try:
+            _, delay_ns, _ = map(int, self._buffer.raw[: max(0, length)].split())
+        except ValueError:  # nothing, or another file
+            self._lost = True
             return 0.0
-        return int(self._buffer.value.split(None, 2)[1]) / 1e9
+        if delay_ns / 1e9 < self._last_s:
+            self._lost = True
+            return 0.0
+        self._last_s = delay_ns / 1e9
+        return self._last_s
+
+
+def _file_of(descriptor: int) -> tuple[int, int]:
+    its = os.fstat(descriptor)
+    return its.st_dev, its.st_ino
 
 
 class Stopwatch:
@@ -114,7 +137,8 @@ class Stopwatch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        gc.callbacks.remove(self._collects)
+        with suppress(ValueError):  # a node may have cleared them
+            gc.callbacks.remove(self._collects)
         self._run_delay.__exit__(None, None, None)
 
     def _collects(self, phase: str, _: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from makespan.machine import gil_enabled
+from makespan.machine import gil_enabled, usable_cores
 from makespan_optimizer.measure.calls import call_from
 from makespan_optimizer.measure.clocks import Clocks, Stopwatch
 
@@ -33,6 +33,7 @@ class Meter:
 
     def __init__(self, sampler: Sampler) -> None:
         self.gil = gil_enabled()
+        self.cores = usable_cores()
         self.last: Call | None = None
         self.clocks: Clocks | None = None
         self.seen: Seen | None = None
@@ -97,5 +98,5 @@ class Meter:
                 nvcsw=max(0, passed.nvcsw - watch.overhead_switches),
             )
         self.clocks = passed
-        self.last = call_from(run, passed, seen, gil=self.gil)
+        self.last = call_from(run, passed, seen, gil=self.gil, cores=self.cores)
         return value

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from makespan.dispatch import Rules
 from makespan.executor import Execution
 from makespan.failure import raise_failures
+from makespan.machine import usable_cores
 from makespan.measurement import Call, ThreadTrial, ThreadTrials
 from makespan.order import bottom_levels, ranks_by
+from makespan_optimizer.measure.calls import foreign_delay_s
 from makespan_optimizer.measure.clocks import Stopwatch
 from makespan_optimizer.measure.quiet import Quiet
 from makespan_optimizer.measure.trials.together import fresh
@@ -103,8 +105,10 @@ class ThreadSession:
         self._inputs = inputs
         self._pools = pools
         self._default = pools.default_threads()
+        self._cores = usable_cores()
         self._quiet = Quiet()
         self._last: Call | None = None
+        self._unmeasured = False  # something of which there is no record ran last
         self._only = ancestors(program, nodes) & frozenset(walked)
         self.tried: tuple[int | None, ...] = (None, *limits)
         self._calls: dict[tuple[int, int | None], list[Clocks]] = {
@@ -120,33 +124,40 @@ class ThreadSession:
     ) -> None:
         """Measure round after round, as long as a whole round fits before the clock says `until`.
 
+        A round that takes longer than was expected is broken off.
+
         Raises
         ------
         KeyboardInterrupt
             Ctrl-C.
         """
-        round_s = len(self.tried) * sum(walls_s[i] for i in self._only)
+        pass_s = sum(walls_s[i] for i in self._only)
+        round_s = len(self.tried) * pass_s
         total = MOST_ROUNDS * len(self.tried)
         for k in range(MOST_ROUNDS):
             began = clock()
             if began + round_s > until:
                 return
             for step, limit in enumerate(self.tried if k % 2 == 0 else self.tried[::-1]):
+                if clock() + pass_s > until:  # this round takes longer than was expected
+                    return
                 if progress is not None:
                     words = "own" if limit is None else str(limit)
                     progress(k * len(self.tried) + step, total, f"native threads: {words}")
                 self._pass(limit)
             round_s = clock() - began
+            pass_s = round_s / len(self.tried)
 
     def trials(self) -> dict[int, ThreadTrials]:
         """Return what was measured so far, for each node with at least its default and one limit."""
         found = {}
         for i in dict.fromkeys(i for i, _ in self._calls):
-            default = _trial(self._default, self._calls[i, None])
+            default = _trial(self._default, self._calls[i, None], self._cores)
             tried = [
                 trial
                 for limit in self.tried
-                if limit is not None and (trial := _trial(limit, self._calls[i, limit])) is not None
+                if limit is not None
+                and (trial := _trial(limit, self._calls[i, limit], self._cores)) is not None
             ]
             if default is not None and tried:
                 found[i] = ThreadTrials(self._pools.names, default, tuple(tried))
@@ -159,7 +170,8 @@ class ThreadSession:
                 (work,) = works
                 calls = self._calls.get((work.node, limit))
                 if calls is not None:
-                    self._quiet.after(self._last)
+                    self._quiet.after(self._last, unmeasured=self._unmeasured)
+                self._unmeasured = calls is None
                 try:
                     if calls is None:
                         return [Outcome(work.fn(*work.args))]
@@ -187,12 +199,12 @@ def _timed(watch: Stopwatch, work: Work) -> tuple[Any, Clocks]:
     return value, watch.end(began)
 
 
-def _trial(threads: int, calls: Sequence[Clocks]) -> ThreadTrial | None:
+def _trial(threads: int, calls: Sequence[Clocks], cores: float) -> ThreadTrial | None:
     if not calls:
         return None
     return ThreadTrial(
         threads=threads,
-        wall_s=median(max(0.0, its.wall_s - its.run_delay_s) for its in calls),
+        wall_s=median(max(0.0, its.wall_s - foreign_delay_s(its, cores)) for its in calls),
         cpu_s=median(its.cpu_s + its.other_cpu_s for its in calls),
         calls=len(calls),
     )
