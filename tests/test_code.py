@@ -312,6 +312,39 @@ def test_a_wrapper_that_wraps_itself():
     assert code_fingerprint(fn)
 
 
+class Wrapper:
+    """A callable object around another."""
+
+    def __init__(self, inner=None):
+        self.__wrapped__ = inner
+
+    def __call__(self, x):
+        return x
+
+
+def test_an_object_that_wraps_itself_or_very_many():
+    ring = Wrapper()
+    ring.__wrapped__ = functools.partial(ring)
+    assert code_fingerprint(ring) == code_fingerprint(ring)
+    deep = Wrapper(len)
+    for _ in range(3000):
+        deep = Wrapper(deep)
+    assert code_fingerprint(deep).startswith("code1:")
+    assert code_fingerprint(Wrapper(Wrapper(len))) != code_fingerprint(Wrapper(Wrapper(max)))
+
+
+def test_a_file_too_deep_for_the_compiler_is_passed_over(tmp_path):
+    deep = tmp_path / "deep.py"
+    deep.write_text("x = " + "(" * 5000 + ")" * 5000)
+    nested = tmp_path / "nested.py"
+    nested.write_text("x = " + "-" * 100_000 + "1")
+    from makespan.ownfiles import Own
+
+    own = Own(code_fingerprint, {})
+    assert own._compiled(str(deep)) is None
+    assert own._compiled(str(nested)) is None
+
+
 def test_the_work_is_bounded():
     names: dict[str, object] = {"__name__": __name__}
     lines = [f"def f{i}(x): return f{i + 1}(x)" for i in range(2 * MOST)]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MOST = 4000
 _MOST_ITEMS = 200
 _DEPTH = 6
+_MOST_WRAPPERS = 16
 _CLASS_NOISE = frozenset(
     {
         "__annotate__",
@@ -94,6 +95,8 @@ class _Walk:
         self._words: list[str] = []
         self._refs: dict[int, Any] = {}
         """Of the thing that is being read."""
+        self._inside: list[int] = []
+        """Ids of the wrappers (partials, methods, decorated objects) around the value that is being read."""
 
     def digest(self) -> str:
         """Return the fingerprint."""
@@ -204,26 +207,18 @@ class _Walk:
                 if _is_constant(key)
             ]
             return ["dict", *(word for key, its in pairs for word in (*key, *its)), "end"]
-        if kind is partial:
-            return [
-                "partial",
-                *self._value(value.func),
-                *self._value(list(value.args)),
-                *self._value(dict(sorted(value.keywords.items()))),
-            ]
-        if kind in (staticmethod, classmethod):
-            return [kind.__name__, *self._value(value.__func__)]
-        if kind is property:
-            return ["property", *(w for f in (value.fget, value.fset, value.fdel) for w in self._value(f))]
-        if kind is MethodType:
-            return ["method", *self._value(value.__func__), *self._value(type(value.__self__))]
         if is_of(value, FunctionType, type):
             return [self._refer(value, own=own)]
         if is_of(value, BuiltinFunctionType):
             return [f"built in {location(value)}"]
-        inner = wrapped(value)
-        if inner is not None:
-            return ["wraps", *self._value(inner)]
+        parts = _parts(value)
+        if parts is not None:
+            if id(value) in self._inside or len(self._inside) >= _MOST_WRAPPERS:
+                return [f"a {_type_name(value)}"]
+            self._inside.append(id(value))
+            words = [word for part in parts[1] for word in self._value(part)]
+            self._inside.pop()
+            return [parts[0], *words]
         if callable(value) and not is_of(value, ModuleType):
             return ["an object of", self._refer(kind)]
         return [f"a {_type_name(value)}"]
@@ -248,6 +243,21 @@ class _Walk:
         if known is None:
             known = self._memory.codes[code] = read_code(code)
         return known
+
+
+def _parts(value: Any) -> tuple[str, list[Any]] | None:
+    """Return what a wrapper is, and what it is made of; None for anything else."""
+    kind = type(value)
+    if kind is partial:
+        return "partial", [value.func, list(value.args), dict(sorted(value.keywords.items()))]
+    if kind in (staticmethod, classmethod):
+        return kind.__name__, [value.__func__]
+    if kind is property:
+        return "property", [value.fget, value.fset, value.fdel]
+    if kind is MethodType:
+        return "method", [value.__func__, type(value.__self__)]
+    inner = wrapped(value)
+    return None if inner is None else ("wraps", [inner])
 
 
 def _is_constant(value: Any) -> bool:

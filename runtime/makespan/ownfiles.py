@@ -77,8 +77,8 @@ class Own:
                     # What the compiler warns of, it says when the file is imported.
                     with open(file, "rb") as source, warnings.catch_warnings(action="ignore"):
                         modules[file] = compile(source.read(), "", "exec", dont_inherit=True)
-            except (OSError, ValueError, SyntaxError):
-                pass
+            except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+                pass  # the last two: nested deeper than the compiler goes
         return modules[file]
 
 
