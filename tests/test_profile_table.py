@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from makespan.cli import main
 from makespan.errors import MissingExtraError, OptionError
-from makespan.measurement import PairTrial, Pickling, ThreadTrial, ThreadTrials
+from makespan.measurement import PairTrial, Pickling, RunHeader, ThreadTrial, ThreadTrials
 from makespan.profile import load_profile
-from makespan.profile_rows import SORTS, best_threads, by, rows
-from makespan.profile_table import bar
+from makespan.profile_rows import SORTS, best_threads, by, rows, shares
+from makespan.text_gantt import fill
 from makespan.words import columns
 from tests.builders import make_profile
 
@@ -129,6 +129,87 @@ def test_a_share_from_clocks_alone_is_marked():
     assert "clocks alone" in text
 
 
+@pytest.mark.parametrize(
+    ("sampler", "words"),
+    [("gil", "GIL sampled"), ("canary", "GIL timed by a canary"), ("clocks", "clocks alone")],
+)
+def test_how_it_was_sampled_is_said_in_summary_and_table(sampler, words):
+    made = make_profile({"a": []}, sampler=sampler)
+    for text in (made.summary(), made.table()):
+        assert text.splitlines()[1] == f"5 counted runs, {words}"
+
+
+def test_notes_of_the_newest_run_stand_in_the_summary_and_all_in_the_table():
+    runs = (
+        RunHeader("1", "2025-01-01", 2, "gil", 5000.0, notes=("an old one",)),
+        RunHeader("2", "2025-01-02", 3, "canary", notes=("canary: ptrace is \x1b[2J forbidden",), inputs=4),
+    )
+    made = msgspec.structs.replace(make_profile({"a": []}), runs=runs)
+    how = "5 counted runs, up to 4 sets of inputs in turn, GIL sampled at 5,000 Hz and GIL timed by a canary"
+    fallback = "  note: canary: ptrace is \\x1b[2J forbidden"
+    assert made.summary().splitlines()[1:4] == [how, fallback, ""]
+    assert made.table().splitlines()[1:4] == [how, "  note: an old one", fallback]
+
+
+def test_summary_and_table_tell_the_same_shares_marks_and_key():
+    (node,) = make_profile({"a": []}, 4.0, splits={"a": (1.0, 1.0, 0.0, 2.0)}).nodes
+    node = msgspec.structs.replace(node, gil_wait_s=1.0, origin="hint")
+    made = msgspec.structs.replace(make_profile({"a": []}), nodes=(node,))
+    assert shares(node) == {"gil": 0.25, "native": 0.0, "blocked": 0.5, "gil_wait": 0.25}
+    summary, table = made.summary(), made.table()
+    key = "▚ waits for the GIL  █ holds the GIL  ▒ native  ░ blocked (shares, not order)"
+    for text in (summary, table):
+        row = next(line for line in text.splitlines() if line.startswith("a "))
+        assert "25 %" in row
+        assert "50 %" in row
+        assert "hint" in row
+        assert key in text
+    assert fill((1, 0, 2, 1), 10) in summary
+    assert fill((1, 0, 2, 1), 12) in table
+    assert "waits for the GIL" not in make_profile({"a": []}).table()
+
+
+def test_trials_with_other_switch_intervals_take_no_places_from_the_others():
+    made = profile_of_all()
+    (bad, _, _) = made.pairs
+    other = [
+        msgspec.structs.replace(bad, together_s=(s, s), switch_interval_s=interval_s)
+        for s, interval_s in ((2.9, 0.01), (2.6, 0.001))
+    ]
+    made = msgspec.structs.replace(made, pairs=(other[0], *made.pairs, other[1]))
+    lines = made.table().splitlines()
+    at = lines.index(
+        "2 pairs run together, 1 taken over from pairs like them; together against one after the other:"
+    )
+    assert lines[at + 1 : at + 6] == [
+        "  load + sort: 2.75 s against 2.50 s, +250 ms",
+        "  sort + hash: 2.00 s against 3.00 s, −1.00 s",
+        "  load + sort: 2.90 s against 2.50 s, +400 ms (switch interval 10 ms)",
+        "  load + sort: 2.60 s against 2.50 s, +100 ms (switch interval 1.0 ms)",
+        "",
+    ]
+
+
+def test_what_the_trials_say_stands_below_the_pairs():
+    lines = profile_of_all().table().splitlines()
+    at = lines.index("what the trials say:")
+    assert at > next(i for i, line in enumerate(lines) if "run together" in line)
+    said = "\n".join(lines[at:])
+    assert "  fewer native threads are faster: " in said
+    assert "  load and sort take 2.75 s together, 2.50 s one after the other" in said
+    assert "what the trials say" not in make_profile({"a": []}).table()
+
+
+def test_a_limit_that_was_never_tried_says_nothing():
+    (node,) = make_profile({"a": []}).nodes
+    trials = ThreadTrials(("openblas",), ThreadTrial(8, 1.0, 8.0, 3), ())
+    pairs = (PairTrial(nodes=("a", "a"), alone_s=(1.0, 1.0), together_s=(1.0, 1.0), repeats=3),)
+    made = msgspec.structs.replace(
+        make_profile({"a": []}), nodes=(msgspec.structs.replace(node, native_threads=trials),), pairs=pairs
+    )
+    assert "1 pair run together" in made.table()
+
+
 def test_names_do_not_steer_the_terminal():
     assert "\x1b" not in make_profile({"a\x1b[2J": [], "b": []}, missing=["a\x1b[2J"]).table()
 
@@ -136,10 +217,7 @@ def test_names_do_not_steer_the_terminal():
 @given(st.lists(st.floats(0, 1e6), min_size=4, max_size=4), st.integers(1, 40))
 @settings(deadline=None, max_examples=60)
 def test_a_bar_is_always_full(parts, width):
-    whole = sum(parts)
-    names = ("held", "native", "blocked", "wait")
-    shares = {n: p / whole if whole else 0.0 for n, p in zip(names, parts, strict=True)}
-    assert len(bar(shares, width)) == width
+    assert len(fill(parts, width)) == width
 
 
 def test_the_fewest_threads_that_are_nearly_best():
@@ -153,6 +231,14 @@ def test_frame_has_a_row_a_node_and_units_in_its_names():
     assert list(frame.index) == list(AFTER)
     assert frame.loc["sort", "gil_s"] == 2.0
     assert frame.loc["sort", "wall_net_s"] == 2.0
+    assert [name for name in frame.columns if name.endswith("_share")] == [
+        "gil_share",
+        "native_share",
+        "blocked_share",
+        "gil_wait_share",
+        "run_delay_share",
+    ]
+    assert frame.loc["sort", "gil_share"] == 1.0
     assert pandas.isna(frame.loc["gone", "wall_net_s"])
     assert frame.loc["hash", "best_threads"] == 1
     assert frame.loc["gone", "after"] == ["sort"]

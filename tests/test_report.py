@@ -152,6 +152,8 @@ def test_clocks_alone_are_an_upper_bound_and_say_so() -> None:
     told = report_of(one_measured(UNSEEN, "clocks", notes=("clocks only: because",)))
     assert told.notes[0] == "clocks only: because"
     assert not any("measured by clocks alone" in note for note in told.notes)
+    other = report_of(one_measured(UNSEEN, "clocks", notes=("not every node was measured (why)",)))
+    assert any("measured by clocks alone" in note for note in other.notes)
     free = replace(MACHINE, gil=False)
     exact = report_of(one_measured(replace(UNSEEN, gil_s=0.0, native_s=0.6), "clocks", machine=free))
     assert exact.actual_bars[0].shares == Shares(0.0, 0.6, 0.4, 0.0)

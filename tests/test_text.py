@@ -105,12 +105,14 @@ def test_profile_summary_word_for_word() -> None:
         sampler="clocks",
     )
     worse = Quality(run_delay_share=0.2, cv=0.3, samples=5, spoiled=2)
-    nodes = tuple(replace(node, quality=worse) if node.name == "parse" else node for node in profile.nodes)
+    changed = {"parse": {"quality": worse}, "hash": {"origin": "hint"}}
+    nodes = tuple(replace(node, **changed.get(node.name, {})) for node in profile.nodes)
     golden("profile.txt", profile_summary(replace(profile, nodes=nodes)))
 
 
 def test_an_empty_profile_has_a_summary() -> None:
-    assert profile_summary(make_profile({})) == "dag: 0 nodes, 0 s one after the other"
+    how = "5 counted runs, GIL sampled"
+    assert profile_summary(make_profile({})) == f"dag: 0 nodes, 0 s one after the other\n{how}"
 
 
 def test_run_summaries_word_for_word() -> None:

@@ -11,7 +11,7 @@ from makespan.errors import OptionError, did_you_mean, missing_extra
 from makespan.measurement import NodeProfile, Spread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from makespan.measurement import ThreadTrials
     from makespan.profile import Profile
@@ -23,18 +23,25 @@ _BLOCKED = ("sleep", "io", "lock", "child", "other")
 def shares(node: NodeProfile) -> dict[str, float]:
     """Return what a node does with its time, as shares that add up to 1 (all 0: nothing is known).
 
+    In the order in which bars are filled, `makespan.figures.PARTS`.
+
     >>> from makespan.measurement import NodeProfile, Spread
     >>> shares(NodeProfile("a", 1, Spread(2, 2, 2), 1.0, 0.5, 0.5, {"io": 1.0}))
-    {'held': 0.25, 'native': 0.25, 'blocked': 0.5, 'wait': 0.0}
+    {'gil': 0.25, 'native': 0.25, 'blocked': 0.5, 'gil_wait': 0.0}
     """
     parts = {
-        "held": node.gil_s,
+        "gil": node.gil_s,
         "native": node.native_s,
         "blocked": node.blocked_total_s,
-        "wait": node.gil_wait_s,
+        "gil_wait": node.gil_wait_s,
     }
     whole = sum(parts.values())
     return {name: part / whole if whole > 0 else 0.0 for name, part in parts.items()}
+
+
+def is_bound(node: NodeProfile) -> bool:
+    """Say whether the GIL share is only an upper bound: not sampled, or a hint without a class."""
+    return node.quality.gil_share_half_width is None and node.gil_s > 0
 
 
 def by(nodes: Sequence[NodeProfile], sort: str) -> list[NodeProfile]:
@@ -165,6 +172,27 @@ def scenarios(profile: Profile) -> list[dict[str, float]]:
             }
             for k in range(-count, 0)
         )
+    return found or _by_sets(profile, said)
+
+
+def _by_sets(profile: Profile, said: Mapping[str, float]) -> list[dict[str, float]]:
+    """Join calls of different runs: by the number of the set of inputs, and by position from the latest."""
+    walls: dict[int, dict[str, list[float]]] = {}
+    for node in profile.nodes:
+        for call in node.calls:
+            its = walls.setdefault(call.inputs, {}).setdefault(node.name, [])
+            its.append(max(0.0, call.wall_s - call.run_delay_s))
+    found: list[dict[str, float]] = []
+    for _, walls_of in sorted(walls.items()):
+        if len(walls_of) + len(said) == len(profile.nodes):
+            count = min(map(len, walls_of.values()))
+            found.extend(
+                {
+                    node.name: said[node.name] if node.name in said else walls_of[node.name][k]
+                    for node in profile.nodes
+                }
+                for k in range(-count, 0)
+            )
     return found
 
 

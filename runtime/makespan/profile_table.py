@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from makespan.profile_rows import by, shares
+from makespan.caveats import how_measured
+from makespan.profile_rows import by, is_bound, shares
+from makespan.text import profile_key
+from makespan.text_gantt import fill
 from makespan.words import TIMES, clean, columns, percent, plural, seconds, signed_seconds, some, table
 
 if TYPE_CHECKING:
@@ -17,10 +20,6 @@ if TYPE_CHECKING:
     from makespan.measurement import NodeProfile, PairTrial, Pickling, ThreadTrials
     from makespan.profile import Profile
 
-MARKS = {"held": "█", "native": "▒", "blocked": "░", "wait": "/"}
-_KEY = (
-    "{held} holds the GIL  {native} native  {blocked} blocked  {wait} waits for the GIL (shares, not order)"
-)
 _BAR = 12
 _NAME = 40
 _PAIRS = 5
@@ -43,33 +42,18 @@ def render(
     shown = ordered if limit is None else ordered[:limit]
     total_s = sum(node.wall_net_s.median for node in profile.nodes)
     size = f"{plural(len(profile.shape), 'node')}, {seconds(total_s)} one after the other"
-    lines = [f"{clean(profile.dag.name, 60)}: {size}", *_how(profile)]
+    lines = [f"{clean(profile.dag.name, 60)}: {size}", *how_measured(profile.runs)]
     if shown:
         text, hidden = _fitting(shown, total_s, width)
         lines += ["", text]
         if len(shown) < len(ordered):
             rest_s = sum(node.wall_net_s.median for node in ordered[len(shown) :])
             lines.append(f"… {len(ordered) - len(shown):,} more, {seconds(rest_s)} together")
-        lines += ["", _KEY.format(**MARKS)]
-        if any(_is_bound(node) for node in shown):
-            lines.append("≤: an upper bound, the GIL was not sampled")
+        lines += ["", profile_key(shown)]
         if hidden:
             lines.append(f"no room for: {', '.join(hidden)} (a wider terminal, a pipe, or --json)")
     lines += _notes(profile)
     return "\n".join(lines)
-
-
-def _how(profile: Profile) -> list[str]:
-    """Say how the figures were had: runs, sampler, load, and what the runs noted."""
-    told = dict.fromkeys(
-        f"{'clocks alone' if run.sampler == 'clocks' else 'GIL sampled'}"
-        f"{f' at {run.rate_hz:,.0f} Hz' if run.rate_hz else ''}"
-        for run in profile.runs
-    )
-    counted = sum(run.repeats for run in profile.runs)
-    lines = [f"{plural(counted, 'counted run')}, {' and '.join(told)}"] if profile.runs else []
-    notes = dict.fromkeys(note for run in profile.runs for note in run.notes)
-    return lines + [f"note: {clean(note, 300)}" for note in notes]
 
 
 def _fitting(nodes: Sequence[NodeProfile], total_s: float, width: int | None) -> tuple[str, list[str]]:
@@ -96,12 +80,12 @@ def _columns(total_s: float, name: int) -> list[_Column]:
         _Column("conf", ">", 9, _confidence),
         _Column("wall", ">", 0, lambda node: seconds(node.wall_net_s.median)),
         _Column("of all", ">", 10, lambda node: percent(node.wall_net_s.median / total_s) if total_s else ""),
-        _Column("shares", "<", 1, lambda node: bar(shares(node), _BAR)),
+        _Column("shares", "<", 1, lambda node: fill(tuple(shares(node).values()), _BAR)),
         _Column("GIL", ">", 3, _held),
         _Column("±", ">", 6, _half_width),
         _Column("native", ">", 4, lambda node: percent(shares(node)["native"])),
         _Column("blocked", ">", 4, lambda node: percent(shares(node)["blocked"])),
-        _Column("GIL wait", ">", 12, lambda node: percent(shares(node)["wait"]) if node.gil_wait_s else ""),
+        _Column("GIL wait", ">", 12, _waited),
         _Column("spread", ">", 7, lambda node: f"±{percent(node.quality.cv)}" if node.runs > 1 else ""),
         _Column("retakes", ">", 13, lambda node: f"{node.gil_retakes:,}" if node.gil_retakes else ""),
         _Column("hold", ">", 11, lambda node: seconds(node.gil_burst_max_s) if node.gil_burst_max_s else ""),
@@ -112,29 +96,12 @@ def _columns(total_s: float, name: int) -> list[_Column]:
     ]
 
 
-def bar(parts: dict[str, float], width: int) -> str:
-    """Fill `width` characters by shares, so that the rounding adds up.
-
-    >>> bar({"held": 0.5, "native": 0.0, "blocked": 0.5, "wait": 0.0}, 8)
-    '████░░░░'
-    """
-    if not any(parts.values()):
-        return "?" * width
-    text, before, filled = "", 0.0, 0
-    for name, share in parts.items():
-        before += share
-        upto = min(width, round(width * before))
-        text += MARKS[name] * (upto - filled)
-        filled = upto
-    return text
-
-
-def _is_bound(node: NodeProfile) -> bool:
-    return node.quality.gil_share_half_width is None and node.gil_s > 0
-
-
 def _held(node: NodeProfile) -> str:
-    return ("≤" if _is_bound(node) else "") + percent(shares(node)["held"])
+    return ("≤" if is_bound(node) else "") + percent(shares(node)["gil"])
+
+
+def _waited(node: NodeProfile) -> str:
+    return percent(shares(node)["gil_wait"]) if node.gil_wait_s else ""
 
 
 def _half_width(node: NodeProfile) -> str:
@@ -171,7 +138,9 @@ def _notes(profile: Profile) -> list[str]:
     if lines:
         lines = ["", "native threads:", *lines]
     if profile.pairs:
-        lines += ["", *_pairs(profile.pairs)]
+        lines += ["", *_pairs(profile.pairs, profile.machine.switch_interval_s)]
+    if lines:
+        lines += _verdicts(profile)
     measured = {node.name for node in profile.nodes}
     missing = [shape.name for shape in profile.shape if shape.name not in measured]
     if missing:
@@ -189,18 +158,43 @@ def _trials(name: str, trials: ThreadTrials) -> str:
     return f"{text} ({some(trials.limited)})"
 
 
-def _pairs(pairs: Sequence[PairTrial]) -> list[str]:
-    """Say how many pairs were run together, and name those that lose or gain least."""
+def _pairs(pairs: Sequence[PairTrial], usual_s: float) -> list[str]:
+    """Say how many pairs were run together, and name those that lose or gain least.
+
+    Some were tried with other switch intervals as well: these stand below, for another machine state.
+    """
     own = [pair for pair in pairs if pair.like is None]
-    copied = f", {len(pairs) - len(own):,} taken over from pairs like them" if len(own) < len(pairs) else ""
-    lines = [f"{plural(len(own), 'pair')} run together{copied}; together against one after the other:"]
-    worst = sorted(own, key=lambda pair: (pair.gain, pair.nodes))
-    for pair in worst[:_PAIRS]:
-        a, b = (clean(name, _NAME) for name in pair.nodes)
-        lines.append(
-            f"  {a} + {b}: {seconds(pair.makespan_s)} against {seconds(sum(pair.alone_s))}, "
-            f"{signed_seconds(pair.makespan_s - sum(pair.alone_s))}"
-        )
+    tried = {pair.nodes for pair in own}
+    copied = len({pair.nodes for pair in pairs} - tried)
+    more = f", {copied:,} taken over from pairs like them" if copied else ""
+    lines = [f"{plural(len(tried), 'pair')} run together{more}; together against one after the other:"]
+    worst = sorted(
+        (pair for pair in own if pair.switch_interval_s == usual_s), key=lambda pair: (pair.gain, pair.nodes)
+    )
+    lines += [_pair(pair) for pair in worst[:_PAIRS]]
     if len(worst) > _PAIRS:
         lines.append(f"  … {len(worst) - _PAIRS:,} more gain more")
+    others = [pair for pair in own if pair.switch_interval_s != usual_s]
+    lines += [
+        f"{_pair(pair)} (switch interval {seconds(pair.switch_interval_s)})" for pair in others[:_PAIRS]
+    ]
+    if len(others) > _PAIRS:
+        lines.append(f"  … {len(others) - _PAIRS:,} more with other switch intervals")
     return lines
+
+
+def _pair(pair: PairTrial) -> str:
+    a, b = (clean(name, _NAME) for name in pair.nodes)
+    apart_s = sum(pair.alone_s)
+    return (
+        f"  {a} + {b}: {seconds(pair.makespan_s)} against {seconds(apart_s)}, "
+        f"{signed_seconds(pair.makespan_s - apart_s)}"
+    )
+
+
+def _verdicts(profile: Profile) -> list[str]:
+    """Say what follows from the trials."""
+    from makespan_optimizer.measure.trials.verdicts import advices
+
+    found = advices(profile)
+    return ["", "what the trials say:", *(f"  {advice.text}" for advice in found)] if found else []

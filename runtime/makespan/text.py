@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from makespan.causes import cause, gil_waits
-from makespan.text_gantt import KEY, fill, small_gantt
+from makespan.caveats import how_measured
+from makespan.profile_rows import is_bound, shares
+from makespan.text_gantt import fill, key, small_gantt
 from makespan.words import (
     TIMES,
     clean,
@@ -102,31 +104,27 @@ def profile_summary(profile: Profile) -> str:
     """Return a table of the nodes, longest first: what each does with its time, and how sure that is."""
     rows = []
     for node in sorted(profile.nodes, key=lambda node: (-node.wall_net_s.median, node.name)):
-        parts = (node.gil_s, node.native_s, node.blocked_total_s)
-        whole = sum(parts) or 1.0
-        bound = "" if node.quality.gil_share_half_width is not None or not node.gil_s else "≤"
+        its = shares(node)
         rows.append(
             [
                 clean(node.name, 40),
                 node.kind,
                 seconds(node.wall_net_s.median),
-                fill(parts, 10),
-                bound + percent(node.gil_s / whole),
-                percent(node.native_s / whole),
-                percent(node.blocked_total_s / whole),
+                fill(tuple(its.values()), 10),
+                ("≤" if is_bound(node) else "") + percent(its["gil"]),
+                percent(its["native"]),
+                percent(its["blocked"]),
                 f"{node.runs:,}",
                 ", ".join(_flags(node)),
             ]
         )
     total_s = sum(node.wall_net_s.median for node in profile.nodes)
-    clocks = any(run.sampler == "clocks" for run in profile.runs)
     size = plural(len(profile.shape), "node")
     lines = [f"{clean(profile.dag.name, 60)}: {size}, {seconds(total_s)} one after the other"]
+    lines += how_measured(profile.runs, newest=True)
     if rows:
         header = ["node", "class", "wall", "shares", "GIL", "native", "blocked", "runs", ""]
-        lines += ["", table(header, rows, "<<><>>>><"), "", f"{KEY} (shares, not order)"]
-    if clocks:
-        lines.append("≤: the share is an upper bound, from clocks alone")
+        lines += ["", table(header, rows, "<<><>>>><"), "", profile_key(profile.nodes)]
     measured = {node.name for node in profile.nodes}
     missing = [shape.name for shape in profile.shape if shape.name not in measured]
     if missing:
@@ -134,8 +132,17 @@ def profile_summary(profile: Profile) -> str:
     return "\n".join(lines)
 
 
+def profile_key(nodes: Iterable[NodeProfile]) -> str:
+    """Return the key of the nodes' bars and marks."""
+    nodes = tuple(nodes)
+    told = key([part for node in nodes for part, share in shares(node).items() if share > 0])
+    return f"{told}\n≤: an upper bound, the GIL was not sampled" if any(map(is_bound, nodes)) else told
+
+
 def _flags(node: NodeProfile) -> list[str]:
-    found = []
+    found = ["hint, not measured"] if node.origin == "hint" else []
+    if (waited := shares(node)["gil_wait"]) > 0.05:
+        found.append(f"waited {percent(waited)} for the GIL")
     if node.quality.cv > 0.1:
         found.append(f"varies by {percent(node.quality.cv)}")
     if node.quality.run_delay_share > 0.05:

@@ -8,14 +8,14 @@ from makespan.figures import PARTS
 from makespan.words import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from makespan.figures import Bar, Report
 
 WIDTH = 64
 MARKS = {"gil": "█", "native": "▒", "blocked": "░", "gil_wait": "▚", "delay": ":", "longer": "·"}
 UNKNOWN = "■"
-KEY = f"{MARKS['gil']} holds the GIL  {MARKS['native']} native  {MARKS['blocked']} blocked"
+_ALWAYS = f"{MARKS['gil']} holds the GIL  {MARKS['native']} native  {MARKS['blocked']} blocked"
 _MORE = {"gil_wait": "waits for the GIL", "delay": "waits for a core", "longer": "longer than alone"}
 
 
@@ -35,6 +35,12 @@ def fill(parts: Sequence[float], width: int) -> str:
         text += mark * (upto - filled)
         filled = upto
     return text
+
+
+def key(parts: Collection[str]) -> str:
+    """Return the key of bars in which these parts occur (the first three are always told)."""
+    more = "".join(f"{MARKS[part]} {words}  " for part, words in _MORE.items() if part in parts)
+    return f"{more}{_ALWAYS} (shares, not order)"
 
 
 def small_gantt(report: Report) -> Iterable[str]:
@@ -60,12 +66,7 @@ def _key(bars: Sequence[Bar]) -> str:
     shares = [bar.shares for bar in bars if bar.shares is not None]
     if not shares:
         return f"{UNKNOWN} a node ran"
-    more = [
-        f"{MARKS[part]} {words}  "
-        for part, words in _MORE.items()
-        if any(getattr(share, part) > 0 for share in shares)
-    ]
-    return f"{''.join(more)}{KEY} (shares, not order)"
+    return key([part for part in PARTS if any(getattr(share, part) > 0 for share in shares)])
 
 
 def _cells(bar: Bar, width: int) -> str:
