@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan.bars import FILL
+from makespan.measurement import Measured
 from makespan.page import safe_json
 from makespan.page.paths import Box, boxes, number
 from makespan.plan import DagId, WhatIf
@@ -276,6 +277,16 @@ def test_a_measured_run_fills_its_bars_with_what_was_measured() -> None:
         parts_s = (its.gil_s, its.native_s, its.blocked_total_s, its.gil_wait_s, its.run_delay_s)
         for column, part_s in zip(data["columns"][-5:], parts_s, strict=True):
             assert row[column] == pytest.approx(1000 * part_s / its.total_s, abs=0.51)
+
+
+def test_the_key_says_of_how_many_nodes_the_bars_are_as_measured() -> None:
+    known = replace(measured_run(4), plan=None, comparison=None)
+    seen = [replace(node, measured=Measured(gil_s=0.1, native_s=0.0, samples=9)) for node in known.nodes]
+    whole = render(replace(known, nodes=tuple(seen)), "html").decode()
+    assert "<li>thick bars are filled as measured in this run</li>" in whole
+    seen[0] = replace(seen[0], measured=None)
+    part = render(replace(known, nodes=tuple(seen)), "html").decode()
+    assert "<li>thick bars: 3 of 4 nodes as measured in this run</li>" in part
 
 
 def test_a_run_that_was_not_measured_has_no_trace_of_it() -> None:

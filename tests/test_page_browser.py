@@ -273,6 +273,8 @@ def test_the_rest_of_a_long_table_of_a_measured_run_is_written_as_the_page_does(
     page.eval("document.querySelector('#nodes button').click()")
     assert page.eval("document.querySelectorAll('#nodes tbody tr').length") == 450
     assert page.eval(first) == before
+    caption = "All nodes, by start. GIL to core wait: seconds measured in this run."
+    assert page.eval("document.querySelector('#nodes caption').textContent") == caption
     assert page.complaints == []
 
 

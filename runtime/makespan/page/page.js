@@ -173,7 +173,9 @@
         put(tr, "td", of(row, "status") === "ok" || of(row, "status") === "planned" ? critical : of(row, "status"));
       }
       more.remove();
-      document.querySelector("#nodes caption").textContent = "All nodes, by start.";
+      // Only the first sentence speaks of how many are shown.
+      const caption = document.querySelector("#nodes caption");
+      caption.textContent = caption.textContent.replace(/^[^.]*\./, "All nodes, by start.");
     });
   }
 })();

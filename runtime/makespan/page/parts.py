@@ -135,7 +135,10 @@ def keys(report: Report) -> str:
     if report.actual_bars and report.planned_bars:
         found.append("thin: planned, thick: actual")
     if report.measured:
-        found.append("thick bars are filled as measured in this run")
+        drawn = [node for node in report.nodes if node.row is not None]
+        known = sum(node.measured_shares is not None for node in drawn)
+        some_of = f": {known:,} of {plural(len(drawn), 'node')}" if known < len(drawn) else " are filled"
+        found.append(f"thick bars{some_of} as measured in this run")
     if shares:
         found.append("<b>height = share of the bar, not order in time</b>")
     return '<ul class="keys">' + "".join(f"<li>{words}</li>" for words in found) + "</ul>" if found else ""
