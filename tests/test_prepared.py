@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import msgspec
 import pytest
 
 from makespan import DAG, OptionError, PlanError
+from makespan.errors import MissingExtraError
 from makespan.plan import PlanGroup
 from makespan_optimizer.measure.isolate import profile
 from makespan_optimizer.optimize import optimize
@@ -56,6 +59,25 @@ def test_beside_a_plan_threads_are_an_upper_limit(pair):
     with pytest.raises(PlanError, match="the plan is for 2 threads, more than the 1 allowed"):
         made.prepare(plan, 1)
     assert made.prepare(plan, 8).threads == 2
+
+
+def test_what_the_measuring_half_lacks_is_not_told_as_its_absence(pair, monkeypatch):
+    def lacking(name):
+        class Finder:
+            @staticmethod
+            def find_spec(wanted, *_):
+                if wanted == "makespan_optimizer.measure.insitu":
+                    raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+        return Finder
+
+    monkeypatch.delitem(sys.modules, "makespan_optimizer.measure.insitu", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [lacking("numpy"), *sys.meta_path])
+    with pytest.raises(ModuleNotFoundError, match="numpy"):
+        pair[0].run(measure=True)
+    monkeypatch.setattr(sys, "meta_path", [lacking("makespan_optimizer"), *sys.meta_path])
+    with pytest.raises(MissingExtraError, match="not installed here"):
+        pair[0].run(measure=True)
 
 
 @pytest.mark.parametrize("threads", [0, -1, True, 1.5, float("nan"), "2", 5000])

@@ -275,7 +275,7 @@ class DAG(Building, Generic[P, R]):
         trials, trials_limit_s
             Whether nodes are tried side by side and with fewer native threads, and for how many seconds.
         sampler : {"auto", "gil", "canary", "clocks"}
-            ``auto`` takes the best that works here; the others refuse to fall back.
+            ``auto`` takes the best that works; ``gil``, ``canary``, ``clocks``: this one or an error.
         hints : mapping, optional
             Nodes that are not run: ``{"mail": "0.5s:io", "bill": 0.2}``.
         inputs : iterable or callable, optional

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from makespan_optimizer.measure.sampling.watch import SamplerName
 
 
+# The module that measures runs, and the packages it is in: one of them is named when it is not installed.
+_MEASURING = ("makespan_optimizer", "makespan_optimizer.measure", "makespan_optimizer.measure.insitu")
+
+
 class Prepared:
     """What `DAG.prepare` returns. Call it with the DAG's inputs: ``fast(url)`` returns the DAG's result.
 
@@ -82,7 +86,8 @@ class Prepared:
         measure : bool
             Measure what each node does with its time while it runs beside others: see `RunNode.measured`.
         sampler : {"auto", "gil", "canary", "clocks"}, optional
-            How, when `measure` is set; "auto" takes the best that works here, the others refuse to fall back.
+            How, when `measure` is set; "auto" takes the best that works; "gil", "canary", "clocks": this one
+            or an error.
 
         Raises
         ------
@@ -156,7 +161,9 @@ def _meters(program: Program, measure: bool, sampler: SamplerName | None) -> InS
         return None
     try:
         from makespan_optimizer.measure.insitu import open_in_situ
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name not in _MEASURING:
+            raise  # it is here, and lacks something itself
         raise MissingExtraError(
             "measuring a run needs makespan's measuring half, which is not installed here",
             hint="run without measure, or install all of makespan",
