@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from makespan import DAG
+from makespan import DAG, OptionError
 from makespan_optimizer.measure.clocks import Stopwatch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -208,6 +208,30 @@ def _profile(fns: Mapping[str, Callable[[], Any]], say: Callable[[str], None]) -
     )
 
 
+def read_session(path: str) -> Session:
+    """Read what ``--json`` printed.
+
+    Raises
+    ------
+    OptionError
+        The file cannot be read, or is another one.
+    """
+    try:
+        found = json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise OptionError(f"cannot be read: {error.strerror or error}", where=path) from error
+    except (ValueError, RecursionError) as error:
+        raise OptionError(f"is not JSON: {error}", where=path) from error
+    try:
+        session = msgspec.convert(found["session"] if isinstance(found, dict) else found, Session)
+    except (KeyError, msgspec.ValidationError) as error:
+        raise OptionError(f"is not what --json prints here: {error}", where=path) from error
+    unknown = {name for pair in session.pairs for name in pair.names} - {node.name for node in session.nodes}
+    if unknown:
+        raise OptionError(f"tells nothing of {', '.join(sorted(unknown))} alone", where=path)
+    return session
+
+
 def main() -> None:
     """Parse the command line, measure or read, print."""
     parser = argparse.ArgumentParser(
@@ -227,8 +251,10 @@ def main() -> None:
     if options.repeats < LEAST_REPEATS:
         parser.error(f"at least {LEAST_REPEATS} repeats")
     if options.file:
-        with open(options.file, "rb") as file:  # noqa: PTH123
-            session = msgspec.convert(json.load(file)["session"], Session)
+        try:
+            session = read_session(options.file)
+        except OptionError as error:
+            parser.error(f"--from {error}")
     else:
         session = measure(
             wanted, options.repeats, options.seconds, lambda text: print(text, file=sys.stderr, flush=True)

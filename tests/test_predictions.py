@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from benchmarks.pairs import main, read_session
 from benchmarks.predictions import Constants, Measured, Session, errors, fitted, overall, table
+from makespan.errors import OptionError
 from makespan.measurement import NodeProfile, Spread
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,6 +85,35 @@ def test_constants_come_from_the_tuned_half_alone(session):
         for pair in session.pairs
     )
     assert fitted(msgspec.structs.replace(session, pairs=changed)) == chosen
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (None, "cannot be read: No such file"),
+        ("{", "is not JSON"),
+        ("[1]", "is not what --json prints here"),
+        ('{"format": "makespan-profile/1"}', "is not what --json prints here: 'session'"),
+        ('{"session": {"cores": 2}}', "is not what --json prints here: Object missing required field"),
+    ],
+)
+def test_a_file_of_something_else_is_refused(text, problem, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "x.json"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setattr(sys, "argv", ["pairs.py", "--from", str(path)])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert f"--from {path}: {problem}" in capsys.readouterr().err
+
+
+def test_pairs_of_unknown_nodes_are_refused(session, tmp_path):
+    path = tmp_path / "x.json"
+    fewer = msgspec.structs.replace(session, nodes=session.nodes[1:])
+    path.write_text(json.dumps({"session": msgspec.to_builtins(fewer)}))
+    with pytest.raises(OptionError, match="tells nothing of loop alone"):
+        read_session(str(path))
 
 
 def test_a_file_is_predicted_again(session, tmp_path):
