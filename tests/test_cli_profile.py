@@ -16,6 +16,7 @@ import pytest
 from makespan.cli import main
 from makespan.cli.codes import Exit
 from makespan.profile import load_profile
+from makespan_optimizer.measure.sampling.watch import SamplerUnavailableError
 from tests.cli_tools import Outcome
 
 PIPELINE = '''\
@@ -67,6 +68,11 @@ def sets():
 def endless():
     while True:
         yield ("x",)
+
+
+def wrong():
+    yield ("x",)
+    yield {"u": "x"}
 
 
 def broken():
@@ -148,8 +154,8 @@ def test_declared_and_given_hints(cli, folder):
     [
         (["--hint", "render"], "a hint is NODE=0.5s:io, not 'render'"),
         (["--hint", "=1s"], "a hint is NODE=0.5s:io"),
-        (["--hint", "rander=1s"], "no node 'rander' (did you mean 'render'?)"),
-        (["--hint", "render=1parsec"], "'parsec' is not a unit"),
+        (["--hint", "rander=1s"], "error: --hint: 'news' has no node 'rander' (did you mean 'render'?)"),
+        (["--hint", "render=1parsec"], "error: --hint 'render': 'parsec' is not a unit"),
         (["--hint", "render=1s:fast"], "'fast' is not a class"),
         (["--hint", "render=1s", "--hint", "render=2s"], "two hints for 'render'"),
         (["--hint", "fetch=1s"], "parse (takes fetch), render (takes fetch)"),
@@ -162,7 +168,9 @@ def test_declared_and_given_hints(cli, folder):
         (["--inputs", "pipeline:not_a_function"], "is of type int, not a function"),
         (["--inputs", "pipeline:broken"], "'pipeline:broken' raised OSError: no sets today"),
         (["--inputs", "pipeline:one"], "returns a str, not sets of inputs"),
-        (["--inputs", "pipeline:endless"], "more than 1000 sets"),
+        (["--inputs", "pipeline:endless"], "error: --inputs: there are more than 1000 sets"),
+        (["--inputs", "pipeline:wrong"], "error: --inputs, set 2: "),
+        (["--cores", "4"], "--cores: is for --from"),
         (["--setup", "pipeline:nothing"], "--setup: there is no 'nothing' in 'pipeline'"),
         (["--teardown", "pipeline:not_a_function"], "not a function"),
         (["--update", "-f"], "--update: needs a file that it keeps"),
@@ -175,6 +183,17 @@ def test_bad_words_are_refused_before_anything_runs(cli, folder, words, problem)
     assert problem in done.err
     assert cli.ran == []
     assert not (folder / "profile.json").exists()
+
+
+def test_help_says_what_options_do_and_do_not(capfd):
+    assert main(["profile", "--help"]) == 0
+    said = " ".join(capfd.readouterr().out.split())
+    sampler = "auto takes the best that works; gil, canary, clocks: this one or an error"
+    assert sampler in said
+    assert "(python, holds, native, parallel(x4), io, chatty, mixed)" in said
+    assert "trials of native threads still call nodes again: --trials-limit 0 stops all" in said
+    assert main(["run", "--help"]) == 0
+    assert f"with --measure: {sampler}" in " ".join(capfd.readouterr().out.split())
 
 
 def test_sets_of_inputs_and_hooks(cli, folder):
@@ -194,8 +213,25 @@ def test_sets_of_inputs_and_hooks(cli, folder):
     assert load_profile("profile.json").runs[0].inputs == 2
     done = cli("pipeline:news", "--inputs", "pipeline:sets")
     assert done.code == 0, done.err
-    assert "1 counted run for 2 sets of inputs" in done.err
-    assert load_profile("profile.json").runs[-1].inputs == 2
+    assert "2 counted runs instead of 1: each of 2 sets of inputs equally often" in done.err
+    assert "sets of inputs in turn, clocks alone" in done.err
+    newest = load_profile("profile.json").runs[-1]
+    assert (newest.inputs, newest.repeats) == (2, 2)
+
+
+def test_a_sampler_that_cannot_be_had_is_told_by_its_option(folder, capfd, monkeypatch):
+    def gone(*_args):
+        raise SamplerUnavailableError("ptrace is forbidden")
+
+    monkeypatch.setattr("makespan_optimizer.measure.sampling.sampler.OutsideSampler", gone)
+    assert main(["profile", "pipeline:news", "--sampler", "gil"]) == Exit.USAGE
+    err = capfd.readouterr().err
+    assert "error: --sampler: the GIL cannot be sampled here: ptrace is forbidden" in err
+    monkeypatch.setattr("makespan_optimizer.measure.isolate.run_trials", lambda made, *_args, **_kw: made)
+    assert main(["profile", "pipeline:news", "--runs", "1"]) == 0
+    err = capfd.readouterr().err
+    assert "  note: canary: a thread asks for the GIL" in err or "  note: clocks only" in err
+    assert "ptrace is forbidden" in err
 
 
 def test_a_setup_that_raises(cli, folder):

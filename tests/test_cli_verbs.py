@@ -240,6 +240,19 @@ def test_what_if_prints_a_row_for_each_budget(cli, files):
     assert all(row["lower_bound_s"] <= row["makespan_s"] for row in rows)
 
 
+def test_first_calls_are_planned_for_and_go_with_no_statistic(cli, folder):
+    slow = make_profile({"a": [], "b": ["a"]}, 1.0, first_s={"a": 5.0, "b": 5.0})
+    (folder / "profile.json").write_bytes(slow.to_json())
+    rows = json.loads(cli("what-if", "--threads", "1", "--first-call", "--json").out)
+    assert rows[0]["makespan_s"] == pytest.approx(10.0)
+    for verb in ("optimize", "what-if"):
+        done = cli(verb, "--first-call", "--statistic", "p90")
+        assert (done.code, done.out) == (Exit.USAGE, "")
+        assert "--first-call: takes the durations of first calls" in done.err
+    (folder / "pyproject.toml").write_text('[tool.makespan]\nstatistic = "p90"\n')
+    assert cli("what-if", "--threads", "1", "--first-call").code == 0
+
+
 def test_explain_a_plan_and_a_node(cli, files):
     assert "lower bound" in cli("explain").out
     assert cli("explain", "plan.json", "render_2").out.startswith("render_2 ")

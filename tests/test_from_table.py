@@ -293,15 +293,62 @@ def test_from_a_file_to_a_plan(tmp_path, monkeypatch, capfd):
     assert "big sum" in out
     assert "CPU" not in err
     write(tmp_path, CSV.replace("draw,1.5,load", "draw,1.5,"))
+    there = Path("profile.json").read_bytes()
     assert main(["profile", "--from", "t.csv"]) == 2
-    assert "is a profile of another DAG" in capfd.readouterr().err
+    err = capfd.readouterr().err
+    assert "is a profile of another DAG" in err
+    assert "(-f replaces it)" in err
+    assert "kept in" not in err
+    assert Path("profile.json").read_bytes() == there
     assert main(["profile", "--from", "t.csv", "-f"]) == 0
     assert main(["profile", "--from", str(INSTANCE), "-o", "-"]) == 0
     assert json.loads(capfd.readouterr().out)["dag"]["name"] == "thumbnails"
 
 
+def test_what_was_only_said_is_not_rescued(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, CSV)
+
+    def full(*_args, **_options):
+        raise OptionError("cannot write: No space left on device", where="profile.json")
+
+    monkeypatch.setattr("makespan.profile.write_atomic", full)
+    assert main(["profile", "--from", "t.csv"]) == 2
+    err = capfd.readouterr().err
+    assert "No space left on device" in err
+    assert "kept in" not in err
+
+
+def test_a_setting_for_the_optimizer_is_not_the_other_machines_cores(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, CSV)
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.makespan]\ncores = 77\nruns = 3\npairs = false\nsampler = "gil"\n'
+    )
+    assert main(["profile", "--from", "t.csv"]) == 0
+    assert load_profile("profile.json").machine.cores == this_machine().cores
+    assert main(["profile", "--from", "t.csv", "--cores", "77", "-f"]) == 0
+    assert load_profile("profile.json").machine.cores == 77
+    assert main(["profile", "nothing:there", "--cores", "4"]) == 2
+    assert "--cores: is for --from" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
-    "words", [["--hint", "a=1s"], ["--args", "[]"], ["--inputs", "a:b"], ["--setup", "a:b"], ["--update"]]
+    "words",
+    [
+        ["--hint", "a=1s"],
+        ["--args", "[]"],
+        ["--inputs", "a:b"],
+        ["--setup", "a:b"],
+        ["--teardown", "a:b"],
+        ["--update"],
+        ["--runs", "5"],
+        ["--sampler", "auto"],
+        ["--pairs"],
+        ["--no-pairs"],
+        ["--trials-limit", "3"],
+        ["--no-pickling"],
+    ],
 )
 def test_what_runs_nothing_takes_no_words_about_running(tmp_path, monkeypatch, capfd, words):
     monkeypatch.chdir(tmp_path)

@@ -40,6 +40,7 @@ def what_if(
     cores: float | None = None,
     time_limit_s: float = 10.0,
     seed: int = 0,
+    first_call: bool = False,
     statistic: Statistic = "median",
     progress: Callable[[Progress], None] | None = None,
 ) -> list[WhatIf]:
@@ -54,6 +55,8 @@ def what_if(
         Cores to plan for; those of the profile's machine when omitted.
     time_limit_s : float
         For all budgets together.
+    first_call : bool
+        For a process that runs the DAG once: durations of first calls.
     statistic : {"median", "mean", "p90"}
         Which duration of a node's calls to plan for.
 
@@ -65,7 +68,9 @@ def what_if(
         A node has no usable measurement.
     """
     budgets = [whole("threads", budget, 1, MAX_THREADS) for budget in threads]
-    instance = instance_of(profile, cores=check_cores(cores), statistic=check_statistic(statistic))
+    instance = instance_of(
+        profile, cores=check_cores(cores), first_call=first_call, statistic=check_statistic(statistic)
+    )
     begun = time.monotonic()
     limit = positive("time_limit_s", time_limit_s)
     whole("seed", seed, 0, 2**31 - 1)

@@ -62,7 +62,9 @@ def _main(words: list[str]) -> int:
             terminal.note(_traceback(error))
         elif isinstance(tail := getattr(error, "traceback_tail", None), str):
             terminal.note(tail)
-        terminal.error(str(error))
+        from makespan.cli.options import spoken
+
+        terminal.error(str(spoken(error)))
         return Exit.NO_PLAN if isinstance(error, NoPlanError) else Exit.USAGE
     except Exception as error:
         terminal.note(_traceback(error))

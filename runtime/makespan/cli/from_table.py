@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from makespan.cli import options as opt
-from makespan.cli.inputs import Words
-from makespan.cli.reading import heed_profile_warnings
-from makespan.errors import OptionError
+from makespan.cli.reading import heed_profile_warnings, profile_there
+from makespan.errors import OptionError, ProfileError
 
 if TYPE_CHECKING:
     import argparse
@@ -16,7 +15,10 @@ if TYPE_CHECKING:
     from makespan.profile import Profile
 
 # Options that say how nodes are run.
-_RUNNING = ("hints", "inputs", "setup", "teardown", "update")
+_RUNNING = (
+    *("runs", "sampler", "hints", "args", "inputs", "setup", "teardown"),
+    *("pairs", "trials_limit", "pickling", "update"),
+)
 
 
 def add_from(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +31,11 @@ def add_from(parser: argparse.ArgumentParser) -> None:
         "tags) or a workflow instance of WfCommons (WfFormat 1.5); - is stdin",
     )
     parser.add_argument(
-        "--cores", type=opt.cores, metavar="X", help="with --from: cores of the machine that FILE tells of"
+        "--cores",
+        type=opt.cores,
+        metavar="X",
+        help="with --from: cores of the machine that FILE tells of (default: what it says, or those of this "
+        "machine; a setting does not count here)",
     )
 
 
@@ -41,19 +47,34 @@ def read_table(options: argparse.Namespace, terminal: Terminal) -> Profile:
     OptionError
         An option that says how nodes are run.
     ProfileError
-        The table cannot be read; with file, row and column.
+        The table cannot be read; with file, row and column. The profile there is of another DAG or machine.
     """
-    given = [name for name in _RUNNING if getattr(options, name)] + ["args"] * isinstance(options.args, Words)
+    given = [options.named[name] for name in _RUNNING if name in options.named]
     if given:
-        name = given[0].removesuffix("s") if given[0] == "hints" else given[0]
-        raise OptionError(f"runs nothing, and does not go with --{name}", where="--from")
+        raise OptionError(f"runs nothing, and does not go with {given[0]}", where="--from")
     opt.ready_output(options.output, "makespan-profile", force=options.force)
     heed_profile_warnings()
     from makespan.from_table import profile_from_table
 
-    profile = profile_from_table(options.source, cores=options.cores)
+    # As a setting it says for which cores to plan, not what another machine has.
+    cores = options.cores if "cores" in options.named else None
+    profile = profile_from_table(options.source, cores=cores)
+    _refuse_unlike(profile, options)
     if options.target is not None:
         terminal.say(f"{options.target} is not run: the figures are those of {options.source}")
-    if options.cores is None:
+    if cores is None:
         terminal.say(f"for {profile.machine.cores:g} cores (--cores says otherwise)")
     return profile
+
+
+def _refuse_unlike(profile: Profile, options: argparse.Namespace) -> None:
+    """Refuse to merge with a profile of something else."""
+    there = profile_there(options.output, force=options.force)
+    if there is None:
+        return
+    from makespan_optimizer.measure.merge import ensure_mergeable
+
+    try:
+        ensure_mergeable(there, profile.dag, profile.machine, where=options.output)
+    except ProfileError as error:  # nothing was measured that an update could keep
+        raise ProfileError(error.problem, where=error.where, hint="-f replaces it") from error

@@ -9,6 +9,7 @@ from makespan.cli import options as opt
 from makespan.cli.codes import Exit
 from makespan.cli.progress import Progress
 from makespan.cli.reading import read_profile
+from makespan.errors import OptionError
 from makespan.words import percent, seconds
 
 if TYPE_CHECKING:
@@ -49,11 +50,6 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         help="the same plan every time, byte by byte (default: yes)",
     )
     parser.add_argument(
-        "--first-call",
-        action="store_true",
-        help="plan for a process that runs the DAG once: durations of first calls",
-    )
-    parser.add_argument(
         "--gap",
         type=opt.gap,
         metavar="SHARE",
@@ -75,6 +71,11 @@ def add_search(parser: argparse.ArgumentParser) -> None:
         help="which duration of a node's calls to plan for: median, mean or p90 (default: median)",
     )
     parser.add_argument(
+        "--first-call",
+        action="store_true",
+        help="plan for a process that runs the DAG once: durations of first calls",
+    )
+    parser.add_argument(
         "--time-limit",
         type=opt.seconds,
         default=10.0,
@@ -88,6 +89,7 @@ def add_search(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Optimize, save, and say what the plan promises."""
+    check_search(options)
     opt.ready_output(options.output, "makespan-plan", force=options.force)
     profile = read_profile(options.profile, terminal)
     from makespan_optimizer.optimize import optimize
@@ -109,6 +111,20 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     if options.output != "-":
         terminal.say(f"wrote {options.output}")
     return Exit.OK
+
+
+def check_search(options: argparse.Namespace) -> None:
+    """Refuse what ``optimize`` and ``what-if`` cannot both heed.
+
+    Raises
+    ------
+    OptionError
+        Durations of first calls, and a statistic of the calls after them.
+    """
+    if options.first_call and "statistic" in options.named:
+        raise OptionError(
+            "takes the durations of first calls, and does not go with --statistic", where="--first-call"
+        )
 
 
 def given(options: argparse.Namespace, *names: str) -> dict[str, Any]:

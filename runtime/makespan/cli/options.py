@@ -9,13 +9,23 @@ import argparse
 import math
 from typing import TYPE_CHECKING
 
+from makespan.errors import DescribeError, OptionError
 from makespan.options import MAX_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from makespan.errors import MakespanError
+
 MAX_SECONDS = 1e7
 MAX_SEED = 2**31 - 1
+SAMPLER_HELP = "auto takes the best that works; gil, canary, clocks: this one or an error (default: auto)"
+
+# Options by the names that functions have for them; most differ in nothing but dashes.
+_PLACES = {"hints": "--hint", "trials_limit_s": "--trials-limit", "time_limit_s": "--time-limit"} | {
+    name: f"--{name}"
+    for name in ("sampler", "runs", "inputs", "cores", "threads", "statistic", "seed", "workers", "gap")
+}
 
 
 def whole(what: str, least: int, most: int) -> Callable[[str], int]:
@@ -158,7 +168,7 @@ def output(text: str) -> str:
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
-    """Add TARGET and ``--args``."""
+    """Add TARGET."""
     parser.add_argument(
         "target",
         nargs="?",
@@ -174,6 +184,24 @@ def add_args(parser: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help="inputs of the DAG: a JSON list (by position) or object (by name); @FILE reads a file, @- stdin",
     )
+
+
+def spoken(error: MakespanError) -> MakespanError:
+    """Return an error whose place is told in the words of the command line.
+
+    >>> str(spoken(OptionError("cannot be had", where="sampler")))
+    '--sampler: cannot be had'
+    """
+    if not isinstance(error, OptionError | DescribeError) or error.where is None:
+        return error
+    head, comma, rest = error.where.partition(", set ")
+    where = head
+    if head.startswith("hint of "):
+        where = f"--hint {head.removeprefix('hint of ')}"
+    elif comma or isinstance(error, OptionError):  # a node may be called like an option
+        where = _PLACES.get(head, head)
+    where += comma + rest
+    return error if where == error.where else type(error)(error.problem, where=where, hint=error.hint)
 
 
 def ready_output(path: str, kind: str, *, force: bool) -> None:

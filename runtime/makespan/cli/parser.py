@@ -104,6 +104,9 @@ class Parser(argparse.ArgumentParser):
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse; refuse what is left over.
 
+        `named` of the result tells which options stand on the command line, by destination, and with which
+        word: a setting counts for verbs that may not use it, an option that has no effect is refused.
+
         Raises
         ------
         UsageError
@@ -123,6 +126,13 @@ class Parser(argparse.ArgumentParser):
                 )
         if surplus:
             raise UsageError(f"a word too many: {surplus[0]!r}", where=self.prog, hint=f"{self.prog} --help")
+        options.named = {}
+        for word in words:
+            if word == "--":
+                break
+            name = word.partition("=")[0] if word.startswith("--") else word
+            if name in self._option_string_actions:
+                options.named[self._option_string_actions[name].dest] = name
         return options
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from makespan.cli import options as opt
 from makespan.cli.codes import Exit
+from makespan.cli.ctrl_c import HeardOnce
 from makespan.cli.from_table import add_from, read_table
 from makespan.cli.inputs import Hints, Repeated, Words, check_args, read_sets, yielded_sets
 from makespan.cli.progress import Progress
-from makespan.cli.reading import heed_profile_warnings, read_profile
+from makespan.cli.reading import heed_profile_warnings, profile_there
 from makespan.cli.target import load_function, load_target
 from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
 from makespan.errors import MakespanError, OptionError
@@ -47,15 +48,15 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         type=opt.sampler,
         default="auto",
         metavar="NAME",
-        help="auto, or refuse to fall back from gil, canary or clocks (default: auto)",
+        help=opt.SAMPLER_HELP,
     )
     parser.add_argument(
         "--hint",
         dest="hints",
         action=Hints,
         metavar="NODE=0.5s:io",
-        help="do not run a node, but say what it takes: seconds, and a class (python, native, parallel(x4), "
-        "io, chatty, mixed); may be repeated",
+        help="do not run a node, but say what it takes: seconds, and a class (python, holds, native, "
+        "parallel(x4), io, chatty, mixed); may be repeated",
     )
     add_trials(parser)
     parser.add_argument(
@@ -83,7 +84,10 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         "repeated: counted runs take the sets in turn",
     )
     parser.add_argument(
-        "--inputs", metavar="MODULE:FUNCTION", help="a function that yields sets of inputs, instead of --args"
+        "--inputs",
+        metavar="MODULE:FUNCTION",
+        help="a function that yields sets of inputs, instead of --args; called once: all runs get the same "
+        "objects, and counted runs are rounded up so that each set is run equally often",
     )
     parser.add_argument("--setup", metavar="MODULE:FUNCTION", help="called before each run of the DAG")
     parser.add_argument(
@@ -97,7 +101,8 @@ def add_trials(parser: argparse.ArgumentParser) -> None:
         "--pairs",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="run nodes side by side after the counted runs, where they may hinder each other (default: yes)",
+        help="run nodes side by side after the counted runs, where they may hinder each other (default: "
+        "yes); without, trials of native threads still call nodes again: --trials-limit 0 stops all",
     )
     parser.add_argument(
         "--trials-limit",
@@ -110,9 +115,16 @@ def add_trials(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Profile, save (merged with what is there), and say what each node does."""
-    if options.source is not None:
-        _write(read_table(options, terminal), options, terminal)
-        return Exit.OK
+    with HeardOnce() as ctrl_c:
+        if options.source is not None:
+            _write(read_table(options, terminal), options, terminal, ctrl_c)
+            return Exit.OK
+        return _measured(options, terminal, ctrl_c)
+
+
+def _measured(options: argparse.Namespace, terminal: Terminal, ctrl_c: HeardOnce) -> int:
+    if "cores" in options.named:
+        raise OptionError("is for --from: what is run here has the cores of this machine", where="--cores")
     sets = read_sets(options.args)
     if options.inputs is not None and isinstance(options.args, Words):
         raise OptionError("give --args or --inputs, not both", where="--inputs")
@@ -134,6 +146,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             terminal.say(update.told())
 
         stopped = ""
+        profile: Profile | None = None
         try:
             with Progress(terminal) as progress:
                 profile = isolate.profile(
@@ -152,15 +165,21 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
                     target=options.target,
                     pickling=options.pickling,
                     progress=progress.count,
+                    known=None if update is None else update.old,
                 )
+                ctrl_c.deaf = True  # until the file is written
         except KeyboardInterrupt as interrupt:
-            partial: Profile | None = getattr(interrupt, "partial", None)
+            ctrl_c.deaf = True
+            partial: Profile | None = getattr(interrupt, "partial", profile)
             if partial is None:
                 raise
             profile = partial
             stopped = "interrupted"
         except BaseException as error:
+            ctrl_c.deaf = True
             if not (whose := _whose(error)):  # one of our own types may still be a node's
+                if isinstance(partial := getattr(error, "partial", None), Profile):
+                    _write(partial, options, terminal, ctrl_c)
                 raise
             from makespan.cli.tracebacks import users_traceback
 
@@ -171,7 +190,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
                 return Exit.JUDGED
             profile = partial
             stopped = f"{whose} raised"
-    _write(profile, options, terminal)
+    _write(profile, options, terminal, ctrl_c, interrupted=stopped == "interrupted")
     if update is not None and update.only:
         terminal.say(update.told())
     if stopped == "interrupted":
@@ -194,18 +213,28 @@ def _inputs(
     return list(sets)
 
 
-def _write(profile: Profile, options: argparse.Namespace, terminal: Terminal) -> None:
+def _write(
+    profile: Profile,
+    options: argparse.Namespace,
+    terminal: Terminal,
+    ctrl_c: HeardOnce,
+    *,
+    interrupted: bool = False,
+) -> None:
+    ctrl_c.deaf = True
     if options.output != "-":
         try:
             profile = profile.save(options.output, force=options.force, update=options.update)
         except MakespanError as error:
-            if (kept := _rescued(profile)) is not None:
+            # A profile without runs is all said: nothing of it would be lost.
+            if profile.runs and (kept := _rescued(profile)) is not None:
                 raise type(error)(
                     f"{error.problem}; what was measured was kept in {kept}",
                     where=error.where,
                     hint=error.hint,
                 ) from error
             raise
+    ctrl_c.deaf = interrupted  # what is left may wait for a reader: the first Ctrl-C ends that
     if options.json or options.output == "-":
         with suppress(ReaderGoneError):  # an interrupted profile is one, read or not
             terminal.emit(profile.to_json())
@@ -251,13 +280,12 @@ def _compared(options: argparse.Namespace, dag: DAG[..., Any]) -> Update | None:
     ProfileError
         It is a profile of another DAG or another machine, or not readable.
     """
-    file = Path(options.output)
-    if options.force or options.output == "-" or not file.is_file() or not file.stat().st_size:
+    there = profile_there(options.output, force=options.force)
+    if there is None:
         return None
     from makespan_optimizer.measure.merge import ensure_mergeable
     from makespan_optimizer.measure.update import update_of
 
-    there = read_profile(options.output)
     if options.update:
         return update_of(dag, there, options.hints, where=options.output)
     ensure_mergeable(there, DagId(dag.name, dag.fingerprint), this_machine(), where=options.output)

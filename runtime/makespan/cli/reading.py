@@ -17,6 +17,22 @@ def heed_profile_warnings() -> None:
     warnings.simplefilter("always", ProfileWarning)
 
 
+def profile_there(path: str, *, force: bool) -> Profile | None:
+    """Return the profile that a new one will be merged with; None: there is none, or it is replaced.
+
+    Raises
+    ------
+    ProfileError
+        It cannot be read.
+    """
+    from pathlib import Path
+
+    file = Path(path)
+    if force or path == "-" or not file.is_file() or not file.stat().st_size:
+        return None
+    return read_profile(path)
+
+
 def read_profile(path: str, terminal: Terminal | None = None) -> Profile:
     """Read a profile; with a terminal, warn when it was measured on another machine.
 

@@ -6,9 +6,8 @@ to see.
 
 from __future__ import annotations
 
-import argparse
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from makespan.cli import options as opt
 from makespan.cli.codes import Exit
@@ -21,6 +20,8 @@ from makespan.machine import this_machine
 from makespan.prepared import run as run_prepared
 
 if TYPE_CHECKING:
+    import argparse
+
     from makespan.cli.terminal import Terminal
     from makespan.plan import Plan
     from makespan.run import Run
@@ -30,16 +31,6 @@ EXAMPLES = (
     "makespan run pipeline:news --args '[\"https://example.org\"]' --plan plan.json -o run.json",
     "makespan run pipeline.py --args '[\"https://example.org\"]' --threads 2 --measure -o run.json",
 )
-
-
-class _Named(argparse.Action):
-    """Notes that an option stands on the command line: a setting counts for verbs that may not use it."""
-
-    def __call__(self, *given: Any) -> None:
-        """Store the value, and that it was given."""
-        _, namespace, value, *option = given
-        setattr(namespace, self.dest, value)
-        namespace.named = bool(option)
 
 
 def prepare_parser(parser: argparse.ArgumentParser) -> None:
@@ -63,9 +54,8 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sampler",
         type=opt.sampler,
-        action=_Named,
         metavar="NAME",
-        help="with --measure: auto, or refuse to fall back from gil, canary or clocks (default: auto)",
+        help=f"with --measure: {opt.SAMPLER_HELP}",
     )
     opt.add_output(parser, "run.json", "the record")
 
@@ -73,7 +63,7 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Run, record, and say how it went against the plan."""
     args, kwargs = read_args(options.args)
-    if getattr(options, "named", False) and not options.measure:
+    if "sampler" in options.named and not options.measure:
         raise OptionError("is for runs with --measure", where="--sampler")
     sampler: SamplerName | None = (options.sampler or "auto") if options.measure else None
     opt.ready_output(options.output, "makespan-run", force=options.force)

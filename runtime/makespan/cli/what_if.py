@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from makespan.cli import options as opt
 from makespan.cli.codes import Exit
-from makespan.cli.optimize import add_search, given, shower
+from makespan.cli.optimize import add_search, check_search, given, shower
 from makespan.cli.progress import Progress
 from makespan.cli.reading import read_profile
 
@@ -48,6 +48,7 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Compute a row for each budget, and print them."""
+    check_search(options)
     profile = read_profile(options.profile, terminal)
     from makespan_optimizer.what_if import what_if
 
@@ -55,7 +56,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         rows = what_if(
             profile,
             options.budgets,
-            **given(options, "cores", "seed", "statistic"),
+            **given(options, "cores", "seed", "first_call", "statistic"),
             progress=shower(progress),
         )
     if options.json:
