@@ -6,11 +6,13 @@
     python benchmarks/profiler.py --only loop,sleep --repeats 1 --peers none
 
 Sources, for each workload: makespan (`DAG.profile` with five counted runs; each repeat gives figures and a
-class), clocks (thread_time by wall: all that other libraries record), gilknocker and py-spy. Truth comes from
-a trace of the interpreter's lock where root and tracefs are there (`benchmarks.uprobes`), in calls of its
-own; else by construction. Besides, calls that are traced are measured too (``same_call``): there, nothing but
-the profiler can be off. Shares are of the wall net of run delay. For the overhead, calls with and without the
-profiler take turns. What is not installed or does not work here is named.
+class), clocks (thread_time by wall: all that other libraries record), gilknocker and py-spy (one figure for
+many calls: no error of a single call follows). Truth comes from a trace of the interpreter's lock where root
+and tracefs are there (`benchmarks.uprobes`), in calls of its own; else by construction. Besides, calls that
+are traced are measured too (``same_call``): there, nothing but the profiler can be off. Shares of truth and
+makespan are of the wall net of run delay; the others know no run delay, so theirs are of the wall as it is.
+For the overhead, calls with and without the profiler take turns (`benchmarks.turns`). What is not installed
+or does not work here is named.
 """
 
 from __future__ import annotations
@@ -20,18 +22,17 @@ import json
 import os
 import subprocess
 import sys
-import time
 import warnings
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script: its neighbours
 
 from benchmarks.peers import Asked, PeerError, gilknocker, gilknocker_missing, py_spy, py_spy_path
 from benchmarks.scores import Seen, row, same_call_table, summarize, summary_table, table
 from benchmarks.truths import Truths, by_construction
+from benchmarks.turns import taking_turns
 from benchmarks.workloads import Ready, Workload, missing, prepared, workloads
 from makespan import DAG
 
@@ -44,17 +45,6 @@ if TYPE_CHECKING:
 
 RUNS = 5  # counted ones, each time: what `profile` does by default
 PEERS = ("clocks", "gilknocker", "py-spy")
-
-
-class Turns(NamedTuple):
-    """What the profiler takes, and what clocks say without it."""
-
-    ratios: dict[str, float]
-    """By workload: median wall with it to median wall without."""
-    walls_s: dict[str, float]
-    sampler_share: float
-    """CPU of the sampler, as a share of one core, while a call is measured."""
-    clocked: dict[str, list[Seen]]
 
 
 def measure(
@@ -76,7 +66,7 @@ def measure(
             truths.round(ready, say)
         profiled, samplers = _profiled(ready, repeats, notes, say)
         seen = {(name, "makespan"): calls for name, calls in profiled.items()}
-        turns = _taking_turns(ready, repeats, say)
+        turns = taking_turns(ready, repeats, say)
         if "clocks" in peers:
             seen |= {(name, "clocks"): calls for name, calls in turns.clocked.items()}
         if truths is not None:
@@ -90,7 +80,7 @@ def measure(
                 except PeerError as error:
                     notes.append(f"{peer} does not work here: {error}")
                     break
-                seen[name, peer] = [Seen(gil=asked.gil)]
+                seen[name, peer] = [Seen(gil=asked.gil, gil_calls=None)]
                 ratios[name, peer] = asked.wall_s / turns.walls_s[name]
         known = {
             workload.name: truths.known(workload, ready[workload.name])
@@ -183,44 +173,6 @@ def shares_of(node: NodeProfile) -> Seen:
             for call, net_s in nets
             if net_s > 0 and (call.gil_samples or not sampled)  # one call is looked at for something else
         ),
-    )
-
-
-def _taking_turns(ready: dict[str, Ready], repeats: int, say: Say) -> Turns:
-    """Call each workload with and without the profiler in turn; return what it takes, and what clocks say."""
-    from makespan_optimizer.measure.meter import Meter
-    from makespan_optimizer.measure.sampling.sampler import open_sampler
-
-    walls: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in ready}
-    clocked: dict[str, list[Seen]] = {name: [] for name in ready}
-    sampler_s = wall_s = 0.0
-    sampler, _ = open_sampler("auto")
-    try:
-        with Meter(sampler) as meter:
-            for name, its in ready.items():
-                say(f"{name}: with and without the profiler")
-                for repeat in range(repeats):
-                    for profiled in (True, False) if repeat % 2 else (False, True):
-                        cpu_s, began_s, began = sampler.cpu_s(), time.thread_time(), time.perf_counter()
-                        if profiled:
-                            meter.call("benchmark", its.fn)
-                        else:
-                            its.fn()
-                        took_s = time.perf_counter() - began
-                        walls[name][profiled].append(took_s)
-                        if profiled:
-                            sampler_s += sampler.cpu_s() - cpu_s
-                            wall_s += took_s
-                        else:
-                            cpu = min(1.0, (time.thread_time() - began_s) / took_s)
-                            clocked[name].append(Seen(gil=cpu, blocked=1 - cpu, cpu=cpu))
-    finally:
-        sampler.close()
-    return Turns(
-        ratios={name: median(both[True]) / median(both[False]) for name, both in walls.items()},
-        walls_s={name: median(both[False]) for name, both in walls.items()},
-        sampler_share=sampler_s / wall_s if wall_s else 0.0,
-        clocked=clocked,
     )
 
 

@@ -21,8 +21,8 @@ class Seen(NamedTuple):
     blocked: float | None = None
     cpu: float | None = None
     kind: str | None = None
-    gil_calls: tuple[float, ...] = ()
-    """GIL shares of single calls, where `gil` follows from several."""
+    gil_calls: tuple[float, ...] | None = ()
+    """GIL shares of single calls, where `gil` follows from several; None: they are not known."""
 
 
 class Row(TypedDict):
@@ -38,7 +38,7 @@ class Row(TypedDict):
     """Of the median; signed."""
     gil_calls: list[float]
     gil_call_error: float | None
-    """Mean of the absolute errors of the calls."""
+    """Mean of the absolute errors of the calls; None: the source has one figure for many."""
     blocked: float | None
     blocked_truth: float | None
     blocked_error: float | None
@@ -79,7 +79,8 @@ def row(
     for call in calls:
         if call.kind is not None:
             kinds[call.kind] += 1
-    single = [gil for call in calls for gil in call.gil_calls or (call.gil,) if gil is not None]
+    known = [call for call in calls if call.gil_calls is not None]
+    single = [gil for call in known for gil in call.gil_calls or (call.gil,) if gil is not None]
     errors = [abs(gil - truth.gil) for gil in single if truth.gil is not None]
     return Row(
         workload=workload,

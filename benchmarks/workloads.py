@@ -16,6 +16,7 @@ import importlib.util
 import os
 import time
 from contextlib import ExitStack, contextmanager
+from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import benchmarks.setups as std
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TARGET_S = 0.08
+_SIZED_BY = 3  # calls
 _MANY_BYTES = 4096  # hashlib gives the GIL back from 2 KiB on
 
 
@@ -64,7 +66,7 @@ class Ready(NamedTuple):
     fn: Callable[[], Any]
     size: int
     seconds: float
-    """Wall of the last call while it was sized."""
+    """Wall of a call when it was sized."""
 
 
 class Parts:
@@ -129,10 +131,7 @@ def prepared(workload: Workload, target_s: float = TARGET_S) -> Iterator[Ready]:
     for last in (False, False, False, True):
         with ExitStack() as stack:
             fn = workload.setup(size, stack)
-            fn()
-            began = time.perf_counter()
-            fn()
-            took_s = max(time.perf_counter() - began, 1e-6)
+            took_s = _settled_s(fn, target_s)
             better = size if workload.fixed else max(1, round(size * min(100.0, target_s / took_s)))
             if last or better == size or 0.7 * target_s <= took_s <= 1.4 * target_s:
                 if isinstance(fn, Parts):
@@ -140,6 +139,20 @@ def prepared(workload: Workload, target_s: float = TARGET_S) -> Iterator[Ready]:
                 yield Ready(workload.name, fn, size, took_s)
                 return
         size = better
+
+
+def _settled_s(fn: Callable[[], Any], warm_s: float) -> float:
+    """Return the wall of a call once the first ones, which may be slow, are over: a median."""
+    until = time.perf_counter() + warm_s
+    fn()
+    while time.perf_counter() < until:
+        fn()
+    walls_s = []
+    for _ in range(_SIZED_BY):
+        began = time.perf_counter()
+        fn()
+        walls_s.append(time.perf_counter() - began)
+    return max(median(walls_s), 1e-6)
 
 
 def _loop_sleep(size: int, stack: ExitStack) -> Callable[[], Any]:

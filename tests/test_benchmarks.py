@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.peers import gilknocker_missing
+from benchmarks import workloads as sizing
+from benchmarks.peers import gilknocker_missing, held_share
 from benchmarks.profiler import main, shares_of
 from benchmarks.scores import Seen, row, same_call, same_call_table, summarize, summary_table, table
+from benchmarks.turns import blocks, taking_turns
 from benchmarks.uprobe_events import Exact, exact, shares, total
 from benchmarks.uprobes import Tracer, TracingUnavailableError, symbol_offsets
-from benchmarks.workloads import ManyHashes, Parts, Truth, Workload, missing, prepared, workloads
+from benchmarks.workloads import (
+    TARGET_S,
+    ManyHashes,
+    Parts,
+    Ready,
+    Truth,
+    Workload,
+    missing,
+    prepared,
+    workloads,
+)
 from makespan.measurement import Call, NodeProfile, Spread
 
 CHEAP = [
@@ -80,6 +95,24 @@ def test_a_workload_is_sized_until_it_is_long_enough():
     assert sizes.count("undone") == len(sizes) / 2
 
 
+def test_slow_first_calls_do_not_make_a_workload_small(monkeypatch):
+    now_s = [0.0]
+    monkeypatch.setattr(sizing, "time", SimpleNamespace(perf_counter=lambda: now_s[0]))
+
+    def setup(size, stack):
+        factors = iter([20, 20])  # slow: the first two calls of each size
+
+        def call():
+            now_s[0] += size * 1e-4 * next(factors, 1)
+
+        return call
+
+    for start in (1, 1_000, 100_000):
+        with prepared(Workload("x", setup, start, frozenset({"io"}))) as ready:
+            assert ready.size * 1e-4 == pytest.approx(TARGET_S, rel=0.4)
+            assert ready.seconds == pytest.approx(ready.size * 1e-4)
+
+
 def test_the_share_of_a_mix_follows_from_its_parts():
     parts = Parts((lambda: None, 1.0), (lambda: None, 0.0))
     assert parts.gil is None
@@ -114,6 +147,8 @@ def test_a_row_holds_medians_against_the_truth():
     assert (bad["right"], bad["calls"]) == (2, 3)
     several = row("x", "a", [Seen(0.5, gil_calls=(0.4, 0.8))], Truth(gil=0.5), truth_from="trace")
     assert several["gil_call_error"] == pytest.approx(0.2)
+    many = row("x", "a", [Seen(0.5, gil_calls=None)], Truth(gil=0.2), truth_from="trace")
+    assert (many["gil_error"], many["gil_call_error"], many["gil_calls"]) == (0.3, None, [])
     assert (blind["gil"], blind["gil_error"], blind["right"], blind["blocked"]) == (0.5, None, None, None)
 
 
@@ -165,6 +200,53 @@ def test_where_probes_change_what_they_look_at_the_gil_share_is_not_compared():
     same = same_call("x", [call], trace, [call], trace)
     assert (same["gil"], same["gil_truth"], same["cpu"]) == (None, None, 1.0)
     assert "GIL" not in same_call_table([same])
+
+
+# -- other tools, and what the profiler takes ----------------------------------------------------------------
+
+
+def test_looks_are_counted_not_supposed():
+    stacks = "process 1;loop (x.py:1) 60\nprocess 1;dumps (x.py:2) 39\n\n"
+    assert held_share(stacks, "Wrote raw flamegraph data. Samples: 99 Errors: 0", 199) == pytest.approx(0.5)
+    assert held_share(stacks, "Wrote raw flamegraph data. Samples: 99 Errors: 33", 199) == pytest.approx(0.6)
+    assert held_share("", "Error: No stack counts found", 199) == 0.0
+    assert held_share("", "Samples: 0 Errors: 199", 199) == 0.0
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 5, 20])
+def test_blocks_take_turns(repeats):
+    made = blocks(repeats)
+    for profiled in (True, False):
+        assert sum(count for its, count in made if its is profiled) == repeats
+    assert all(one[0] is not other[0] for one, other in pairwise(made))
+    if repeats == 20:
+        assert len(made) > 4
+
+
+def test_nothing_of_the_profiler_is_there_in_calls_without_it(monkeypatch):
+    from makespan_optimizer.measure.sampling import sampler as samplers
+
+    found, is_open = [], []
+    before = len(gc.callbacks)
+
+    class Fake(samplers.NoSampler):
+        def __init__(self):
+            is_open.append(self)
+
+        def close(self):
+            is_open.remove(self)
+
+    monkeypatch.setattr(samplers, "open_sampler", lambda wanted: (Fake(), ()))
+
+    def fn():
+        found.append((len(is_open), len(gc.callbacks) - before))
+        sum(range(1000))
+
+    turns = taking_turns({"x": Ready("x", fn, 1, 0.0)}, 5, lambda text: None)
+    assert found == [(0, 0)] + 3 * [(0, 0)] + 5 * [(1, 1)] + 2 * [(0, 0)]
+    assert len(turns.clocked["x"]) == 5
+    assert turns.ratios["x"] > 0
+    assert not is_open
 
 
 # -- truth by tracing --------------------------------------------------------------------------------------
@@ -328,6 +410,9 @@ def test_json_holds_together():
     assert sleep["blocked"] > 0.8
     assert sleep["gil"] < 0.2
     assert sleep["kinds"] == {"io": 1}
+    assert sleep["gil_call_error"] is not None
+    if ("sleep", "gilknocker") in of:
+        assert of["sleep", "gilknocker"]["gil_call_error"] is None
     assert [each["source"] for each in made["summary"]][:2] == ["makespan", "clocks"]
 
 
