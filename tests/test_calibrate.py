@@ -12,12 +12,13 @@ from makespan_optimizer.measure import calibrate
 from makespan_optimizer.measure.calibrate import (
     LIMITS,
     cores_measured,
+    fault_of,
     hand_off_s,
     judge,
     self_test,
 )
 from makespan_optimizer.measure.meter import Meter
-from makespan_optimizer.measure.sampling.sampler import NoSampler, open_sampler
+from makespan_optimizer.measure.sampling.sampler import CanarySampler, NoSampler, open_sampler
 
 LINUX = sys.platform == "linux"
 GOOD = {"loop_gil": 1.0, "hash_gil": 0.0, "sleep_blocked": 1.0}
@@ -75,6 +76,24 @@ def test_a_disturbed_snippet_is_measured_again():
 def test_a_snippet_that_stays_wrong_is_a_fault():
     assert "loop_gil 0.50" in str(self_test(Scripted(0.5, 0.5, 0.5, 0.0, 1.0)).fault)
     assert "no samples for hash_gil" in str(self_test(Scripted(1.0, None, None, None, 1.0)).fault)
+
+
+def test_a_sampler_that_passed_is_not_tested_again(monkeypatch):
+    tested = []
+    verdicts = [calibrate.Tested({}, "its self-test gave nothing"), calibrate.Tested({}, None)]
+
+    def give(meter, limits):
+        tested.append(limits)
+        return verdicts[len(tested) - 1]
+
+    monkeypatch.setattr(calibrate, "self_test", give)
+    monkeypatch.setattr(calibrate, "_trusted", set())
+    with closing(CanarySampler()) as sampler:
+        assert fault_of(sampler) == "its self-test gave nothing"
+        assert [fault_of(sampler) for _ in range(3)] == [None] * 3
+    assert len(tested) == 2
+    assert tested[0]["loop_gil"] == calibrate.CANARY_LIMITS["loop_gil"]
+    assert fault_of(NoSampler()) is None
 
 
 def test_without_a_sampler_there_are_no_figures():

@@ -38,7 +38,7 @@ TABLE = [
     (0.00, 0.00, 0.0, {"other": 1.0}, {"sampled": False}, "io"),
     (0.50, 0.50, 0.0, {"other": 0.5}, {"sampled": False}, "mixed"),
     (0.90, 0.90, 1.0, {}, {"sampled": False}, "parallel"),
-    (0.00, 0.00, 1.0, {"other": 1.0}, {"sampled": False}, "native"),
+    (0.00, 0.00, 1.9, {"other": 1.0}, {"sampled": False}, "parallel"),
 ]
 
 
@@ -48,6 +48,11 @@ def test_table(gil, cpu, other, blocked, more, kind, wall_s):
     found, confidence = classify(Shares(wall_s, cpu, gil, other, blocked, **more))
     assert found == kind
     assert 0.25 <= confidence <= 1
+
+
+def test_without_samples_one_core_of_other_threads_may_be_python_or_native():
+    assert classify(Shares(1.0, 0.0, 0.0, 1.0, {"other": 1.0}, sampled=False)) == ("unknown", 0.0)
+    assert classify(Shares(1.0, 0.1, 0.1, 0.9, {"lock": 0.9}, sampled=False))[0] == "unknown"
 
 
 def test_at_the_border_a_node_is_mixed_each_time():

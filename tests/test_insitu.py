@@ -20,7 +20,7 @@ from makespan.record import parse_record
 from makespan_optimizer.measure import insitu
 from makespan_optimizer.measure.clocks import Clocks
 from makespan_optimizer.measure.insitu import held_share, measured_from
-from makespan_optimizer.measure.sampling.sampler import open_sampler
+from makespan_optimizer.measure.sampling.sampler import fallback_note, next_sampler, open_sampler
 from makespan_optimizer.measure.sampling.watch import Seen
 
 
@@ -85,6 +85,7 @@ def fake(monkeypatch):
     def use(counts=None, faults=(), notes=()):
         sampler = FakeSampler(counts, dict(faults))
         monkeypatch.setattr(insitu, "open_sampler", lambda wanted: (made.append(wanted) or sampler, notes))
+        monkeypatch.setattr(insitu, "fault_of", lambda sampler: None)
         sampler.wanted = made
         return sampler
 
@@ -236,7 +237,9 @@ def test_a_sampler_lost_in_mid_run_is_told_and_the_clocks_go_on(fake):
 
     run = chain_and_pair(lose).run(measure=True, threads=1)
     assert run.result == [0, 1]
-    assert run.record.notes == ("the sampler ended in mid-run (signal 9); clocks alone from there on",)
+    reason = "the sampler ended in mid-run (signal 9); nodes before that were sampled"
+    assert run.record.notes == (fallback_note(reason),)
+    assert run.record.sampler == "clocks"
     assert [node.measured.samples for node in run.record.nodes] == [0, 0, 0]
     assert run.record.nodes[0].measured.blocked_s["other"] > 0
 
@@ -369,15 +372,48 @@ def test_ten_thousand_nodes(fake):
     assert len(sampler.watches) <= 2
 
 
-def test_a_canary_is_taken_only_when_it_is_asked_for(fake):
-    sampler = fake()
-    sampler.name = "canary"
+def test_a_canary_is_taken_only_when_it_is_asked_for(monkeypatch):
+    opened = []
+
+    def open_here(wanted):
+        opened.append(next_sampler("gil", "it may not look"))
+        return opened[-1]
+
+    monkeypatch.setattr(insitu, "open_sampler", open_here)
+    monkeypatch.setattr(insitu, "fault_of", lambda sampler: None)
+    run = chain_and_pair().run(measure=True)
+    assert opened[0][0].name == "canary"
+    assert run.record.sampler == "clocks"
+    assert run.record.notes == (fallback_note("it may not look"),)
+    assert chain_and_pair().run(measure=True, sampler="canary").record.sampler == "canary"
+
+
+def test_a_sampler_that_fails_its_self_test_is_not_used(fake, monkeypatch):
+    sampler = fake(notes=("told by the sampler",))
+    monkeypatch.setattr(insitu, "fault_of", lambda sampler: "its self-test gave loop_gil 0.50")
     run = chain_and_pair().run(measure=True)
     assert run.record.sampler == "clocks"
-    assert run.record.notes == ("clocks only: the GIL cannot be sampled from outside here",)
-    assert sampler.closed
+    assert run.record.notes == (
+        "told by the sampler",
+        fallback_note("gil: its self-test gave loop_gil 0.50"),
+    )
+    assert sampler.closed == 1
     assert sampler.watches == []
-    assert chain_and_pair().run(measure=True, sampler="canary").record.sampler == "canary"
+    with pytest.raises(OptionError, match="cannot be sampled here: its self-test gave loop_gil"):
+        chain_and_pair().run(measure=True, sampler="gil")
+    assert sampler.closed == 2
+
+
+def test_ctrl_c_during_the_self_test_closes_the_sampler(fake, monkeypatch):
+    sampler = fake()
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(insitu, "fault_of", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        insitu.open_in_situ("auto", 1)
+    assert sampler.closed == 1
 
 
 # With the sampler that works here. The machine may be loaded: the margins are wide, and what load takes away

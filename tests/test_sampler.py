@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from makespan.errors import OptionError
-from makespan_optimizer.measure.sampling import gil, gilsampler, outside, pace, systemcalls
+from makespan_optimizer.measure.sampling import adopted, gil, gilsampler, outside, pace, systemcalls
+from makespan_optimizer.measure.sampling.adopted import Adopted
 from makespan_optimizer.measure.sampling.gil import locate_gil, set_switch_interval_us
 from makespan_optimizer.measure.sampling.sampler import (
     CanarySampler,
@@ -28,7 +29,7 @@ from makespan_optimizer.measure.sampling.sampler import (
     next_sampler,
     open_sampler,
 )
-from makespan_optimizer.measure.sampling.slots import seen_in
+from makespan_optimizer.measure.sampling.slots import seen_in, unread_share
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the outside sampler needs Linux")
 
@@ -182,7 +183,8 @@ def test_a_node_that_returns_to_the_gil_often_is_seen_to(watch):
 
 
 @pytest.mark.parametrize("interval_us", [1, 7, 333, 700, 4999, 5000, 100_000, 1_234_567])
-def test_the_switch_interval_is_unchanged(interval_us):
+def test_the_switch_interval_is_unchanged(interval_us, monkeypatch):
+    monkeypatch.setattr(gil, "_known", [])
     before = sys.getswitchinterval()
     try:
         set_switch_interval_us(interval_us)
@@ -195,7 +197,51 @@ def test_the_switch_interval_is_unchanged(interval_us):
     assert sys.getswitchinterval() == before
 
 
-def test_it_is_found_while_other_threads_work():
+def test_it_is_looked_for_once(monkeypatch):
+    found = locate_gil()
+    monkeypatch.setattr(gil, "_candidates", broken_layout)
+    assert locate_gil() == found
+
+
+def test_threads_that_look_for_it_together_put_back_the_interval(monkeypatch):
+    monkeypatch.setattr(gil, "_known", [])
+    before, within, look = sys.getswitchinterval(), [], gil._candidates
+
+    def alone(interval_us):
+        within.append(sys.getswitchinterval())
+        time.sleep(0.002)  # the others' turn
+        return look(interval_us)
+
+    monkeypatch.setattr(gil, "_candidates", alone)
+    threads = [threading.Thread(target=locate_gil) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert within == [before] * 2
+    assert sys.getswitchinterval() == before
+
+
+def test_ctrl_c_while_the_interval_is_planted_puts_it_back(monkeypatch):
+    before, plant = sys.getswitchinterval(), gil.set_switch_interval_us
+    planted = []
+
+    def interrupted(interval_us):
+        plant(interval_us)
+        planted.append(interval_us)
+        if len(planted) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(gil, "_known", [])
+    monkeypatch.setattr(gil, "set_switch_interval_us", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        locate_gil()
+    assert len(planted) == 2
+    assert sys.getswitchinterval() == before
+
+
+def test_it_is_found_while_other_threads_work(monkeypatch):
+    monkeypatch.setattr(gil, "_known", [])
     over = threading.Event()
 
     def busy() -> None:
@@ -309,6 +355,114 @@ def test_stopped_in_the_middle_of_a_call_it_is_replaced(outer, watch, monkeypatc
     monkeypatch.undo()
     assert "it stopped sampling" in outer.notes[0]
     assert seen(watch, lambda: time.sleep(0.03)).samples
+
+
+def test_it_is_ended_once_whoever_has_its_number_then(monkeypatch):
+    code = """
+        import os, time
+        if os.fork():
+            os._exit(0)
+        print(os.getpid(), flush=True)
+        os.closerange(1, 3)
+        time.sleep(60)
+    """
+    code = textwrap.dedent(code)
+    told = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
+    pid = int(told.stdout)
+    process = Adopted(pid)
+    assert not process.ended()
+    assert process.cpu_s() is not None
+    process.end(0.0)
+    assert eventually(lambda: not alive(pid))
+    killed = []
+    monkeypatch.setattr(os, "kill", lambda *sent: killed.append(sent))
+    monkeypatch.setattr(time, "clock_gettime", lambda _: 1.0)  # the number is another process's now
+    process.end(0.0)
+    assert process.ended()
+    assert process.cpu_s() is None
+    assert killed == []
+
+
+def test_a_restart_that_fails_ends_each_process_once(outer, watch, monkeypatch):
+    ended, end = [], Adopted.end
+    monkeypatch.setattr(Adopted, "end", lambda its, patience_s: ended.append(its.pid) or end(its, patience_s))
+    monkeypatch.setattr(gilsampler, "_CODE", stub(outside.NO_ACCESS))
+    kill(outer)
+    watch.begin()
+    assert watch.end() is None
+    assert "may not read" in outer.lost
+    outer.close()
+    assert len(ended) == len(set(ended)) == 2
+
+
+# -- where the system lets one process look in at a time -----------------------------------------------------
+
+
+@pytest.fixture
+def named(monkeypatch):
+    """Which processes were named to the system, where it restricts looking in; 0: nobody."""
+    told = []
+    monkeypatch.setattr(adopted, "_is_restricted", lambda: True)
+    monkeypatch.setattr(adopted, "_name_tracer", told.append)
+    monkeypatch.setattr(adopted, "_allowed", {})
+    return told
+
+
+def test_a_second_sampler_does_not_blind_the_first(named):
+    first = OutsideSampler()
+    pid = first.pid
+    try:
+        with pytest.raises(SamplerUnavailableError, match="another sampler watches this process"):
+            OutsideSampler()
+        assert named == [pid]
+        assert seen(first.watch(), lambda: time.sleep(0.03)).samples
+    finally:
+        first.close()
+    assert named == [pid, 0]
+    second = OutsideSampler()
+    named_then, its = list(named), second.pid
+    second.close()
+    assert named_then == [pid, 0, its]
+    assert named[3:] == [0]
+
+
+def test_a_sampler_that_is_started_again_is_named_again(named):
+    outer = OutsideSampler()
+    try:
+        watch, first = outer.watch(), outer.pid
+        kill(outer)
+        watch.begin()
+        assert watch.end() is None
+        assert outer.lost is None
+        assert named == [first, 0, outer.pid]
+    finally:
+        outer.close()
+    assert adopted._allowed == {}
+
+
+def test_a_call_whose_thread_cannot_be_looked_at_is_not_sampled(outer, watch):
+    watch.begin()
+    spin(0.02)
+    at = outside.RECORDS_AT + watch.slot * outside.WORDS
+    outer._board[at + outside.UNREAD] = (watch._call << 32) + 10_000
+    assert watch.end() is None
+    assert outer.lost is None
+    assert any(note.startswith("a call was not sampled: what the thread did could") for note in outer.notes)
+    assert seen(watch, lambda: time.sleep(0.03)).samples
+
+
+def test_looks_that_fail_are_counted():
+    board = memoryview(bytearray(outside.BOARD_BYTES)).cast("Q")
+    ask = 7 << 32 | 2**22 + 1  # no such thread: above the largest number there is
+    board[outside.ASKS_AT] = ask
+    board[outside.STATES_AT] = 99
+    threads = outside._Threads(os.getpid(), board, *X86, 0x7000)
+    for holds in (99, 0, 99, 0):
+        threads.count(threads.look([ask], holds), holds, -1, outside.NEAR_UP, short=False)
+    words = board[outside.RECORDS_AT : outside.RECORDS_AT + outside.WORDS].tolist()
+    assert seen_in(words, 7, [0] * 6) == Seen(hold=2)
+    assert unread_share(words, 7) == 0.5
+    assert unread_share(words, 8) == 0.0
 
 
 # -- whose child it is -------------------------------------------------------------------------------------
@@ -540,7 +694,7 @@ def stub(status: int) -> str:
 FAULTS = [
     (
         "layout",
-        lambda patch: patch.setattr(gil, "_candidates", broken_layout),
+        lambda patch: (patch.setattr(gil, "_known", []), patch.setattr(gil, "_candidates", broken_layout)),
         "a layout that is not known",
     ),
     ("platform", lambda patch: patch.setattr(sys, "platform", "darwin"), "needs Linux, not darwin"),
@@ -589,7 +743,7 @@ def test_where_it_cannot_work_the_canary_takes_over_and_says_why(monkeypatch, pa
         assert note.startswith("canary: ")
         assert reason in note
         (note,) = next_sampler("canary", "why")[1]
-        assert note == "clocks only, the GIL share is an upper bound: why"
+        assert note == "clocks only, the GIL share of the calling thread is an upper bound: why"
     with pytest.raises(OptionError, match=r"cannot be sampled here.*use auto or clocks"):
         open_sampler("gil")
     assert len(os.listdir("/proc/self/fd")) == len(before)

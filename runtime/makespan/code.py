@@ -216,9 +216,9 @@ class _Walk:
             if id(value) in self._inside or len(self._inside) >= _MOST_WRAPPERS:
                 return [f"a {_type_name(value)}"]
             self._inside.append(id(value))
-            words = [word for part in parts[1] for word in self._value(part)]
+            said = [word for part in parts[1] for word in self._value(part)]
             self._inside.pop()
-            return [parts[0], *words]
+            return [parts[0], *said]
         if callable(value) and not is_of(value, ModuleType):
             return ["an object of", self._refer(kind)]
         return [f"a {_type_name(value)}"]

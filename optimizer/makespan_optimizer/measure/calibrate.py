@@ -12,13 +12,13 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from makespan_optimizer.measure.load import LOAD_LIMIT, ForeignLoad
+from makespan_optimizer.measure.meter import Meter
 from makespan_optimizer.measure.sampling.sampler import NoSampler, next_sampler, unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from makespan_optimizer.measure.meter import Meter
-    from makespan_optimizer.measure.sampling.sampler import SamplerName
+    from makespan_optimizer.measure.sampling.sampler import Sampler, SamplerName
 
 __all__ = [
     "LIMITS",
@@ -26,6 +26,7 @@ __all__ = [
     "ForeignLoad",
     "Tested",
     "cores_measured",
+    "fault_of",
     "hand_off_s",
     "judge",
     "self_test",
@@ -37,6 +38,8 @@ _BLOCK = bytes(1 << 20)  # made before: to fill it would hold the GIL
 _TRIES = 3
 # What the self-test's figures must reach: (at least, at most).
 LIMITS = {"loop_gil": (0.9, 1.0), "hash_gil": (0.0, 0.1), "sleep_blocked": (0.9, 1.0)}
+# Before a measured run other threads may be at work already, and hold the GIL when the sleep is over.
+_BESIDE_OTHERS = {"sleep_blocked": (0.5, 1.0)}
 CANARY_LIMITS = {"loop_gil": (0.7, 1.0), "hash_gil": (0.0, 0.3), "sleep_blocked": (0.8, 1.0)}
 
 
@@ -47,10 +50,18 @@ class Tested(NamedTuple):
     fault: str | None
 
 
-def self_test(meter: Meter) -> Tested:
-    """Measure the three snippets; a disturbed one is measured again."""
+def self_test(meter: Meter, limits: Mapping[str, tuple[float, float]] | None = None) -> Tested:
+    """Measure the three snippets; a disturbed one is measured again.
+
+    Parameters
+    ----------
+    meter : Meter
+    limits : mapping, optional
+        What the figures must reach, instead of what is usual for the meter's sampler.
+    """
     figures: dict[str, float] = {}
-    limits = CANARY_LIMITS if meter.sampler.name == "canary" else LIMITS
+    if limits is None:
+        limits = CANARY_LIMITS if meter.sampler.name == "canary" else LIMITS
     for name, snippet in (("loop_gil", _loop), ("hash_gil", _hash), ("sleep_blocked", _sleep)):
         low, high = limits[name]
         for _ in range(_TRIES):
@@ -68,6 +79,24 @@ def self_test(meter: Meter) -> Tested:
                 if low <= share <= high:
                     break
     return Tested(figures, judge(figures, limits))
+
+
+_trusted: set[str] = set()
+
+
+def fault_of(sampler: Sampler) -> str | None:
+    """Return why a sampler is not to be believed; one of each kind is tested, once in this process.
+
+    Only what passed is remembered: a busy machine may have disturbed what failed.
+    """
+    if sampler.name == "clocks" or sampler.name in _trusted:
+        return None
+    limits = CANARY_LIMITS if sampler.name == "canary" else LIMITS
+    with Meter(sampler) as meter:
+        fault = self_test(meter, limits | _BESIDE_OTHERS).fault
+    if fault is None:
+        _trusted.add(sampler.name)
+    return fault
 
 
 def judge(figures: Mapping[str, float], limits: Mapping[str, tuple[float, float]] = LIMITS) -> str | None:

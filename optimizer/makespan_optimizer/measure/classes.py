@@ -14,8 +14,9 @@ So that a node has the same class each time it is profiled, a class by the GIL s
 share is above the border by its own standard error (half of its half-width, at most .1): a node at the border
 is mixed. With fewer than three calls, chatty takes twice the rate.
 
-With clocks alone the GIL share is not known: ``python`` then means no more than CPU of the calling thread,
-and ``native`` is said only where other threads do most of the work.
+With clocks alone the GIL share is not known: ``python`` then means no more than CPU of the calling thread.
+Where other threads do most of the work, ``parallel`` is said of more than 1.2 cores (only one thread at a
+time can hold the GIL); of fewer they may be Python threads or native ones, and the class is ``unknown``.
 
 Confidence grows with the distance from the nearest rule's border, measured against the uncertainty of the
 share; it is a judgement between 0 and 1, not a probability.
@@ -49,7 +50,7 @@ class Shares(NamedTuple):
     blocked_s: dict[str, float] = {}  # noqa: RUF012 (never changed)
     gil_wait_s: float = 0.0
     sampled: bool = True
-    """The GIL was sampled; else `gil_s` is an upper bound."""
+    """The GIL was sampled; else `gil_s` is an upper bound for the calling thread, without the others."""
     half_width: float = 0.0
     """Of gil_s / wall_s."""
     retakes: float = 0.0
@@ -96,9 +97,8 @@ def classify(shares: Shares) -> tuple[Kind, float]:
 def _by_clocks(shares: Shares, waits: float, trust: float) -> tuple[Kind, float]:
     cpu = shares.cpu_s / shares.wall_s
     if shares.other_cpu_s > shares.cpu_s and 1 - waits > MOST:
-        return ("parallel" if _cores(shares) > PARALLEL_CORES else "native"), trust * _margin(
-            1 - waits - MOST, 0.1
-        )
+        parallel = _cores(shares) > PARALLEL_CORES
+        return ("parallel", trust * _margin(1 - waits - MOST, 0.1)) if parallel else ("unknown", 0.0)
     if waits > MOST:
         return "io", trust * 2 * _margin(waits - MOST, 0.1)  # being blocked needs no sampler to be seen
     if cpu > MOST:

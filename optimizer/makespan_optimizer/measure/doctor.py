@@ -72,7 +72,7 @@ class Doctor(msgspec.Struct, frozen=True, kw_only=True):
     """The self-test of the canary, which stands in where the GIL cannot be sampled."""
     canary_fault: str | None = None
     load_share: float | None = None
-    """CPU that other processes took meanwhile, as a share of the usable cores."""
+    """CPU that other processes took meanwhile, as a share of the cores that this process may run on."""
     native_pools: tuple[Pool, ...] = ()
     """As far as `threadpoolctl` knows them; empty without it."""
     hints: tuple[str, ...] = ()

@@ -17,6 +17,9 @@ The clocks divide a call's wall exactly; samples divide two of the parts further
   are not in its figures.
 
 A DAG that a node calls is part of the node.
+
+Samples are believed only after the sampler told a loop, a hash and a sleep apart in this process, once (0.2 s
+before the first measured run). Without that, or when it cannot be had, clocks measure alone.
 """
 
 from __future__ import annotations
@@ -28,9 +31,15 @@ from typing import TYPE_CHECKING, Any
 
 from makespan.machine import gil_enabled
 from makespan.measurement import BLOCKED, Measured
+from makespan_optimizer.measure.calibrate import fault_of
 from makespan_optimizer.measure.clocks import Stopwatch
-from makespan_optimizer.measure.sampling.sampler import open_sampler
-from makespan_optimizer.measure.sampling.watch import NoSampler
+from makespan_optimizer.measure.sampling.sampler import (
+    CanarySampler,
+    NoSampler,
+    fallback_note,
+    open_sampler,
+    unavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -233,15 +242,16 @@ class InSitu:
 
     @property
     def source(self) -> SamplerSource:
-        """How the division of the CPU time was had."""
-        return self._sampler.name
+        """How the division of the CPU time was had; clocks, when the sampler was lost in mid-run."""
+        return self._sampler.name if self._sampler.lost is None else "clocks"
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader has to know before trusting the figures."""
         notes = self._notes + self._sampler.notes
         if self._sampler.lost is not None:
-            notes += (f"the sampler ended in mid-run ({self._sampler.lost}); clocks alone from there on",)
+            reason = f"the sampler ended in mid-run ({self._sampler.lost}); nodes before that were sampled"
+            notes += (fallback_note(reason),)
         if self._fault:
             notes += (f"not every node was measured ({self._fault})",)
         return notes
@@ -255,14 +265,31 @@ def _close(post: _Post) -> None:
 def open_in_situ(sampler: SamplerName, nodes: int) -> InSitu:
     """Start a sampler, and return what measures one run with it.
 
+    Parameters
+    ----------
+    sampler : {"auto", "gil", "canary", "clocks"}
+        ``auto`` is ``gil``, else ``clocks``: a canary sees nothing of calls that overlap, and asking for the
+        GIL in each thread would disturb the run.
+    nodes : int
+        How many nodes the program has.
+
     Raises
     ------
     OptionError
-        An unknown sampler, or one that was asked for by name and cannot be had here.
+        An unknown sampler; or one that was asked for by name and cannot be had here, or fails its self-test.
     """
     chosen, notes = open_sampler(sampler)
-    if sampler == "auto" and chosen.name == "canary":
-        # It sees nothing of calls that overlap, and asking for the GIL in each thread would disturb the run.
+    if sampler == "auto" and isinstance(chosen, CanarySampler):
         chosen.close()
-        chosen, notes = NoSampler(), ("clocks only: the GIL cannot be sampled from outside here",)
+        return InSitu(NoSampler(), (fallback_note(chosen.reason),), nodes)
+    try:
+        fault = fault_of(chosen)
+    except BaseException:
+        chosen.close()
+        raise
+    if fault is not None:
+        chosen.close()
+        if sampler != "auto":
+            raise unavailable(fault)
+        chosen, notes = NoSampler(), (*notes, fallback_note(f"{chosen.name}: {fault}"))
     return InSitu(chosen, notes, nodes)

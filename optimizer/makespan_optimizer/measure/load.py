@@ -1,5 +1,8 @@
 """What other processes, and the hypervisor, take of this process's cores while something is measured.
 
+Its cores are those that it may run on; a quota does not count here. Child processes and theirs are its own,
+as far as their parents are still there.
+
 Two sources, each of which sees less than there is; so the larger one counts:
 
 - the CPU clock of every process that can be seen (nanoseconds; one that begins or ends meanwhile is missed,
@@ -26,13 +29,13 @@ class Reading(NamedTuple):
 
     wall_s: float
     own_s: float
-    """CPU of this process, of children that it waited for, and of what else belongs to the measurement."""
+    """CPU of this process, of its children and theirs, and of what else belongs to the measurement."""
     claimed_s: float
     """Of it, what other processes that are still there used."""
     idle_s: float | None
     """Of all cores together."""
     others_s: Mapping[int, float]
-    """CPU of other processes, by id."""
+    """CPU of processes that are neither this one nor descend from it, by id."""
 
 
 class ForeignLoad:
@@ -41,7 +44,7 @@ class ForeignLoad:
     Parameters
     ----------
     own_cpu_s : callable
-        CPU seconds of processes that belong to the measurement and were not waited for.
+        CPU seconds of processes that belong to the measurement and do not descend from this one.
     """
 
     def __init__(self, own_cpu_s: Callable[[], float] = lambda: 0.0) -> None:
@@ -50,13 +53,15 @@ class ForeignLoad:
         self._began = self._read()
 
     def share(self) -> float | None:
-        """Return the share of the cores; None where the system does not say."""
+        """Return the share of the cores that this process may run on; None where the system does not say."""
         return foreign_share(self._began, self._read(), len(self._cores))
 
     def _read(self) -> Reading:
+        others_s, descendants_s = _processes_s()
         times, claimed_s = os.times(), self._own_cpu_s()
-        own_s = time.process_time() + times.children_user + times.children_system + claimed_s
-        return Reading(time.perf_counter(), own_s, claimed_s, _idle_s(self._cores), _others_s())
+        waited_s = times.children_user + times.children_system
+        own_s = time.process_time() + waited_s + descendants_s + claimed_s
+        return Reading(time.perf_counter(), own_s, claimed_s, _idle_s(self._cores), others_s)
 
 
 def foreign_share(began: Reading, ended: Reading, cores: int, unit_s: float = 0.01) -> float | None:
@@ -94,18 +99,40 @@ def _idle_s(cores: set[int]) -> float | None:
         return None
 
 
-def _others_s() -> dict[int, float]:
-    found = {}
+def _processes_s() -> tuple[dict[int, float], float]:
+    """Return the CPU seconds of foreign processes by id, and those of this one's descendants together."""
+    found, parents = {}, {}
+    here = os.getpid()
     try:
-        here = os.getpid()
         for name in os.listdir("/proc"):  # noqa: PTH208
             if name.isdigit() and (pid := int(name)) != here:
                 try:
                     found[pid] = time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
-                except OSError:
+                    with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                        parents[pid] = int(file.read().rpartition(b")")[2].split()[1])
+                except (OSError, ValueError, IndexError):
                     continue  # it ended meanwhile
     except (OSError, AttributeError):
         pass
+    own = descendants(here, parents)
+    return {pid: s for pid, s in found.items() if pid not in own}, sum(found.get(pid, 0.0) for pid in own)
+
+
+def descendants(pid: int, parents: Mapping[int, int]) -> set[int]:
+    """Return a process's children, and theirs.
+
+    >>> sorted(descendants(1, {2: 1, 3: 2, 4: 9, 9: 0}))
+    [2, 3]
+    """
+    children: dict[int, list[int]] = {}
+    for child, parent in parents.items():
+        children.setdefault(parent, []).append(child)
+    found: set[int] = set()
+    left = [pid]
+    while left:
+        new = [child for child in children.get(left.pop(), ()) if child not in found]
+        found.update(new)
+        left += new
     return found
 
 

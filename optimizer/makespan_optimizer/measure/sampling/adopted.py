@@ -24,10 +24,14 @@ class _Poll(ctypes.Structure):
 
 
 class Adopted:
-    """A process that is not a child of this one: whether it ended, and how to end it."""
+    """A process that is not a child of this one: whether it ended, and how to end it.
+
+    Once `end` returned, its number may be another process's: nothing is asked of that number any more.
+    """
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
+        self._over = False
         self._fd = -1
         with contextlib.suppress(OSError, AttributeError):  # no pidfd in old kernels
             self._fd = os.pidfd_open(pid)
@@ -36,6 +40,8 @@ class Adopted:
 
     def ended(self) -> bool:
         """Say whether it ended."""
+        if self._over:
+            return True
         if self._fd >= 0:
             self._asked.revents = 0
             self._poll(ctypes.byref(self._asked), ctypes.c_ulong(1), 0)
@@ -56,31 +62,76 @@ class Adopted:
 
     def cpu_s(self) -> float | None:
         """Return the CPU seconds that it used; None when it ended."""
+        if self._over:
+            return None
         try:
             return time.clock_gettime((~self.pid << 3) | _CPUCLOCK_SCHED)
         except OSError:
             return None
 
     def end(self, patience_s: float) -> None:
-        """Wait until it ends, and end it when that takes too long."""
+        """Wait until it ends, and end it when that takes too long. It may be called twice."""
+        if self._over:
+            return
         until = time.monotonic() + patience_s
         while not self.ended() and time.monotonic() < until:
             time.sleep(0.001)
         with contextlib.suppress(OSError):
             if not self.ended():
-                os.kill(self.pid, signal.SIGKILL)
+                self._kill()
         until = time.monotonic() + _KILL_S
         while not self.ended() and time.monotonic() < until:
             time.sleep(0.001)
         with contextlib.suppress(OSError):  # a process that adopts orphans (as number 1 does) adopted it
             os.waitpid(self.pid, os.WNOHANG)
+        self._over = True
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+    def _kill(self) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            signal.pidfd_send_signal(self._fd, signal.SIGKILL)
+        else:
+            os.kill(self.pid, signal.SIGKILL)
 
 
-def allow(pid: int) -> None:
-    """Let `pid` (0: nobody any more) look into this process where yama restricts it to named ones."""
+# Process id -> the one process that may look into it: yama keeps no more than one, and the last one named
+# would take the place of the one before. A forked child begins without.
+_allowed: dict[int, int] = {}
+
+
+def allow(pid: int) -> bool:
+    """Let `pid` look into this process where yama restricts that to one named process.
+
+    Returns
+    -------
+    bool
+        False: another one is allowed to already, and goes on.
+    """
+    if not _is_restricted():
+        return True
+    if _allowed.setdefault(os.getpid(), pid) != pid:  # one step: two threads cannot both be first
+        return False
+    _name_tracer(pid)
+    return True
+
+
+def forbid(pid: int) -> None:
+    """Let `pid` look no more; without effect unless it was allowed to."""
+    if _allowed.get(os.getpid()) == pid:
+        _name_tracer(0)
+        del _allowed[os.getpid()]
+
+
+def _is_restricted() -> bool:
+    try:
+        return Path("/proc/sys/kernel/yama/ptrace_scope").read_bytes().strip() == b"1"
+    except OSError:
+        return False
+
+
+def _name_tracer(pid: int) -> None:
     with contextlib.suppress(OSError, AttributeError):
-        if Path("/proc/sys/kernel/yama/ptrace_scope").read_bytes().strip() == b"1":
-            ctypes.CDLL(None).prctl(_PR_SET_PTRACER, pid, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_PTRACER, pid, 0, 0, 0)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+_LOOK_S = 0.1  # how often to look whether the canary is still there, while it is waited for
 _LATE_S = 0.0003  # an answer later than this: somebody held the GIL
 
 
@@ -107,6 +108,11 @@ class Canary:
         self._thread.join()
         self._others_delay.__exit__(None, None, None)
 
+    @property
+    def dead(self) -> bool:
+        """Its thread ended by a fault: nothing is asked any more."""
+        return not self._stopping and self._thread.ident is not None and not self._thread.is_alive()
+
     def cpu_s(self) -> float:
         """Return the CPU seconds of the canary's thread, where the system tells."""
         with suppress(AttributeError, OSError):
@@ -120,6 +126,8 @@ class Canary:
             return
         self.end()  # one that was interrupted
         self._answers = Answers()
+        if self.dead:
+            return
         self._over = False
         self._asking = True
         self._began_delay_s = self._others_delay.read_s()
@@ -132,7 +140,10 @@ class Canary:
             if not self._over:
                 self._over = True
                 self._bell.release()
-            self._parked.acquire()
+            while not self._parked.acquire(timeout=_LOOK_S):
+                if self.dead:
+                    self._answers = Answers()  # not asked to the end
+                    break
             self._asking = False
         return self._answers
 

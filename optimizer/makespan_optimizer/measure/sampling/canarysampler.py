@@ -6,6 +6,7 @@ those count as held at whose end somebody did. The rest of the thread's CPU time
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -32,7 +33,9 @@ class CanarySampler:
     lost: str | None = None
     notes: tuple[str, ...] = ()
 
-    def __init__(self) -> None:
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+        """Why the GIL is not sampled from outside, if that was wanted."""
         self.calls_open = 0
         self.calls_begun = 0
         self.lock = threading.Lock()
@@ -71,6 +74,7 @@ class CanaryWatch:
         self.overhead_switches = 0
         self._sampler = sampler
         self._canary = canary
+        self._owner = os.getpid()
         self._began: tuple[float, float, float, int] | None = None
         canary.__enter__()
 
@@ -93,6 +97,8 @@ class CanaryWatch:
         overhead_s, began_s, cpu_began_s, begun = self._began
         self._began = None
         answers = self._canary.end()
+        if self._canary.dead and os.getpid() == self._owner:
+            self._sampler.lost = "its thread ended"
         self.overhead_switches = _SWITCHES * answers.late
         self.overhead_s = max(0.0, self._canary.cpu_s() - overhead_s)
         sampler = self._sampler

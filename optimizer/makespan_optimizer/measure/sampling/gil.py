@@ -7,7 +7,8 @@
 
 The struct is inside the exported symbol ``_PyRuntime``, at an offset that differs between versions and builds
 (3.11: 368, 3.12: 77,440, 3.13: 96,112). So an odd switch interval is planted, and the place is the one where
-it is followed by this thread's state and by 1, and where the 1 becomes 0 while a call releases the GIL.
+it is followed by this thread's state and by 1, and where the 1 becomes 0 while a call releases the GIL. The
+place never moves: it is looked for once.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from __future__ import annotations
 import ctypes
 import struct
 import sys
+import threading
 
 _SCAN_BYTES = 1 << 20
 _ODD_INTERVALS_US = (7919, 6007)
 _HELD = struct.Struct("=Qi")
+_lock = threading.Lock()  # two threads at once would each put back the other's interval
+_known: list[int] = []  # the address, once it was found
 
 
 class GilNotFoundError(Exception):
@@ -46,6 +50,13 @@ def locate_gil() -> int:
         raise GilNotFoundError(f"{sys.implementation.name} is not CPython")
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         raise GilNotFoundError("this build runs without a GIL")
+    with _lock:
+        if not _known:
+            _known.append(_found())
+        return _known[0]
+
+
+def _found() -> int:
     try:
         found = _candidates(_ODD_INTERVALS_US[0]) & _candidates(_ODD_INTERVALS_US[1])
         free = [address for address in found if _is_released_by_calls(address)]
@@ -62,8 +73,8 @@ def _candidates(interval_us: int) -> set[int]:
     size = min(_mapped_end(base) - base, _SCAN_BYTES)
     state = thread_state()
     before_us = round(sys.getswitchinterval() * 1e6)
-    set_switch_interval_us(interval_us)
-    try:
+    try:  # whatever is raised from here on (Ctrl-C too), the interval is put back
+        set_switch_interval_us(interval_us)
         raw = ctypes.string_at(base, size)
     finally:
         set_switch_interval_us(before_us)

@@ -23,7 +23,7 @@ import weakref
 from pathlib import Path
 
 from makespan_optimizer.measure.sampling import outside
-from makespan_optimizer.measure.sampling.adopted import Adopted, allow
+from makespan_optimizer.measure.sampling.adopted import Adopted, allow, forbid
 from makespan_optimizer.measure.sampling.gil import GilNotFoundError, locate_gil, thread_state
 from makespan_optimizer.measure.sampling.outside import ASKS_AT, SLOTS, STATES_AT
 from makespan_optimizer.measure.sampling.pace import CPU_SHARE
@@ -68,6 +68,7 @@ class OutsideSampler:
         self._watches: list[weakref.ref[OutsideWatch] | None] = [None] * SLOTS
         self._lock = threading.RLock()
         self._process: Adopted | None = None
+        self._missed_calls = 0
         self._notes: tuple[str, ...] = ()
         self._holder_at = _find()
         self._fd = os.memfd_create("makespan-sampler")
@@ -95,11 +96,20 @@ class OutsideSampler:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Say that it was started again, and that it samples less often than wanted."""
+        """Say that it was started again, could not see all, and samples less often than wanted."""
+        notes = self._notes
+        if calls := self._missed_calls:
+            which = "a call was" if calls == 1 else f"{calls} calls were"
+            notes += (f"{which} not sampled: what the thread did could not be read in more than 5% of looks",)
         if self.rate_hz > self._wanted_hz / 2:
-            return self._notes
+            return notes
         share = f"{CPU_SHARE:.0%} of a core"
-        return (*self._notes, f"{self.rate_hz:.0f} samples a second: more would take over {share}")
+        return (*notes, f"{self.rate_hz:.0f} samples a second: more would take over {share}")
+
+    def missed_call(self) -> None:
+        """Take note that too much of a call could not be read."""
+        with self._lock:
+            self._missed_calls += 1
 
     def cpu_s(self) -> float:
         """Return the CPU seconds of the process that samples."""
@@ -176,7 +186,7 @@ class OutsideSampler:
                 return
             self._cpu_s = self.cpu_s()
             self._process = None
-            process.end(0.0)
+            _end(process, 0.0)
             for word in range(STATES_AT - ASKS_AT):
                 self._board[ASKS_AT + word] = 0  # no call under way is sampled any further
             for word in (outside.STATUS, outside.PID, outside.CPU_US):
@@ -185,8 +195,9 @@ class OutsideSampler:
                 self._start()
             except SamplerUnavailableError as error:
                 self.lost = f"{fault}; {error}"
-                if self._process is not None:
-                    self._process.end(0.0)
+                half_started, self._process = self._process, None
+                if half_started is not None:
+                    _end(half_started, 0.0)
             else:
                 self.lost = None
                 said = f"the sampler was lost once ({fault}) and started again"
@@ -224,7 +235,10 @@ class OutsideSampler:
         if not board[outside.PID]:
             raise SamplerUnavailableError("the sampler did not start")
         self._process = process = Adopted(board[outside.PID])
-        allow(process.pid)
+        if not allow(process.pid):
+            raise SamplerUnavailableError(
+                "another sampler watches this process, and the system lets one at a time (ptrace_scope is 1)"
+            )
         while (status := board[outside.STATUS]) == outside.STARTING:
             if process.ended() or time.monotonic() > until:
                 break
@@ -251,8 +265,12 @@ class OutsideSampler:
                 self._board.release()
                 self._map.close()
         if process is not None:
-            process.end(_STOP_S)
-            allow(0)
+            _end(process, _STOP_S)
+
+
+def _end(process: Adopted, patience_s: float) -> None:
+    process.end(patience_s)
+    forbid(process.pid)
 
 
 def _find() -> int:

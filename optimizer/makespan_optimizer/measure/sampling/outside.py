@@ -37,8 +37,9 @@ from makespan_optimizer.measure.sampling.systemcalls import HOLD, SYSTEM_CALLS, 
 
 # Words of a record: first how often the thread was seen in each state (`systemcalls`). Then samples in which
 # another thread held the GIL; changes from not holding to holding it between samples, between samples that
-# are a short interval apart, within far pairs, within near pairs.
-OTHER_HOLD, RETAKES, SHORT_UP, PAIRS_UP, NEAR_UP = range(8, 13)
+# are a short interval apart, within far pairs, within near pairs. Then looks that failed: the thread did not
+# hold the GIL, and what it did could not be read.
+OTHER_HOLD, RETAKES, SHORT_UP, PAIRS_UP, NEAR_UP, UNREAD = range(8, 14)
 WORDS = 16
 
 SLOTS = 256
@@ -161,12 +162,12 @@ class _Threads:
             state = board[STATES_AT + slot]
             does = HOLD if holds == state else self._syscall(slot, ask)
             # The call is still the same one: then all that was read is of this call.
-            if does >= 0 and board[ASKS_AT + slot] == ask:
+            if board[ASKS_AT + slot] == ask:
                 looked.append((slot, ask, state, does))
         return looked
 
     def _syscall(self, slot: int, ask: int) -> int:
-        """Return what a thread does that does not hold the lock; -1: it is gone."""
+        """Return what a thread does that does not hold the lock; -1: it is gone, or may not be looked at."""
         if self._gone.get(slot) == ask:
             return -1
         thread = ask & LOW
@@ -207,6 +208,9 @@ class _Threads:
             The sample before was a short interval ago.
         """
         for slot, ask, state, does in looked:
+            if does < 0:
+                self._add(slot, ask, UNREAD)
+                continue
             ask_before, did = self._before.get(slot, (0, HOLD))
             self._before[slot] = ask, does
             self._add(slot, ask, does)

@@ -1,7 +1,8 @@
 """Which sampler measures: the best one that works here, and why not a better one.
 
 ``gil`` (`gilsampler`: a process looks who holds the GIL) → ``canary`` (`canarysampler`: a thread asks for
-the GIL and times the answer; less exact) → ``clocks`` (wall and CPU only, the GIL share is an upper bound).
+the GIL and times the answer; less exact) → ``clocks`` (wall and CPU only: all CPU time of the calling thread
+counts as holding the GIL, which is an upper bound; of threads that a node starts nothing is known).
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def next_sampler(name: SourceName, reason: str) -> tuple[Sampler, tuple[str, ...
     """Return the sampler that takes the place of one that does not work, and a note that says so."""
     if name == "gil" and gil_enabled():
         note = f"canary: a thread asks for the GIL and times the answer, which is less exact: {reason}"
-        return CanarySampler(), (note,)
+        return CanarySampler(reason), (note,)
     return NoSampler(), (fallback_note(reason),)
 
 
@@ -87,4 +88,4 @@ def fallback_note(reason: str) -> str:
     """Say that only clocks measure, and why."""
     if not gil_enabled():
         return "no GIL in this build: nothing is modelled as holding one"
-    return f"clocks only, the GIL share is an upper bound: {reason}"
+    return f"clocks only, the GIL share of the calling thread is an upper bound: {reason}"

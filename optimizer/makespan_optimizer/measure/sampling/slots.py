@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from makespan_optimizer.measure.sampling.gilsampler import OutsideSampler
 
 
+_STATES = outside.OTHER_HOLD  # the first words of a record: how often the thread was seen in each state
+_UNREAD_SHARE = 0.05  # of the looks: a call is not sampled when more say nothing of what its thread does
+
+
 class OutsideWatch:
     """Watches the thread that made it."""
 
@@ -56,6 +60,9 @@ class OutsideWatch:
                 return None
         except ValueError:  # closed
             return None
+        if unread_share(words, self._call) > _UNREAD_SHARE:
+            self._sampler.missed_call()
+            return None
         return seen_in(
             words, self._call, [now - then for now, then in zip(sums, self._sums_before, strict=True)]
         )
@@ -66,6 +73,20 @@ class OutsideWatch:
     def close(self) -> None:
         """Give up the slot."""
         self._sampler.free(self)
+
+
+def unread_share(words: Sequence[int], call: int) -> float:
+    """Return the share of the looks at a call's thread that could not tell what it did.
+
+    Holding the GIL is always told, anything else needs a file of the system's: without this such looks would
+    be missing on one side alone.
+
+    >>> call = 7 << 32
+    >>> unread_share([call + 3, *[0] * 12, call + 1, 0, 0], 7)
+    0.25
+    """
+    looks = [word & LOW if word >> 32 == call else 0 for word in (*words[:_STATES], words[outside.UNREAD])]
+    return looks[-1] / sum(looks) if looks[-1] else 0.0
 
 
 def seen_in(words: Sequence[int], call: int, sums: Sequence[int]) -> Seen:
