@@ -42,7 +42,6 @@ def test_counted_runs_take_the_sets_in_turn():
     assert seen[:10:2] == [(1, 0), (1, 0), (3, 2), (2, 5), (1, 0)]
     assert found.runs[0].inputs == 3
     assert [call.inputs for call in found.node("wait").calls] == [0, 1, 2, 0]
-    assert found.node("wait").wall_net_s.p90 > found.node("wait").wall_net_s.p10
 
 
 def test_a_scenario_is_one_run():
@@ -53,6 +52,9 @@ def test_a_scenario_is_one_run():
     for short, long in ((0, 1), (2, 3)):
         for name in ("wait", "wait_2"):
             assert rows[long][name] > rows[short][name]
+    for its in found.nodes:  # its figures are those of all sets
+        assert its.wall_net_s.p10 < 0.015
+        assert its.wall_net_s.p90 > 0.028
 
 
 def test_scenarios_leave_out_runs_that_are_not_whole():
