@@ -103,6 +103,19 @@ def test_spoiled_calls_are_left_out_when_three_others_are_there():
     assert summarize("a", good[:2] + bad).wall_net_s.median == 5.0
 
 
+def test_a_set_of_inputs_whose_calls_are_all_spoiled_still_counts():
+    def call(inputs, wall_s, delay_s=0.0):
+        made = call_from("r", clocks(wall=wall_s + delay_s, cpu=wall_s, delay=delay_s), None)
+        return msgspec.structs.replace(made, inputs=inputs)
+
+    small = [call(0, 1.0), call(0, 1.0), call(0, 1.0), call(0, 1.0, 0.5)]
+    large = [call(1, 5.0, 2.0)] * 3
+    node = summarize("a", small + large)
+    assert node.wall_net_s.samples == pytest.approx((1.0,) * 3 + (5.0,) * 3)
+    assert node.quality.spoiled == 4
+    assert max(summarize("a", [*small, *large, call(1, 4.0)]).wall_net_s.samples) == pytest.approx(4.0)
+
+
 def test_a_node_that_sleeps_has_a_certain_share_of_its_wall():
     sleep = call_from("r", clocks(wall=1.0, cpu=0.001), Seen(sleep=100))
     half_width = summarize("a", [sleep] * 5).quality.gil_share_half_width

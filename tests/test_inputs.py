@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
 import time
+from itertools import islice
 
 import msgspec
 import pytest
 
 from makespan import DAG, dag, node
 from makespan.errors import DescribeError, OptionError
-from makespan.profile import ProfileWarning
 from makespan_optimizer.measure.inputs import MAX_SETS, read_inputs
 from makespan_optimizer.measure.isolate import profile
 
@@ -41,7 +43,7 @@ def test_counted_runs_take_the_sets_in_turn():
     found = taken(inputs=[(1,), {"x": 3, "y": 2}, ((2,), {"y": 5})], runs=4)
     assert seen[:10:2] == [(1, 0), (1, 0), (3, 2), (2, 5), (1, 0)]
     assert found.runs[0].inputs == 3
-    assert [call.inputs for call in found.node("wait").calls] == [0, 1, 2, 0]
+    assert [call.inputs for call in found.node("wait").calls] == [0, 1, 2, 0, 1, 2]
 
 
 def test_a_scenario_is_one_run():
@@ -120,10 +122,35 @@ def test_an_error_of_the_function_itself_is_not_hidden():
         taken(inputs=yields)
 
 
-def test_fewer_runs_than_sets_are_said():
-    with pytest.warns(ProfileWarning, match=r"1 counted run for 2 sets.*--runs 2"):
-        found = taken(inputs=[(1,), (2,)], runs=1)
-    assert any("the last ones are not run" in note for note in found.runs[0].notes)
+@pytest.mark.parametrize(("runs", "counted"), [(1, 2), (2, 2), (5, 6)])
+def test_each_set_is_run_equally_often(runs, counted):
+    found = taken(inputs=[(1,), (2,)], runs=runs)
+    assert [call.inputs for call in found.node("wait").calls] == [0, 1] * (counted // 2)
+    assert found.runs[0].repeats == counted
+    said = f"{counted} counted runs instead of {runs}: each of 2 sets of inputs equally often"
+    assert (said in found.runs[0].notes) == (counted != runs)
+
+
+def test_a_list_as_first_part_is_an_input_itself():
+    given = read_inputs(both, (), {}, [([1, 2], {"k": 3}), ((1,), {"y": 3})])
+    assert [dict(its) for its in given.sets] == [{"x": [1, 2], "y": {"k": 3}}, {"x": 1, "y": 3}]
+
+
+@pytest.mark.parametrize(
+    "value", [iter([1]), map(int, []), (i for i in range(3)), csv.reader([]), islice([], 1)]
+)
+def test_what_the_first_run_would_use_up_is_refused(value):
+    with pytest.raises(OptionError, match=r"inputs: input 'y' is a \w+, which the first of several runs"):
+        profile(both, (1,), {"y": value})
+    with pytest.raises(OptionError, match=r"inputs, set 2: input 'x' is a"):
+        profile(both, (), {}, inputs=[(1,), (value,)])
+    assert seen == []
+
+
+def test_what_lasts_is_taken(tmp_path):
+    with (tmp_path / "file").open("w+") as file:
+        for value in (file, range(3), itertools.count(), [1]):
+            assert read_inputs(both, (value,), {}).sets[0]["x"] is value
 
 
 def test_hooks_stand_around_each_run():

@@ -152,3 +152,15 @@ def test_differences_in_words():
         f"CPU: {here.cpu} there, another here",
         f"usable cores: {here.cores} there, 64.0 here",
     ]
+
+
+def test_settings_that_change_measurements_in_words():
+    here = msgspec.structs.replace(this_machine(), switch_interval_s=0.005, thread_variables={})
+    there = msgspec.structs.replace(here, switch_interval_s=0.001, thread_variables={"OMP_NUM_THREADS": "1"})
+    assert here.settings_differences(here) == []
+    assert here.differences(there) == []  # of a plan it is the same machine
+    assert there.settings_differences(here) == [
+        "OMP_NUM_THREADS: 1 there, not set here",
+        "switch interval: 0.001 s there, 0.005 s here",
+    ]
+    assert msgspec.structs.replace(there, python="unknown").settings_differences(here) == []

@@ -115,7 +115,13 @@ def test_another_dag_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "word"),
-    [({"cores": 64.0}, "usable cores"), ({"cpu": "Z80"}, "CPU"), ({"python": "CPython 3.99"}, "Python")],
+    [
+        ({"cores": 64.0}, "usable cores"),
+        ({"cpu": "Z80"}, "CPU"),
+        ({"python": "CPython 3.99"}, "Python"),
+        ({"thread_variables": {"OMP_NUM_THREADS": "1"}}, "as it is set up .OMP_NUM_THREADS: 1 there"),
+        ({"switch_interval_s": 0.001}, "switch interval: 0.001 s there"),
+    ],
 )
 def test_another_machine_is_refused(change, word):
     old = msgspec.structs.replace(EMPTY, machine=msgspec.structs.replace(EMPTY.machine, **change))
@@ -226,3 +232,28 @@ def test_a_newer_hint_goes_before_a_measurement():
     )
     assert merge_profiles(one_run(1), said).node("a").wall_net_s.median == 9.0
     assert merge_profiles(said, one_run(1)).node("a").runs == 3
+
+
+def sets_run(number: int, sets: int, each: int) -> Profile:
+    """A profile of one run that took several sets of inputs in turn."""
+    made = one_run(number, calls=sets * each)
+    nodes = []
+    for its in made.nodes:
+        calls = [msgspec.structs.replace(call, inputs=k % sets) for k, call in enumerate(its.calls)]
+        nodes.append(summarize(its.name, calls))
+    return msgspec.structs.replace(made, nodes=tuple(nodes))
+
+
+def test_no_set_of_inputs_is_dropped_of_the_newest_run():
+    merged = merge_profiles(sets_run(1, 100, 1), sets_run(2, 100, 1))
+    its = merged.node("a")
+    assert [call.inputs for call in its.calls] == list(range(100))
+    assert {call.run for call in its.calls} == {"run002"}
+    assert merge_profiles(merged, merged) == merged
+
+
+def test_older_runs_keep_equal_shares_of_their_sets():
+    its = merge_profiles(sets_run(1, 4, 25), sets_run(2, 4, 1)).node("a")
+    assert len(its.calls) == MAX_CALLS
+    assert [[call.inputs for call in its.calls].count(k) for k in range(4)] == [16] * 4
+    assert [call.run for call in its.calls[-5:]] == ["run001"] + ["run002"] * 4

@@ -10,13 +10,14 @@ import socket
 import tempfile
 import threading
 import warnings
+from collections import deque
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan.measurement import Pickling
-from makespan_optimizer.measure.pickling import Limits, Picklings, measure
+from makespan_optimizer.measure.pickling import Limits, Picklings, _taken, measure
 
 SECRET = "correct horse battery staple"
 
@@ -178,7 +179,6 @@ def generator():
         (lambda: iter([threading.Lock()]), "TypeError at _thread.lock"),
         (lambda: Raises(ValueError(SECRET)), "ValueError at .*Raises"),
         (lambda: Raises(SystemExit(SECRET)), "SystemExit at .*Raises"),
-        (lambda: Raises(MemoryError()), "MemoryError at .*Raises"),
         (lambda: [{"a": Raises(GeneratorExit())}], "GeneratorExit at .*Raises"),
         (lambda: RaisesLater(LookupError(SECRET)), "LookupError while unpickling .*RaisesLater"),
     ],
@@ -189,6 +189,20 @@ def test_the_reason_names_types_and_nothing_else(make, reason):
     assert its.pickle_s is None
     assert re.fullmatch(reason, its.reason)
     assert SECRET not in its.reason
+
+
+@pytest.mark.parametrize("make", [Raises, RaisesLater])
+def test_too_little_memory_says_nothing_about_the_value(make):
+    its = measure(make(MemoryError()))
+    assert its.picklable is (True if make is RaisesLater else None)
+    assert "there was not enough memory" in its.reason
+    assert its.unpickle_s is None
+
+
+def test_copies_are_freed_as_they_are_read_back():
+    copies = deque([bytearray(b"one"), bytearray(b"two")])
+    left = [(buffer, len(copies)) for buffer in _taken(copies)]
+    assert left == [(b"one", 1), (b"two", 0)]
 
 
 def test_a_deep_value_is_a_reason_too():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from makespan import OptionError
 from makespan.machine import THREAD_VARIABLES
 from makespan_optimizer.measure.trials import pools as pools_module
-from makespan_optimizer.measure.trials.pools import Pool, Pools, default_threads, find_pools, limited
+from makespan_optimizer.measure.trials.pools import Pool, Pools, find_pools
 
 
 class Library:
@@ -126,7 +126,7 @@ def test_the_most_threads_of_a_library_are_the_default():
 
 @pytest.mark.parametrize("threads", [0, -1, True, 1.0, "2", None, 10**9])
 def test_a_limit_is_a_number_of_threads(threads):
-    with pytest.raises(OptionError, match="is a whole number from 1"), limited(threads):
+    with pytest.raises(OptionError, match="is a whole number from 1"), Pools((), {}).limited(threads):
         pytest.fail("entered")
 
 
@@ -159,8 +159,8 @@ def test_without_threadpoolctl_it_says_so(monkeypatch):
 
 def test_nothing_is_imported_to_be_limited():
     code = (
-        "import sys; from makespan_optimizer.measure.trials.pools import limited\n"
-        "with limited(1): pass\n"
+        "import sys; from makespan_optimizer.measure.trials.pools import find_pools\n"
+        "with find_pools().limited(1): pass\n"
         "print(sorted({'numpy','torch','cv2','faiss','pyarrow','duckdb','polars'} & set(sys.modules)))"
     )
     told = subprocess.run(
@@ -171,7 +171,7 @@ def test_nothing_is_imported_to_be_limited():
 
 def test_a_childs_environment_is_limited():
     code = "import os; print(os.environ['OMP_THREAD_LIMIT'])"
-    with limited(3):
+    with find_pools().limited(3):
         told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "3"
 
@@ -191,10 +191,10 @@ def test_the_blas_of_numpy_is_limited_and_put_back():
         assert set(numbers()) == {1}
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), limited(1):
+    with pytest.raises(ZeroDivisionError), find_pools().limited(1):
         fail()
     assert numbers() == before
-    assert default_threads() >= max(before)
+    assert find_pools().default_threads() >= max(before)
 
 
 def test_the_default_connection_of_duckdb_is_limited_and_put_back():
@@ -206,7 +206,7 @@ def test_the_default_connection_of_duckdb_is_limited_and_put_back():
 
     with duckdb.cursor() as cursor:
         cursor.execute("SET threads = 3")
-    with limited(1) as names:
+    with find_pools().limited(1) as names:
         assert "duckdb" in names
         assert threads() == 1
     assert threads() == 3

@@ -191,6 +191,39 @@ def test_the_last_run_is_looked_at_more_closely():
     assert runs.calls[0][1].threads_used in (1, None)  # None: not told by this system
 
 
+class Asked:
+    """Stands for `Quiet`: what it was asked to wait for."""
+
+    def __init__(self):
+        self.unmeasured = []
+
+    def after(self, last, *, unmeasured=False):
+        self.unmeasured.append(unmeasured)
+
+
+def test_pools_of_what_is_not_measured_are_waited_for_as_well():
+    scope = scope_of(chain([]), None, {"b", "c"})
+    quiet, clock = Asked(), Clock()
+    runs = Runs("r", scope, FakeMeter([], clock), total=0, clock=clock, quiet=quiet)  # type: ignore[arg-type]
+    runs.warm_up({})
+    assert quiet.unmeasured == [True, False]  # a ran before b, which ran before c
+
+
+def test_how_long_it_takes_what_only_feeds_others_is_known():
+    clock = Clock()
+    dag = DAG()
+
+    def slow():
+        clock.now += 7.0
+
+    dag.add(int, dag.add(slow, name="slow"), name="b")
+    scope = scope_of(dag, None, {"b"})
+    runs = Runs("r", scope, FakeMeter([], clock), total=0, clock=clock)
+    with pytest.raises(TypeError):
+        runs.warm_up({})
+    assert runs.fed_s == {0: 7.0}
+
+
 def test_what_is_not_measured_leaves_no_record():
     dag = chain([])
     runs, given = runs_of(dag, [0.2] * 50, only={"b"})

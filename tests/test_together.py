@@ -129,6 +129,39 @@ def test_ctrl_c_while_the_other_one_is_waited_for():
         over.set()
 
 
+def test_ctrl_c_before_the_start_leaves_no_thread_behind():
+    def clock():
+        raise KeyboardInterrupt
+
+    ran = []
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        together(Work(0, ran.append, [0]), Work(1, ran.append, [1]), clock)
+    until = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.001)
+    assert threading.active_count() == before
+    assert not ran
+
+
+def test_after_ctrl_c_the_other_one_is_given_some_time():
+    ended = []
+    began = threading.Event()
+
+    def interrupt():
+        began.wait(10)
+        raise KeyboardInterrupt
+
+    def end():
+        began.set()
+        time.sleep(0.05)
+        ended.append(0)
+
+    with pytest.raises(KeyboardInterrupt):
+        together(Work(0, interrupt, []), Work(1, end, []))
+    assert ended == [0]
+
+
 def test_the_switch_interval_is_set_and_put_back():
     before = sys.getswitchinterval()
     seen = []

@@ -20,8 +20,9 @@ from makespan.program import compile_program
 from makespan_optimizer.measure.merge import merge_profiles
 from makespan_optimizer.measure.trials import beside
 from makespan_optimizer.measure.trials import run_trials as trials
+from makespan_optimizer.measure.trials.limit import time_limit_s
 from makespan_optimizer.measure.trials.pools import Pool, Pools
-from makespan_optimizer.measure.trials.run_trials import run_trials, time_limit_s
+from makespan_optimizer.measure.trials.run_trials import run_trials
 from makespan_optimizer.measure.trials.verdicts import PARALLEL_DEFAULT, PARALLEL_ONE
 from tests.builders import make_profile
 from tests.cli_tools import run_process

@@ -78,6 +78,13 @@ def test_nodes_that_burn_cores_without_being_faster_are_an_estimate():
     assert oversubscription(profile_with(its, figures={PARALLEL_DEFAULT: 2.0, PARALLEL_ONE: 1.95})) is None
 
 
+def test_half_of_the_figures_is_none():
+    its = trials((8, 3.0, 24.0), (1, 1.0, 1.0))
+    assert advices(profile_with(its, figures={PARALLEL_ONE: 6.4})) == advices(profile_with(its))
+    untried = msgspec.structs.replace(its, tried=())
+    assert advices(profile_with(untried)) == []
+
+
 def test_threads_that_help_are_left_alone():
     assert oversubscription(profile_with(trials((2, 0.5, 1.0), (1, 1.0, 1.0), (2, 0.5, 1.0)))) is None
     assert oversubscription(profile_with(None)) is None

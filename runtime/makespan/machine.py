@@ -49,6 +49,23 @@ class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 found.append(f"{word}: {mine} there, {theirs} here")
         return found
 
+    def settings_differences(self, other: Machine) -> list[str]:
+        """Say in words which settings differ that change measurements, though the machine is the same.
+
+        A plan may be used under other settings; two measurements under different ones have no common median.
+        """
+        if UNKNOWN in {self.python, other.python}:
+            return []
+        found = []
+        for name in sorted({*self.thread_variables, *other.thread_variables}):
+            mine, theirs = (its.thread_variables.get(name, "not set") for its in (self, other))
+            if mine != theirs:
+                found.append(f"{name}: {mine} there, {theirs} here")
+        if self.switch_interval_s != other.switch_interval_s:
+            there_s, here_s = self.switch_interval_s, other.switch_interval_s
+            found.append(f"switch interval: {there_s:g} s there, {here_s:g} s here")
+        return found
+
 
 def this_machine() -> Machine:
     """Describe the machine that runs this process."""

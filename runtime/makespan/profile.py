@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 FORMAT: Literal["makespan-profile/1"] = "makespan-profile/1"
-MAX_CALLS = 64  # kept for each node; the oldest runs go first
+MAX_CALLS = 64  # kept for each node, or all of the newest run if it took several sets of inputs
 
 
 class ProfileWarning(UserWarning):
@@ -207,6 +207,10 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         Nodes of one row were measured in the same run, with the same inputs; so nodes that are long together
         (a large input) are long in the same row. Runs of which some nodes have no record are left out, and
         nodes that were not measured (hints) stand in every row with their one figure.
+
+        After an update no run has all nodes. Then nodes of one row were measured with the set of inputs of
+        the same number, each node's latest calls with that set first to meet; that holds as far as the sets
+        were the same ones.
         """
         from makespan.profile_rows import scenarios
 

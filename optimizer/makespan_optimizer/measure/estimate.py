@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from makespan.measurement import SamplerSource
 
-ENOUGH_CALLS = 3  # unspoiled ones: then the spoiled are left out
+ENOUGH_CALLS = 3  # without those spoiled calls in whose place others speak: then these are left out
 # Error of the GIL share that more samples do not mend, by sampler: the canary takes whoever holds the GIL for
 # the thread that is measured, and sees each hold up to a pause longer or shorter.
 SYSTEMATIC: dict[SamplerSource, float] = {"gil": 0.005, "canary": 0.1, "clocks": 0.005}
@@ -74,7 +74,9 @@ def summarize(
     if not calls:
         raise ValueError(f"node {name!r} has no calls")
     unspoiled = [call for call in calls if not call.spoiled]
-    used = unspoiled if len(unspoiled) >= ENOUGH_CALLS else list(calls)
+    told = {call.inputs for call in unspoiled}  # sets of inputs that unspoiled calls tell of; the others stay
+    good = [call for call in calls if not call.spoiled or call.inputs not in told]
+    used = good if len(good) >= ENOUGH_CALLS else list(calls)
 
     def typical(figure: Callable[[Call], float]) -> float:
         return median(map(figure, used))
@@ -209,7 +211,9 @@ def _split(calls: Sequence[Call], off_s: float) -> tuple[float, dict[str, float]
 
 def _takes(calls: Sequence[Call], blocked_s: Mapping[str, float]) -> float | None:
     """Return how often a call took the GIL; None when that was not looked at."""
-    known = [call.gil_retakes for call in calls if call.gil_retakes is not None]
+    looked_at = [call for call in calls if call.gil_retakes is not None]
+    counted = [call for call in looked_at if call.takes_counted] or looked_at
+    known = [call.gil_retakes or 0 for call in counted]
     if not known:
         return None
     idle = ("io", "sleep") if blocked_s.keys() - {"other"} else ("other",)  # samplers that tell no kinds

@@ -1,21 +1,25 @@
 """The inputs of a profile: sets of arguments in turn, and what is to be done before and after each run.
 
-A set is a tuple or list (inputs by position), a dict (by name), or both: ``((…), {…})``. All sets are checked
-before anything runs. `setup` is called before each run of the DAG and `teardown` after it, also when a node
-raised or Ctrl-C came; what they take is not measured.
+A set is a tuple or list (inputs by position), a dict (by name), or both: ``((…), {…})``, the first part a
+tuple; a list there is a value, the first input. All sets are checked before anything runs, and a function of
+sets is called once, then. So every run gets the same objects: a node that changes one changes what later runs
+find, and what can be gone through only once (a generator) is refused. `setup` may make them anew in place.
+
+`setup` is called before each run of the DAG and `teardown` after it, also when a node raised or Ctrl-C came;
+what they take is not measured. After Ctrl-C in a trial of two nodes side by side, the node in the other
+thread may still be at work when `teardown` is called (see `makespan_optimizer.measure.trials.together`).
 """
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Iterator
 from contextlib import suppress
-from itertools import islice
+from itertools import count, cycle, islice, repeat
 from typing import TYPE_CHECKING, Any
 
 from makespan.describe import bind
 from makespan.errors import DescribeError, OptionError
 from makespan.options import function_name
-from makespan.profile import ProfileWarning
 from makespan.words import plural
 
 if TYPE_CHECKING:
@@ -44,13 +48,16 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.sets)
 
-    def warn_of_unused(self, runs: int, stacklevel: int) -> tuple[str, ...]:
-        """Warn when there are fewer counted runs than sets; return that as notes."""
-        if runs >= len(self.sets):
-            return ()
-        text = f"{plural(runs, 'counted run')} for {len(self.sets)} sets of inputs: the last ones are not run"
-        warnings.warn(f"{text} (--runs {len(self.sets)})", ProfileWarning, stacklevel=stacklevel + 1)
-        return (text,)
+    def counted_runs(self, runs: int) -> tuple[int, tuple[str, ...]]:
+        """Return how many runs are counted, and notes: so many that each set is run equally often.
+
+        Five runs of two sets would give one of them three calls of five, and with these every median.
+        """
+        more = -runs % len(self.sets)
+        if not more:
+            return runs, ()
+        text = f"{plural(runs + more, 'counted run')} instead of {runs}"
+        return runs + more, (f"{text}: each of {len(self.sets)} sets of inputs equally often",)
 
     def run(self, number: int) -> _Run:
         """Return what sets up, hands out the inputs of a run, and tears down; runs take the sets in turn."""
@@ -120,17 +127,19 @@ def read_inputs(
     Parameters
     ----------
     inputs : iterable or callable, optional
-        Sets of arguments, or a function that returns or yields them; instead of `args` and `kwargs`.
+        Sets of arguments, or a function that returns or yields them (called once); instead of `args` and
+        `kwargs`.
 
     Raises
     ------
     OptionError
-        Not sets of arguments, none at all, or more than 1000; a hook that cannot be called.
+        Not sets of arguments, none at all, or more than 1000; a hook that cannot be called; an input that
+        only one run could go through.
     DescribeError
         The DAG does not take a set; with its number.
     """
     if inputs is None:
-        return Inputs([bind(dag, args, dict(kwargs))], setup, teardown)
+        return Inputs([_lasting(bind(dag, args, dict(kwargs)), "inputs")], setup, teardown)
     if args or kwargs:
         raise OptionError("give the inputs once, or sets of them", where="inputs")
     given = inputs() if callable(inputs) else inputs
@@ -146,21 +155,38 @@ def read_inputs(
     return Inputs([_bound(dag, one, k) for k, one in enumerate(listed, 1)], setup, teardown)
 
 
-def _bound(dag: DAG[..., Any], one: Any, number: int) -> dict[str, Any]:
+def _bound(dag: DAG[..., Any], one: Any, number: int) -> Mapping[str, Any]:
     where = f"inputs, set {number}"
     args, kwargs = _split(one, where)
     try:
-        return bind(dag, args, kwargs)
+        return _lasting(bind(dag, args, kwargs), where)
     except DescribeError as error:
         hint = error.hint or f"its inputs: {', '.join(dag.inputs) or 'none'}"
         raise DescribeError(error.problem, where=where, hint=hint) from error
 
 
+def _lasting(values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """Refuse generators and the iterators of the standard library: the first run would use them up.
+
+    Other people's iterators are left alone: files and cursors can begin anew.
+    """
+    for name, value in values.items():
+        own = type(value).__module__ in ("builtins", "itertools", "_csv")
+        if own and isinstance(value, Iterator) and not isinstance(value, count | cycle | repeat):
+            kind = type(value).__name__
+            raise OptionError(
+                f"input {name!r} is a {kind}, which the first of several runs would use up",
+                where=where,
+                hint=f"give a list: list({name})",
+            )
+    return values
+
+
 def _split(one: Any, where: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if isinstance(one, dict):
         args, kwargs = (), one
-    elif isinstance(one, tuple) and [type(part) for part in one] in ([tuple, dict], [list, dict]):
-        args, kwargs = tuple(one[0]), one[1]
+    elif isinstance(one, tuple) and [type(part) for part in one] == [tuple, dict]:
+        args, kwargs = one
     elif isinstance(one, tuple | list):
         args, kwargs = tuple(one), {}
     else:

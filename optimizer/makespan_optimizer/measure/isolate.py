@@ -4,8 +4,9 @@ The nodes run in topological order in the calling thread: once to warm up (kept 
 cold files), then `runs` times. Values live as long as in a real run, and are dropped after their last use. A
 DAG that a node calls runs on the node's thread alone, and is measured as part of the node.
 
-Whatever ends it early, Ctrl-C or a node's exception, carries the profile of the complete runs so far in its
-attribute `partial`.
+Whatever ends it early, Ctrl-C, a node's exception or a warning turned into an error, carries the profile of
+the complete runs so far in its attribute `partial`; after the last run, with what trials found until then. A
+second Ctrl-C may take the place of the first one while that is on its way, and carries the same.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from makespan_optimizer.measure.runs import Runs
 from makespan_optimizer.measure.sampling.sampler import SamplerName, open_sampler
 from makespan_optimizer.measure.scope import scope_of
 from makespan_optimizer.measure.shapes import shapes
-from makespan_optimizer.measure.trials.run_trials import run_trials, time_limit_s
+from makespan_optimizer.measure.trials.limit import time_limit_s
+from makespan_optimizer.measure.trials.run_trials import run_trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -62,6 +64,7 @@ def profile(
     trials: Literal["auto", "native"] | bool = "auto",
     trials_limit_s: float | None = None,
     pickling: bool = True,
+    known: Profile | None = None,
 ) -> Profile:
     """Run a DAG one node at a time, and return what each node does with its time.
 
@@ -71,11 +74,13 @@ def profile(
     args, kwargs
         Its inputs.
     runs : int
-        Counted runs, 1 to 1000; one to warm up comes before them.
+        Counted runs, 1 to 1000; one to warm up comes before them. With several sets of inputs, so many
+        more that each set is run equally often.
     progress : callable, optional
         Called before each node as ``progress(done, total, node)``, and at the end.
     sampler : {"auto", "gil", "canary", "clocks"}
-        ``auto`` samples the GIL where that works, and falls back to clocks; ``gil`` refuses to fall back.
+        ``auto`` samples the GIL where that works, else falls back to a canary, else to clocks; the others
+        refuse to fall back.
     target : str, optional
         ``module:attribute``, when the DAG came from there.
     hints : mapping of node name to hint, optional
@@ -95,6 +100,8 @@ def profile(
     pickling : bool
         Measure what pickling arguments and results costs, once; see `makespan_optimizer.measure.pickling`.
         It runs the ``__reduce__`` and ``__setstate__`` of the objects that nodes take and return.
+    known : Profile, optional
+        What this one is an update of: pairs of nodes measured anew and others are tried again.
 
     Raises
     ------
@@ -119,47 +126,75 @@ def profile(
     shape = shapes(dag, scope.hints)  # before the nodes run, which may change what their code refers to
     if not scope.measured:
         return _profile(dag, scope, shape, None, None, target)
-    unused = given.warn_of_unused(runs, stacklevel=3)
+    runs, rounded = given.counted_runs(runs)
     chosen, notes = open_sampler(sampler)
-    with closing(chosen), Meter(chosen) as meter:
-        beginning = Beginning(meter, sampler, notes)
-        beginning.warn_of_load(stacklevel=3)
-        total = (runs + 1) * len(scope.walked)
-        measured = Runs(beginning.id, scope, meter, total=total, progress=progress)
+    kept: list[Profile] = []  # what is left when something ends it early: the last one
+    try:
+        with closing(chosen), Meter(chosen) as meter:
+            beginning = Beginning(meter, sampler, notes)
+            beginning.warn_of_load(stacklevel=3)
+            total = (runs + 1) * len(scope.walked)
+            measured = Runs(beginning.id, scope, meter, total=total, progress=progress)
 
-        def result() -> Profile:
-            header = beginning.header(
-                meter.sampler, repeats=measured.complete, notes=(*unused, *measured.notes())
+            def result() -> Profile:
+                header = beginning.header(
+                    meter.sampler, repeats=measured.complete, notes=(*rounded, *measured.notes())
+                )
+                header = msgspec.structs.replace(header, inputs=len(given))
+                return _profile(dag, scope, shape, measured, header, target)
+
+            try:
+                with given.run(0) as values:
+                    measured.warm_up(values, Picklings() if pickling else None)
+                counted_from = time.monotonic()
+                for k in range(runs):
+                    look = looking_closely(meter) if k == runs - 1 else nullcontext()
+                    with given.run(k) as values, look as closely:
+                        measured.count(values, k % len(given), closely=closely)
+                measured.repeat_spoiled(given)
+                counted_s = time.monotonic() - counted_from
+                kept.append(result())
+            except BaseException:
+                if measured.complete and not kept:
+                    with suppress(Exception):  # it must not take the place of the node's
+                        kept.append(_though_interrupted(result))
+                raise
+            measured.end_progress()
+            kept.append(
+                run_trials(
+                    kept[-1],
+                    scope.program,
+                    lambda: given.run(0),
+                    meter.sampler,
+                    limit_s=time_limit_s(trials, trials_limit_s, counted_s),
+                    progress=progress,
+                    walked=scope.walked,
+                    pairs=trials != "native",
+                    fed_s=measured.fed_s,
+                    known=known,
+                )
             )
-            header = msgspec.structs.replace(header, inputs=len(given))
-            return _profile(dag, scope, shape, measured, header, target)
+    except BaseException as stopped:
+        with suppress(Exception):  # an exception of the user's need not take attributes
+            if not _is_later(getattr(stopped, "partial", None), kept):
+                stopped.partial = kept[-1] if kept else None  # type: ignore[attr-defined]
+        raise
+    return kept[-1]
 
-        try:
-            with given.run(0) as values:
-                measured.warm_up(values, Picklings() if pickling else None)
-            counted_from = time.monotonic()
-            for k in range(runs):
-                look = looking_closely(meter) if k == runs - 1 else nullcontext()
-                with given.run(k) as values, look as closely:
-                    measured.count(values, k % len(given), closely=closely)
-            measured.repeat_spoiled(given)
-            counted_s = time.monotonic() - counted_from
-            made = result()
-        except BaseException as stopped:
-            with suppress(Exception):  # an exception of the user's need not take attributes
-                stopped.partial = result() if measured.complete else None  # type: ignore[attr-defined]
-            raise
-        measured.end_progress()
-        return run_trials(
-            made,
-            scope.program,
-            lambda: given.run(0),
-            meter.sampler,
-            limit_s=time_limit_s(trials, trials_limit_s, counted_s),
-            progress=progress,
-            walked=scope.walked,
-            pairs=trials != "native",
-        )
+
+def _though_interrupted(result: Callable[[], Profile]) -> Profile:
+    """Return a result; Ctrl-C meanwhile, when one is on its way already, changes nothing."""
+    try:
+        return result()
+    except KeyboardInterrupt:
+        return result()
+
+
+def _is_later(partial: Any, kept: list[Profile]) -> bool:
+    """Say whether an exception carries what trials found after the profile that was kept."""
+    if not isinstance(partial, Profile) or len(kept) != 1 or not partial.runs:
+        return False  # not ours: the user may raise the same exception again and again
+    return partial.runs[-1].id == kept[0].runs[-1].id
 
 
 def _profile(

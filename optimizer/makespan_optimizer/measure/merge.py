@@ -1,8 +1,11 @@
 """Two profiles of one DAG on one machine become one: calls are united by run, and figures computed anew.
 
-Merging is idempotent (a run counts once), and the order in which profiles come does not matter: runs are
-sorted by their time. Of each node the youngest calls are kept, `MAX_CALLS` at most; the oldest runs go first.
-Measurements of code that has changed since are dropped.
+Merging is idempotent (a run counts once), and the calls that come of it do not depend on the order in which
+profiles come: runs are sorted by their time. What is not made of calls does: the second profile says what the
+DAG looks like, its hints go before what was measured, and its trials and picklings before older ones.
+
+Of each node the youngest calls are kept, `MAX_CALLS` at most, and each call of the newest run if that took
+several sets of inputs; see `latest`. Measurements of code that has changed since are dropped.
 """
 
 from __future__ import annotations
@@ -42,7 +45,8 @@ def merge_profiles(old: Profile, new: Profile, *, where: str | None = None, upda
     Raises
     ------
     ProfileError
-        They are of another DAG or another machine.
+        They are of another DAG or another machine, or were measured with other settings (thread variables,
+        switch interval).
 
     Warns
     -----
@@ -87,7 +91,7 @@ def merge_profiles(old: Profile, new: Profile, *, where: str | None = None, upda
 def ensure_mergeable(
     old: Profile, dag: DagId, machine: Machine, *, where: str | None = None, update: bool = False
 ) -> None:
-    """Refuse a profile of another DAG (unless it is updated) or of another machine.
+    """Refuse a profile of another DAG (unless it is updated), of another machine, or with other settings.
 
     Raises
     ------
@@ -102,6 +106,10 @@ def ensure_mergeable(
     if differences:
         problem = f"is a profile of another machine ({'; '.join(differences)})"
         raise ProfileError(problem, where=where, hint="-f replaces it")
+    differences = old.machine.settings_differences(machine)
+    if differences:
+        problem = f"is a profile of another machine, as it is set up ({'; '.join(differences)})"
+        raise ProfileError(problem, where=where, hint="set the same, or -f replaces it")
 
 
 def stale_nodes(old: Profile, dag: DagId, shape: Sequence[Shape]) -> list[str]:
@@ -161,5 +169,19 @@ def _merged(
 
 
 def latest(calls: Sequence[Call]) -> Sequence[Call]:
-    """Return the calls that a profile keeps of a node: the last `MAX_CALLS`."""
-    return calls[-MAX_CALLS:]
+    """Return the calls that a profile keeps of a node, the oldest first.
+
+    `MAX_CALLS`, or as many as the newest run has if it took several sets of inputs: no set is dropped. What
+    is left for older runs goes to their sets in equal shares, the youngest calls of each.
+    """
+    if len(calls) <= MAX_CALLS:
+        return calls
+    newest = [call.inputs for call in calls if call.run == calls[-1].run]
+    most = max(MAX_CALLS, len(newest)) if len(set(newest)) > 1 else MAX_CALLS
+    younger: dict[int, int] = {}  # calls of each set after this one
+    ranks = []
+    for k in range(len(calls) - 1, -1, -1):
+        its = calls[k]
+        younger[its.inputs] = younger.get(its.inputs, -1) + 1
+        ranks.append((its.run != calls[-1].run, younger[its.inputs], -k))
+    return [calls[-k] for _, _, k in sorted(sorted(ranks)[:most], key=lambda rank: -rank[2])]

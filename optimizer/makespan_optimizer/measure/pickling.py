@@ -14,7 +14,8 @@ what that code does, prints or changes in its own object is its own affair. Henc
 
 - A limit of bytes and one of seconds, looked at whenever the pickler writes, hands out a buffer or comes to
   an object that is not a plain one. A single ``__reduce__`` that hangs cannot be stopped by this; Ctrl-C can.
-- Whatever it raises is a reason, made of names of types; a value or a message is never kept.
+- Whatever it raises is a reason, made of names of types; a value or a message is never kept. When the memory
+  does not suffice, nothing is known of the value.
 - Objects that stand for something of the system (files, sockets, what multiprocessing shares) are refused.
 - The other value is never made when an object in it has a finalizer (to drop it would close or delete what
   the original still uses), or is of a type that announces itself elsewhere (figures, to pyplot).
@@ -30,6 +31,7 @@ import pickle
 import socket
 import time
 import warnings
+from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,11 +39,12 @@ from makespan.measurement import Pickling
 from makespan_optimizer.measure.size import size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MAX_BYTES = 256 << 20  # of one value
 MAX_S = 2.0  # of one value, each way
 ALL_S = 10.0  # of a whole profile
+_NO_MEMORY = "there was not enough memory"
 _NAME_CHARS = 120
 _HANDLES = {io.IOBase.__base__, socket.socket}  # the first: of all files, those written in C too
 _IN_MEMORY = {io.BytesIO, io.StringIO}  # values like others
@@ -113,12 +116,14 @@ def _measure(value: Any, limits: Limits, clock: Callable[[], float]) -> Pickling
     try:
         began = clock()
         pickler.dump(value)
-        copies = [bytearray(buffer.raw()) for buffer in pickler.buffers]
+        copies = deque(bytearray(buffer.raw()) for buffer in pickler.buffers)
         pickle_s = clock() - began
     except KeyboardInterrupt:
         raise
     except _LimitError as limit:
         return _untried(str(limit))
+    except MemoryError:  # a whole copy is made here, which no transfer needs
+        return _untried(_NO_MEMORY)
     except BaseException as error:  # it may be anything, a SystemExit too
         last = name_of(pickler.last or type(value))
         if isinstance(error, _RefusedError):
@@ -132,16 +137,24 @@ def _measure(value: Any, limits: Limits, clock: Callable[[], float]) -> Pickling
     try:
         began = clock()
         source = _Source(meter.stream, _Meter(limits, clock))
-        pickle.Unpickler(source, buffers=[bytearray(copy) for copy in copies]).load()  # noqa: S301 (made above)
+        pickle.Unpickler(source, buffers=_taken(copies)).load()  # noqa: S301 (made above)
         unpickle_s = clock() - began
     except KeyboardInterrupt:
         raise
     except _LimitError as limit:
         return _replaced(done, reason=f"not unpickled: {limit}")
+    except MemoryError:
+        return _replaced(done, reason=f"not unpickled: {_NO_MEMORY}")
     except BaseException as error:
         its = name_of(type(value))
         return Pickling(picklable=False, reason=f"{name_of(type(error))} while unpickling {its}")
     return _replaced(done, unpickle_s=max(0.0, unpickle_s))
+
+
+def _taken(copies: deque[bytearray]) -> Iterator[bytearray]:
+    """Copy buffer after buffer, as the unpickler asks for them; each one is freed when it was copied."""
+    while copies:
+        yield bytearray(copies.popleft())
 
 
 class _LimitError(Exception):

@@ -67,9 +67,18 @@ class Quiet:
         self._others_run = others_run
         self._failures = 0
 
-    def after(self, last: Call | None) -> None:
-        """Wait until what the last call left behind is over."""
-        if last is None or last.other_cpu_s < WORTH_S or self._failures >= _GIVE_UP:
+    def after(self, last: Call | None, *, unmeasured: bool = False) -> None:
+        """Wait until what the last call left behind is over.
+
+        Parameters
+        ----------
+        last : Call or None
+            The last call that was measured.
+        unmeasured : bool
+            Something ran since then of which there is no record.
+        """
+        left = unmeasured or (last is not None and last.other_cpu_s >= WORTH_S)
+        if not left or self._failures >= _GIVE_UP:
             return
         until = self._clock() + LIMIT_S
         while self._others_run():

@@ -82,6 +82,8 @@ class Runs:
         self.repeated = 0
         self.counted_s = 0.0
         """What the counted runs took, seconds."""
+        self.fed_s: dict[int, float] = {}
+        """The longest that each node took which ran unmeasured, seconds."""
         self._clock = clock
         self._run = run
         self._program = scope.program
@@ -91,6 +93,7 @@ class Runs:
         self._done = 0
         self._progress = progress
         self._quiet = quiet or Quiet()
+        self._unmeasured = False  # something of which there is no record ran last
 
     def warm_up(self, inputs: Mapping[str, Any], picklings: Picklings | None = None) -> None:
         """Run all nodes once; look at what is measured once. Without `picklings`, nothing is pickled."""
@@ -176,8 +179,13 @@ class Runs:
     def _call(self, work: Work, closely: Closer | None) -> tuple[Any, Call | None]:
         """Call a node; without a record when it only makes what others take."""
         if work.node not in self._scope.measured:
-            return work.fn(*work.args), None
-        self._quiet.after(self._meter.last)
+            self._unmeasured = True
+            began = self._clock()
+            value = work.fn(*work.args)
+            self.fed_s[work.node] = max(self.fed_s.get(work.node, 0.0), self._clock() - began)
+            return value, None
+        self._quiet.after(self._meter.last, unmeasured=self._unmeasured)
+        self._unmeasured = False
         if closely is not None:
             counted = self.calls[work.node]
             before = counted[-1] if counted else self.first[work.node]

@@ -2,7 +2,9 @@
 
 A node is measured anew when it is new, when its code changed (its own, or that of what it calls), or when it
 was not measured. What it needs for its inputs runs as well, but is not recorded: what is known of unchanged
-nodes stays as it is. A node that was only hinted at stays so; profile without ``--update`` to measure it.
+nodes stays as it is. Pairs with a node measured anew are tried again, as far as the time for trials allows;
+so unchanged nodes may be called beside it. A node that was only hinted at stays so; profile without
+``--update`` to measure it.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ class Update(NamedTuple):
     total: int
     still_hinted: tuple[str, ...] = ()
     """Hinted at before, and not now."""
+    old: Profile | None = None
+    """What is known so far."""
 
     @property
     def only(self) -> tuple[str, ...]:
@@ -107,6 +111,7 @@ def update_of(
         hints=said,
         total=len(shape),
         still_hinted=tuple(name for name in said if name not in (hints or {})),
+        old=old,
     )
 
 

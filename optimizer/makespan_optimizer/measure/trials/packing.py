@@ -43,11 +43,6 @@ def packed(structure: Structure, pairs: Sequence[Pair]) -> list[list[int]]:
     return passes
 
 
-def fits(structure: Structure, pairs: Sequence[Pair]) -> bool:
-    """Say whether disjoint pairs can all be steps of one pass."""
-    return _acyclic(pairs, reachable(structure, sorted({i for pair in pairs for i in pair})))
-
-
 def steps(structure: Structure, pairs: Sequence[Pair], only: Collection[int]) -> list[tuple[int, ...]]:
     """Return the steps of a pass over the nodes `only`: each pair one step, every other node one.
 

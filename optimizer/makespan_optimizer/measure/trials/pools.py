@@ -104,6 +104,8 @@ def find_pools(modules: Mapping[str, Any] | None = None) -> Pools:
         try:
             pool = make(module)
             pool.get()
+        except _IdleError as error:
+            missed[name] = str(error)
         except Exception as error:
             missed[name] = f"it does not tell its number of threads ({type(error).__name__})"
         else:
@@ -112,34 +114,6 @@ def find_pools(modules: Mapping[str, Any] | None = None) -> Pools:
         missed["duckdb"] = "connections other than the default one: SET threads = 1 in each"
     missed |= {name: why for name, why in FIXED.items() if name in modules}
     return Pools(tuple(pools), missed)
-
-
-@contextmanager
-def limited(threads: int) -> Iterator[tuple[str, ...]]:
-    """Limit all native pools to so many threads, and put back every former number, whatever happens.
-
-    Parameters
-    ----------
-    threads : int
-        At least 1.
-
-    Yields
-    ------
-    tuple of str
-        The names of what was limited.
-
-    Raises
-    ------
-    OptionError
-        `threads` is no number of threads.
-    """
-    with find_pools().limited(threads) as names:
-        yield names
-
-
-def default_threads() -> int:
-    """Return the most threads that a loaded library would start; the usable cores when none is loaded."""
-    return find_pools().default_threads()
 
 
 def _check(threads: int) -> None:
@@ -209,6 +183,18 @@ def _controlled() -> tuple[list[Pool], dict[str, str]]:
     ], {}
 
 
+class _IdleError(Exception):
+    """The library has no threads yet, and a look at their number would start them; the message says so."""
+
+
+def _numba(module: Any) -> Pool:
+    try:
+        module.threading_layer()
+    except ValueError as error:
+        raise _IdleError("it had not started its threads yet: NUMBA_NUM_THREADS limits them") from error
+    return Pool("numba", module.get_num_threads, module.set_num_threads, local=True)
+
+
 def _duckdb(module: Any) -> Pool:
     """Of the default connection: a cursor shares its database, and leaves a result under way alone."""
 
@@ -230,6 +216,6 @@ _OWN: dict[str, Callable[[Any], Pool]] = {
     "faiss": lambda faiss: Pool("faiss", faiss.omp_get_max_threads, faiss.omp_set_num_threads, local=True),
     "pyarrow": lambda pyarrow: Pool("pyarrow", pyarrow.cpu_count, pyarrow.set_cpu_count),
     "numexpr": lambda numexpr: Pool("numexpr", lambda: numexpr.utils._nthreads, numexpr.set_num_threads),  # noqa: SLF001
-    "numba": lambda numba: Pool("numba", numba.get_num_threads, numba.set_num_threads, local=True),
+    "numba": _numba,
     "duckdb": _duckdb,
 }

@@ -8,81 +8,37 @@ needed for a profile: when the time is over, or a node raises, what was measured
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
+from contextlib import suppress
 from statistics import median
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from makespan.errors import OptionError
 from makespan.measured_pairs import merged_pairs
 from makespan.profile import ProfileWarning
+from makespan.words import plural
+from makespan_optimizer.measure.merge import merge_profiles
 from makespan_optimizer.measure.trials.beside import Beside, PairSession
 from makespan_optimizer.measure.trials.likeness import likenesses
 from makespan_optimizer.measure.trials.native import ThreadSession, choices, parallel_s, pooled
 from makespan_optimizer.measure.trials.pairs import candidates, chattiest, runnable
 from makespan_optimizer.measure.trials.pools import Pools, find_pools
-from makespan_optimizer.measure.trials.verdicts import (
-    PARALLEL_DEFAULT,
-    PARALLEL_ONE,
-    advices,
-    oversubscription,
-)
+from makespan_optimizer.measure.trials.verdicts import PARALLEL_DEFAULT, PARALLEL_ONE, oversubscription
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from makespan.measurement import ThreadTrials
+    from makespan.measurement import PairTrial, ThreadTrials
     from makespan.profile import Profile
     from makespan.program import Program
     from makespan_optimizer.measure.sampling.sampler import Sampler
     from makespan_optimizer.measure.trials.together import Inputs
 
-__all__ = ["LIMIT_S", "SWITCH_INTERVALS_S", "advices", "oversubscription", "run_trials", "time_limit_s"]
-
-LIMIT_S = 30.0  # of all trials, unless said otherwise
-MAX_LIMIT_S = 1e7
 SWITCH_INTERVALS_S = (0.001, 0.0002)  # beside the one that is set
 _POOLS_SHARE = 0.6  # of the time, when there are pairs to try as well
 _MOST_PARALLEL = 3
-
-
-def time_limit_s(trials: str | bool, limit_s: float | None, counted_s: float) -> float:
-    """Return the seconds that all trials may take: as long as the counted runs took, `LIMIT_S` at most.
-
-    Parameters
-    ----------
-    trials : {"auto", "native", True, False}
-        ``native``: of native threads alone, no nodes side by side.
-    limit_s : float or None
-        Said by the user; 0 for no trials.
-    counted_s : float
-        What the counted runs took.
-
-    Raises
-    ------
-    OptionError
-        A value that it cannot have.
-
-    >>> time_limit_s("auto", None, 4.0), time_limit_s("auto", None, 99.0), time_limit_s(False, 9.0, 4.0)
-    (4.0, 30.0, 0.0)
-    """
-    if not isinstance(trials, str | bool) or trials not in ("auto", "native", True, False):
-        raise OptionError(f"is auto, native or False, not {trials!r}", where="trials")
-    if limit_s is not None and (
-        isinstance(limit_s, bool)
-        or not isinstance(limit_s, int | float)
-        or math.isnan(limit_s)
-        or not 0 <= limit_s <= MAX_LIMIT_S
-    ):
-        raise OptionError(
-            f"is a number of seconds from 0 to {MAX_LIMIT_S:g}, not {limit_s!r}", where="trials_limit_s"
-        )
-    if trials is False:
-        return 0.0
-    return min(LIMIT_S, counted_s) if limit_s is None else float(limit_s)
 
 
 def run_trials(
@@ -95,6 +51,8 @@ def run_trials(
     progress: Callable[[int, int, str], None] | None = None,
     walked: Collection[int] | None = None,
     pairs: bool = True,
+    fed_s: Mapping[int, float] | None = None,
+    known: Profile | None = None,
 ) -> Profile:
     """Return the profile with what the trials found.
 
@@ -115,28 +73,37 @@ def run_trials(
     walked : collection of int, optional
         The nodes that may be run; by default those that need nothing that was only hinted at.
     pairs : bool
-        Whether nodes are tried side by side.
+        Whether nodes are tried side by side; without, none ever runs beside another.
+    fed_s : mapping of int to float, optional
+        Seconds of nodes (numbers) that the profile does not hold, and that run for what others take.
+    known : Profile, optional
+        What the profile is an update of: its nodes are tried beside those measured anew, with its figures.
 
     Raises
     ------
     KeyboardInterrupt
-        Ctrl-C. Its attribute `partial` holds the profile with what was found until then.
+        Ctrl-C. Its attribute `partial`, and that of whatever else is raised (a warning that is an error),
+        holds the profile with what was found until then.
 
     Warns
     -----
     ProfileWarning
         Native pools oversubscribe; a node raised during a trial; the time is too short for any trial.
     """
-    trials = _Trials(profile, program, inputs, sampler, progress, walked, pairs)
+    result = profile
     try:
-        trials.run(limit_s)
-    except KeyboardInterrupt as interrupt:
-        interrupt.partial = trials.result()  # type: ignore[attr-defined]
+        trials = _Trials(profile, program, inputs, sampler, progress, walked, pairs, fed_s or {}, known)
+        try:
+            trials.run(limit_s)
+        finally:
+            result = trials.result()
+        advice = oversubscription(result)
+        for text in (*trials.warnings, *([advice.text] if advice is not None else ())):
+            warnings.warn(text, ProfileWarning, stacklevel=4)  # where the user called DAG.profile
+    except BaseException as stopped:
+        with suppress(Exception):  # an exception of the user's need not take attributes
+            stopped.partial = result  # type: ignore[attr-defined]
         raise
-    result = trials.result()
-    advice = oversubscription(result)
-    for text in (*trials.warnings, *([advice.text] if advice is not None else ())):
-        warnings.warn(text, ProfileWarning, stacklevel=3)
     return result
 
 
@@ -152,6 +119,8 @@ class _Trials:
         progress: Callable[[int, int, str], None] | None,
         walked: Collection[int] | None,
         pairs: bool,
+        fed_s: Mapping[int, float],
+        known: Profile | None,
     ) -> None:
         self.warnings: list[str] = []
         self.notes: list[str] = []
@@ -161,12 +130,23 @@ class _Trials:
         self._own_cpu_s = sampler.cpu_s if sampler is not None else float
         self._progress = progress
         self._number = {name: i for i, name in enumerate(program.structure.names)}
+        self._old = known.pairs if known is not None else ()
+        # All that is known of the nodes; the profile itself, but for an update.
+        self._known = profile if known is None else merge_profiles(known, profile, update=True)
         self._walls_s = [0.0] * len(self._number)
-        for node in profile.nodes:
+        for node in self._known.nodes:
             self._walls_s[self._number[node.name]] = node.wall_net_s.median
-        self._walked = runnable(profile, program.structure) if walked is None else frozenset(walked)
-        self._pairs = candidates(profile, program.structure, self._walked) if pairs else []
+        for i, seconds in fed_s.items():
+            self._walls_s[i] = seconds
+        able = runnable(self._known, program.structure)
+        self._walked = able if walked is None else frozenset(walked) | (able if known is not None else set())
+        self._side = pairs
+        self._alike = candidates(self._known, program.structure, self._walked) if pairs else []
+        names = program.structure.names
+        told = {pair.nodes for pair in self._known.pairs}
+        self._pairs = [its for its in self._alike if (names[its.nodes[0]], names[its.nodes[1]]) not in told]
         self._pooled = pooled(profile, self._walked)
+        self._spinning = pooled(self._known, self._walked)
         self._threads: ThreadSession | None = None
         self._beside: PairSession | None = None
         self._parallel: dict[str, list[float]] = {PARALLEL_DEFAULT: [], PARALLEL_ONE: []}
@@ -207,12 +187,13 @@ class _Trials:
         cores = self._profile.machine.cores
         alone_s = sum(self._walls_s)
         whole = len(self._walked) == len(self._walls_s)
-        spare_s = 2 * alone_s if whole and len(self._walls_s) > 1 and round(cores) > 1 else 0.0
+        parallel = self._side and whole and len(self._walls_s) > 1 and round(cores) > 1
+        spare_s = 2 * alone_s if parallel else 0.0
         self._threads = ThreadSession(
             self._program, self._inputs, self._pooled, choices(cores), pools, self._walked
         )
         self._threads.run(until - spare_s, self._walls_s, self._progress)
-        if spare_s:
+        if parallel:
             self._in_parallel(until, round(cores), pools)
 
     def _in_parallel(self, until: float, budget: int, pools: Pools) -> None:
@@ -224,6 +205,8 @@ class _Trials:
                 return
             passed: dict[str, float] = {}
             for name, limit in sides if k % 2 == 0 else sides[::-1]:
+                if time.monotonic() + (expected_s if passed else 0.0) > until:
+                    return
                 if self._progress is not None:
                     words = "in parallel, " + ("own threads" if limit is None else "one native thread")
                     self._progress(2 * k + len(passed), 2 * _MOST_PARALLEL, words)
@@ -235,12 +218,12 @@ class _Trials:
     def _side_by_side(self, until: float) -> None:
         usual_s = self._profile.machine.switch_interval_s
         wanted = [Beside(pair.nodes, usual_s) for pair in self._pairs]
-        chatty = chattiest(self._profile, self._pairs, self._program.structure)
+        chatty = chattiest(self._known, self._pairs, self._program.structure)
         if chatty is not None:
             wanted = [its for its in wanted if its.nodes != chatty]
             wanted[:0] = [Beside(chatty, its) for its in (usual_s, *SWITCH_INTERVALS_S) if its <= usual_s]
         self._beside = PairSession(
-            self._program, self._inputs, wanted, self._walls_s, self._walked, self._own_cpu_s, self._pooled
+            self._program, self._inputs, wanted, self._walls_s, self._walked, self._own_cpu_s, self._spinning
         )
         self._beside.run(until, self._progress)
         if self._beside.spoiled:
@@ -263,6 +246,16 @@ class _Trials:
         found = self._threads.trials() if self._threads is not None else {}
         return {self._program.structure.names[i]: its for i, its in found.items()}
 
+    def _dropped(self, found: Sequence[PairTrial]) -> tuple[str, ...]:
+        """Say how many pairs an update loses: their nodes changed, and they were not tried again."""
+        there = {(pair.nodes, pair.switch_interval_s) for pair in (*self._known.pairs, *found)}
+        gone = [
+            pair
+            for pair in self._old
+            if (pair.nodes, pair.switch_interval_s) not in there and self._number.keys() >= set(pair.nodes)
+        ]
+        return (f"{plural(len(gone), 'pair')} of changed nodes dropped, not tried again",) if gone else ()
+
     def result(self) -> Profile:
         """Return the profile with what was found so far."""
         profile = self._profile
@@ -273,17 +266,18 @@ class _Trials:
         )
         pairs = self._beside.trials() if self._beside is not None else []
         failed = [its.nodes for its in self._beside.failed] if self._beside is not None else []
-        tried = [pair for pair in self._pairs if pair.nodes not in failed]
+        tried = [pair for pair in self._alike if pair.nodes not in failed]
         usual_s = profile.machine.switch_interval_s
-        pairs += likenesses(tried, pairs, self._program.structure.names, self._walls_s, usual_s)
+        own = [pair for pair in self._known.pairs if pair.like is None]
+        pairs += likenesses(tried, [*pairs, *own], self._program.structure.names, self._walls_s, usual_s)
+        united = merged_pairs(profile.pairs, pairs, self._number)
         runs = profile.runs
         if runs:
             figures = {name: median(some) for name, some in self._parallel.items() if some}
             header = msgspec.structs.replace(
                 runs[-1],
                 calibration={**runs[-1].calibration, **figures},
-                notes=(*runs[-1].notes, *self.notes, *self.warnings),
+                notes=(*runs[-1].notes, *self.notes, *self.warnings, *self._dropped(united)),
             )
             runs = (*runs[:-1], header)
-        united = merged_pairs(profile.pairs, pairs, self._number)
         return msgspec.structs.replace(profile, nodes=nodes, pairs=united, runs=runs)

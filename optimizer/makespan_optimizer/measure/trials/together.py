@@ -2,6 +2,9 @@
 
 The other thread waits for a lock that the caller opens, and then has to get the GIL, as a helper in a run
 has to. Seconds count from the opening of the lock to each node's own end.
+
+A node cannot be stopped from outside: after Ctrl-C the one in the other thread is given `GRACE_S` to end. If
+it takes longer, it goes on while the exception is on its way, so `teardown` of a run may find it at work.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan_optimizer.measure.walk import Outcome, Work
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     Inputs = Mapping[str, Any] | Callable[[], AbstractContextManager[Mapping[str, Any]]]
+
+
+GRACE_S = 1.0
 
 
 class Both(NamedTuple):
@@ -34,7 +40,7 @@ def together(first: Work, second: Work, clock: Callable[[], float] = time.perf_c
     Raises
     ------
     KeyboardInterrupt
-        Ctrl-C, at once; the second one ends on its own, and its result is dropped.
+        Ctrl-C, after `GRACE_S` at the latest; the second one ends on its own, and its result is dropped.
     """
     ready, go, done = threading.Lock(), threading.Lock(), threading.Lock()
     for lock in (ready, go, done):
@@ -44,22 +50,33 @@ def together(first: Work, second: Work, clock: Callable[[], float] = time.perf_c
     del second
 
     def other() -> None:
-        work = works.pop()
         ready.release()
         go.acquire()
-        outcome = called(work)
-        ended.append((clock(), outcome))
+        with suppress(IndexError):  # it was given up
+            work = works.pop()
+            outcome = called(work)
+            ended.append((clock(), outcome))
         done.release()
 
-    threading.Thread(target=other, name="makespan-pair", daemon=True).start()
-    ready.acquire()
-    began = clock()
-    go.release()
-    mine = called(first)
-    at = clock()
-    if isinstance(mine.error, KeyboardInterrupt):
-        raise mine.error
-    done.acquire()
+    try:
+        threading.Thread(target=other, name="makespan-pair", daemon=True).start()
+        ready.acquire()
+        began = clock()
+        go.release()
+        mine = called(first)
+        at = clock()
+        if isinstance(mine.error, KeyboardInterrupt):
+            raise mine.error  # noqa: TRY301 (as if it came here)
+        done.acquire()
+    except BaseException:
+        try:
+            works.pop()  # what did not begin does not begin any more
+        except IndexError:
+            done.acquire(timeout=GRACE_S)
+        else:
+            if go.locked():
+                go.release()
+        raise
     theirs_at, theirs = ended.pop()
     return Both((mine, theirs), (at - began, theirs_at - began))
 

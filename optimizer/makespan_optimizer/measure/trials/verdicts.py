@@ -66,12 +66,17 @@ def oversubscription(profile: Profile) -> Advice | None:
     with many threads than with few. In the order of trust: two whole runs in parallel, if they were measured;
     the nodes' own trials; what these add up to in parallel.
     """
-    trials = {node.name: node.native_threads for node in profile.nodes if node.native_threads is not None}
+    trials = {
+        node.name: node.native_threads
+        for node in profile.nodes
+        if node.native_threads is not None and node.native_threads.tried
+    }
     if not trials:
         return None
     own = f"the libraries' own {plural(max(its.default.threads for its in trials.values()), 'thread')}"
     after = _load(profile)
-    figures = next((its.calibration for its in reversed(profile.runs) if PARALLEL_ONE in its.calibration), {})
+    both = {PARALLEL_DEFAULT, PARALLEL_ONE}
+    figures = next((its.calibration for its in reversed(profile.runs) if both <= its.calibration.keys()), {})
     if figures and _worth(figures[PARALLEL_DEFAULT], figures[PARALLEL_ONE]):
         now_s, then_s = figures[PARALLEL_DEFAULT], figures[PARALLEL_ONE]
         text = f"{seconds(now_s)} in parallel with {own}, {seconds(then_s)} with one thread a node"
