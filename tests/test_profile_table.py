@@ -200,6 +200,13 @@ def test_what_the_trials_say_stands_below_the_pairs():
     assert "what the trials say" not in make_profile({"a": []}).table()
 
 
+def test_where_only_the_runtime_is_installed_the_table_says_what_it_lacks(monkeypatch):
+    monkeypatch.setitem(sys.modules, "makespan_optimizer.measure.trials.verdicts", None)
+    text = profile_of_all().table()
+    assert "2 pairs run together" in text
+    assert "what the trials say is not told: makespan's measuring half is not installed" in text
+
+
 def test_a_limit_that_was_never_tried_says_nothing():
     (node,) = make_profile({"a": []}).nodes
     trials = ThreadTrials(("openblas",), ThreadTrial(8, 1.0, 8.0, 3), ())

@@ -193,8 +193,13 @@ def _pair(pair: PairTrial) -> str:
 
 
 def _verdicts(profile: Profile) -> list[str]:
-    """Say what follows from the trials."""
-    from makespan_optimizer.measure.trials.verdicts import advices
+    """Say what follows from the trials; a profile can be shown where only the runtime is installed."""
+    try:
+        from makespan_optimizer.measure.trials.verdicts import advices
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "makespan_optimizer":
+            raise
+        return ["", "what the trials say is not told: makespan's measuring half is not installed here"]
 
     found = advices(profile)
     return ["", "what the trials say:", *(f"  {advice.text}" for advice in found)] if found else []
