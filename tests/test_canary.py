@@ -130,6 +130,30 @@ def test_a_canary_that_was_never_asked_answers_nothing():
     assert answers.held_s <= answers.total_s
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_canary_that_died_is_not_waited_for():
+    with Canary(lambda: 1 / 0) as canary:
+        canary.begin()
+        canary._thread.join()
+        assert canary.end() == Answers()  # not asked to the end
+        assert canary.dead
+        canary.begin()
+        assert canary.end() == Answers()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_sampler_whose_canary_died_is_lost(monkeypatch):
+    sampler = CanarySampler()
+    monkeypatch.setattr(sampler, "_draw", lambda low, high: 1 / 0)
+    with Meter(sampler) as meter:
+        meter.call("", lambda: sampler._watches[0]._canary._thread.join())
+        call = meter.last
+    sampler.close()
+    assert call is not None
+    assert call.gil_share is None
+    assert sampler.lost == "its thread ended"
+
+
 # -- as a sampler ------------------------------------------------------------------------------------------
 
 

@@ -3,41 +3,90 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import textwrap
 import time
 
 import pytest
 
-from makespan_optimizer.measure.load import ForeignLoad, Reading, foreign_share
+from makespan_optimizer.measure.load import ForeignLoad, Reading, _processes_s, descendants, foreign_share
 
 LINUX = sys.platform == "linux"
 
 
+def an_orphan() -> int:
+    """Start a process that is always busy and does not descend from this one; return its id."""
+    code = """
+        import os
+        if os.fork():
+            os._exit(0)
+        print(os.getpid(), flush=True)
+        os.closerange(1, 3)
+        while True:
+            pass
+    """
+    code = textwrap.dedent(code)
+    told = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
+    return int(told.stdout)
+
+
 @pytest.mark.skipif(not LINUX, reason="/proc/stat")
 def test_the_load_of_another_process_is_seen_and_ones_own_is_not():
-    child = subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"])
+    other = an_orphan()
 
-    def child_s() -> float:
-        return time.clock_gettime((~child.pid << 3) | 2)
+    def other_s() -> float:
+        return time.clock_gettime((~other << 3) | 2)
 
     try:
         began_s = time.perf_counter()
-        foreign, claimed = ForeignLoad(), ForeignLoad(child_s)
-        child_began_s, until = child_s(), began_s + 20
-        while child_s() < child_began_s + 0.2 and time.perf_counter() < until:
+        foreign, claimed = ForeignLoad(), ForeignLoad(other_s)
+        other_began_s, until = other_s(), began_s + 20
+        while other_s() < other_began_s + 0.2 and time.perf_counter() < until:
             time.sleep(0.02)
-        child_used_s = child_s() - child_began_s
+        other_used_s = other_s() - other_began_s
         seen, own = foreign.share(), claimed.share()
         capacity_s = (time.perf_counter() - began_s) * len(os.sched_getaffinity(0))
     finally:
-        child.kill()
-        child.wait()
+        os.kill(other, signal.SIGKILL)
     assert seen is not None
     assert own is not None
-    assert child_used_s >= 0.2
-    assert seen >= child_used_s / capacity_s  # others may be there too
-    assert 0.0 <= own <= seen - 0.3 * child_used_s / capacity_s
+    assert other_used_s >= 0.2
+    assert seen >= other_used_s / capacity_s  # others may be there too
+    assert 0.0 <= own <= seen - 0.3 * other_used_s / capacity_s
+
+
+@pytest.mark.skipif(not LINUX, reason="/proc/<pid>/stat")
+def test_what_a_child_and_its_children_use_is_own():
+    code = """
+        import subprocess, sys
+        inner = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
+        print(inner.pid, flush=True)
+        input()
+        inner.communicate()
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-S", "-c", textwrap.dedent(code)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        grandchild = int(child.stdout.readline())
+        foreign, own_s = _processes_s()
+        assert child.pid not in foreign
+        assert grandchild not in foreign
+        assert own_s > 0
+    finally:
+        child.communicate("\n")
+
+
+def test_descendants_are_found_in_any_order_and_in_a_circle():
+    assert descendants(1, {5: 4, 4: 1, 7: 8, 8: 7, 3: 0}) == {4, 5}
+    assert descendants(7, {7: 8, 8: 7}) == {7, 8}
+    assert descendants(1, {}) == set()
 
 
 @pytest.mark.skipif(not LINUX, reason="/proc/stat")
