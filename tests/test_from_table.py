@@ -97,6 +97,53 @@ def test_a_data_frame():
     assert [its.exclusive for its in found.shape] == [True, False]
 
 
+def test_cells_that_pandas_leaves_empty_and_lists_of_names():
+    pandas = pytest.importorskip("pandas")
+    numpy = pytest.importorskip("numpy")
+    frame = pandas.DataFrame(
+        {
+            "name": pandas.array(["a", "b", "c"], dtype="string"),
+            "seconds": pandas.array([1, 2, 3], dtype="Float64"),
+            "predecessors": [pandas.NA, ["a"], numpy.array(["a", "b"])],
+            "class": pandas.array([pandas.NA, "io", pandas.NA], dtype="string"),
+            "lock": [numpy.array([], dtype=str), [], numpy.float32("nan")],
+            "tags": [pandas.NaT, None, ""],
+            "exclusive": pandas.array([pandas.NA, True, False], dtype="boolean"),
+        }
+    )
+    found = profile_from_table(frame)
+    assert [its.after for its in found.shape] == [(), ("a",), ("a", "b")]
+    assert {type(name) for its in found.shape for name in its.after} == {str}
+    assert [its.kind for its in found.nodes] == ["unknown", "io", "unknown"]
+    assert [its.locks for its in found.shape] == [(), (), ()]
+    assert [its.exclusive for its in found.shape] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("column", "problem"),
+    [
+        ("name", "is not a name"),
+        ("seconds", "is not a duration"),
+        ("predecessors", "is not names"),
+        ("class", "class"),
+    ],
+)
+def test_an_array_where_none_belongs_is_refused_by_row_and_column(column, problem):
+    numpy = pytest.importorskip("numpy")
+    row = {"name": "a", "seconds": 1.0, column: numpy.array([1.0, 2.0])}
+    with pytest.raises(ProfileError, match=problem) as refused:
+        profile_from_table([row])
+    assert refused.value.where == f"table, row 1, column {column!r}"
+
+
+def test_an_empty_cell_of_pandas_is_no_name_and_no_duration():
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(ProfileError, match="has no name"):
+        profile_from_table([{"name": pandas.NA, "seconds": 1}])
+    with pytest.raises(ProfileError, match="no seconds are told of 'a'"):
+        profile_from_table([{"name": "a", "seconds": pandas.NA}])
+
+
 def test_a_frame_of_a_profile_is_a_table():
     pytest.importorskip("pandas")
     made = make_profile({"a": [], "b": ["a"]}, [1.0, 2.0], ["python", "io"], locks={"a": ["pen"]})

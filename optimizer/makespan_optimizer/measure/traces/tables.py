@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import os
 import warnings
 from pathlib import Path
@@ -192,7 +191,7 @@ def _row(record: Mapping[str, Any], place: str) -> Row:
     name, at = cell("name")
     if not isinstance(name, str) or not (name := name.strip()):
         raise ProfileError(
-            "has no name" if name is None or name == "" else f"{name!r} is not a name", where=at
+            "has no name" if name is None or isinstance(name, str) else f"{name!r} is not a name", where=at
         )
     said, at = cell("seconds")
     if said is None:
@@ -219,12 +218,20 @@ def _row(record: Mapping[str, Any], place: str) -> Row:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value)) or value == ""
+    """Say whether a cell is empty: no text, or what pandas and numpy put there (NaN, NaT, NA)."""
+    if value is None or isinstance(value, str):
+        return not value
+    if hasattr(value, "__len__"):  # names in a list or an array: compared, they have no truth value
+        return False
+    try:
+        return bool(value != value)  # noqa: PLR0124 (NaN and NaT differ from themselves)
+    except (TypeError, ValueError):  # NA neither differs nor not
+        return True
 
 
 def _number(value: Any, where: str) -> float:
     """Return a number of any kind (numpy's too) as seconds."""
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
+    if isinstance(value, bool) or not hasattr(value, "__float__") or hasattr(value, "__len__"):
         raise OptionError(f"{value!r} is not a duration", where=where)
     return seconds_of(repr(float(value)), where)
 
@@ -239,7 +246,7 @@ def _names(value: Any, where: str) -> tuple[str, ...]:
     if hasattr(value, "__iter__") and not isinstance(value, bytes | dict):
         parts = list(value)
         if all(isinstance(part, str) and part for part in parts):
-            return tuple(parts)
+            return tuple(map(str, parts))  # numpy's texts too
     raise ProfileError(f"{value!r} is not names", where=where, hint="separate them by ; or by blanks")
 
 
