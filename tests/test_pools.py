@@ -152,6 +152,33 @@ def test_own_calls_of_libraries_that_are_loaded(monkeypatch):
     assert {its.threads for its in (cv2, torch, faiss, arrow)} == {8}
 
 
+def test_a_look_starts_no_threads_of_numba(monkeypatch):
+    monkeypatch.setattr(pools_module, "_controlled", lambda: ([], {}))
+    library, started = Library(), []
+
+    def layer():
+        if not started:
+            raise ValueError("Threading layer is not initialized.")
+        return started[0]
+
+    def get():
+        started.append("omp")
+        return library.get()
+
+    numba = SimpleNamespace(threading_layer=layer, get_num_threads=get, set_num_threads=library.set)
+    made = find_pools({"numba": numba})
+    assert not started
+    assert made.names == ("environment",)
+    assert "NUMBA_NUM_THREADS" in made.missed["numba"]
+    started.append("omp")
+    made = find_pools({"numba": numba})
+    assert made.missed == {}
+    with made.limited(2) as names:
+        assert "numba" in names
+        assert library.threads == 2
+    assert library.threads == 8
+
+
 def test_without_threadpoolctl_it_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     assert "threadpoolctl" in find_pools({}).missed["BLAS and OpenMP"]
