@@ -6,6 +6,7 @@ import errno
 import importlib
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from makespan.cli import main
 from makespan.cli.codes import Exit
-from makespan.profile import load_profile
+from makespan.profile import Profile, load_profile
 from makespan_optimizer.measure.sampling.watch import SamplerUnavailableError
 from tests.cli_tools import Outcome
 
@@ -188,12 +189,12 @@ def test_bad_words_are_refused_before_anything_runs(cli, folder, words, problem)
 def test_help_says_what_options_do_and_do_not(capfd):
     assert main(["profile", "--help"]) == 0
     said = " ".join(capfd.readouterr().out.split())
-    sampler = "auto takes the best that works; gil, canary, clocks: this one or an error"
-    assert sampler in said
+    assert "auto takes the best that works; gil, canary, clocks: this one or an error" in said
     assert "(python, holds, native, parallel(x4), io, chatty, mixed)" in said
     assert "trials of native threads still call nodes again: --trials-limit 0 stops all" in said
     assert main(["run", "--help"]) == 0
-    assert f"with --measure: {sampler}" in " ".join(capfd.readouterr().out.split())
+    said = " ".join(capfd.readouterr().out.split())
+    assert "with --measure: auto is gil where that works, else clocks; gil, canary, clocks: this one" in said
 
 
 def test_sets_of_inputs_and_hooks(cli, folder):
@@ -348,6 +349,47 @@ def test_an_update_on_another_machine_is_refused(cli, folder):
     done = cli("pipeline:news", "--update")
     assert (done.code, cli.ran) == (Exit.USAGE, [])
     assert "another machine (CPU: abacus" in done.err
+
+
+# -- Ctrl-C -------------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_while_the_file_is_written_is_too_late(cli, folder, monkeypatch):
+    save = Profile.save
+
+    def interrupted(*args, **options):
+        os.kill(os.getpid(), signal.SIGINT)
+        return save(*args, **options)
+
+    monkeypatch.setattr(Profile, "save", interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    assert cli("pipeline:news").code == Exit.OK
+    assert load_profile("profile.json").node("fetch").runs == 1
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_second_ctrl_c_does_not_cost_what_the_first_one_kept(folder, capfd, monkeypatch):
+    text = PIPELINE.replace("def down():", "def down():\n    if len(RAN) == 9:\n        interrupt()").replace(
+        '    RAN.append("render")', '    RAN.append("render")\n    if len(RAN) == 9:\n        interrupt()'
+    )
+    text += "\n\ndef interrupt():\n    import os, signal\n    os.kill(os.getpid(), signal.SIGINT)\n"
+    (folder / "pipeline.py").write_text(text)
+    words = ["--runs", "5", "--sampler", "clocks", "--no-pairs", "--teardown", "pipeline:down"]
+    forget()
+    assert main(["profile", "pipeline:news", *words]) == Exit.INTERRUPTED
+    assert "interrupted; the complete runs were kept" in capfd.readouterr().err
+    assert load_profile("profile.json").runs[0].repeats == 1
+
+
+def test_what_another_error_leaves_is_written(cli, folder, monkeypatch):
+    def broken(made, *_args, **_options):
+        error = RuntimeError("of our own")
+        error.partial = made  # type: ignore[attr-defined]
+        raise error
+
+    monkeypatch.setattr("makespan_optimizer.measure.isolate.run_trials", broken)
+    assert cli("pipeline:news").code not in (Exit.OK, Exit.USAGE)
+    assert load_profile("profile.json").runs[0].repeats == 1
 
 
 # -- a full disk ---------------------------------------------------------------------------------------------

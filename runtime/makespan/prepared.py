@@ -86,8 +86,8 @@ class Prepared:
         measure : bool
             Measure what each node does with its time while it runs beside others: see `RunNode.measured`.
         sampler : {"auto", "gil", "canary", "clocks"}, optional
-            How, when `measure` is set; "auto" takes the best that works; "gil", "canary", "clocks": this one
-            or an error.
+            How, when `measure` is set; "auto" is "gil" where that works, else "clocks"; "gil", "canary",
+            "clocks": this one or an error.
 
         Raises
         ------

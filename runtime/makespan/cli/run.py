@@ -55,7 +55,8 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         "--sampler",
         type=opt.sampler,
         metavar="NAME",
-        help=f"with --measure: {opt.SAMPLER_HELP}",
+        help="with --measure: auto is gil where that works, else clocks; gil, canary, clocks: this one or an "
+        "error (default: auto)",
     )
     opt.add_output(parser, "run.json", "the record")
 
