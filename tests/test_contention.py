@@ -84,7 +84,7 @@ def test_a_call_without_a_safe_point_delays_whoever_wants_to_return():
 def test_a_single_long_call_among_short_holds():
     mixed = Demand(0.1, 0.1, 0.0, cycles=50, burst_s=0.06)
     even = mixed._replace(burst_s=0.0)
-    slow, fast = (together([node, requests(20)], 2)[1] for node in (mixed, even))
+    slow, fast = (together([node, requests(50)], 2)[1] for node in (mixed, even))
     assert slow > fast + 0.01
 
 
@@ -190,7 +190,10 @@ def test_demands_follow_from_a_profile():
 
 def test_predict_pair():
     python, other = profiled(0.2, 0.2, 0.2), profiled(0.1, 0.0, 0.1)
-    assert predict_pair(python, other, cores=2) == pytest.approx((0.2, 0.1), abs=0.006)
+    # the other one starts, and ends, with the GIL
+    assert predict_pair(python, other, cores=2) == pytest.approx(
+        (0.2, 0.11), abs=0.006
+    )  # it starts, and ends, with the GIL
     assert predict_pair(other, python, cores=2) == pytest.approx((0.1, 0.2), abs=0.006)
     assert max(predict_pair(python, python, cores=2)) == pytest.approx(0.4, rel=0.02)
 
@@ -224,14 +227,15 @@ def test_never_faster_than_alone_and_no_more_than_there_is(nodes, cores, interva
 
 
 @fast
-@given(some, intervals, st.randoms())
-def test_the_order_of_the_nodes_does_not_matter(nodes, interval_s, random):
-    ends = dict(zip(range(len(nodes)), together(nodes, 2, interval_s), strict=True))
-    order = list(range(len(nodes)))
-    random.shuffle(order)
-    shuffled = together([nodes[i] for i in order], 2, interval_s)
-    same = sorted(zip([nodes[i] for i in order], shuffled, strict=True))
-    assert same == sorted((nodes[i], ends[i]) for i in order)
+@given(some, intervals)
+def test_the_same_nodes_give_the_same_figures(nodes, interval_s):
+    assert together(nodes, 2, interval_s) == together(nodes, 2, interval_s)
+
+
+def test_who_starts_first_decides_beside_one_long_call():
+    call, other = Demand(0.08, burst_s=0.08), native(0.1)
+    assert together([call, other], 2) == pytest.approx([0.08, 0.18], rel=0.02)
+    assert together([other, call], 2) == pytest.approx([0.1, 0.08], rel=0.02)
 
 
 @fast

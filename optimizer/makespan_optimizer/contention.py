@@ -9,9 +9,10 @@ so it needs the GIL again at every return, and at its end. How the GIL goes from
 (`makespan_optimizer.handover`).
 
 Lengths of phases vary around their mean by a fixed low-discrepancy sequence, so that two cycles do not lock
-into step, and the result is the mean over a few such sequences: the same nodes always give the same figures,
-in whatever order they are named. After some hundred events the speeds so far are taken for the time until the
-next node ends, so that long nodes cost no more than short ones.
+into step, and the result is the mean over a few such sequences: the same nodes always give the same figures.
+Who is named first starts first, which matters beside a node that keeps the GIL in one long C call. After some
+hundred events the speeds so far are taken for the time until the next node ends, so that long nodes cost no
+more than short ones.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ SWITCH_INTERVAL_S = 0.005
 WAKE_S = 50e-6
 COLLIDE_S = 12e-6
 OFFSETS = 3
+_WHOLE = 0.8  # of a node's hold: a burst so long is taken for all of it
 _CHATTER_WAKES = 4  # cycles shorter than so many wake-ups are not followed one by one
 
 
@@ -53,7 +55,10 @@ def demand_of(node: NodeProfile) -> Demand:
     idle_s = sum(seconds for kind, seconds in waits_s.items() if kind in ("sleep", "io"))
     if idle_s > 0.5 * sum(waits_s.values()):
         cycles = max(cycles, node.nvcsw)  # it took the GIL again after each such wait
-    return Demand(hold_s, native_s, blocked_s, max(1, cycles), node.gil_burst_max_s or 0.0, width)
+    burst_s = node.gil_burst_max_s or 0.0
+    if burst_s > _WHOLE * hold_s:  # it was asked for in vain, but not from the very start
+        burst_s = hold_s
+    return Demand(hold_s, native_s, blocked_s, max(1, cycles), burst_s, width)
 
 
 def predict_pair(
@@ -93,6 +98,7 @@ def together(
     Parameters
     ----------
     nodes : sequence of Demand, shape (k,)
+        In the order in which they are started: all need the GIL at once, and the first gets it first.
     cores : float
         How many there are.
     switch_interval_s : float
@@ -109,20 +115,15 @@ def together(
     >>> [round(s, 1) for s in together([Demand(1.0), Demand(1.0), Demand(0.0, native_s=1.0)], cores=2)]
     [2.0, 2.0, 1.0]
     """
-    ordered = sorted(nodes)  # so that the order of the arguments does not matter
     rules = Rules(cores, switch_interval_s, wake_s, collide_s, crowding)
-    found = [[0.0] * offsets for _ in nodes]
-    for k in range(offsets):
-        threads = [
-            _thread(node, rules, ((k + 0.5) / offsets + i * GOLDEN) % 1.0) for i, node in enumerate(ordered)
-        ]
-        ends: dict[Demand, list[float]] = {}
-        for node, end in zip(ordered, Handover(threads, rules).run(), strict=True):
-            ends.setdefault(node, []).append(end)
-        for same in ends.values():  # of equal nodes the first named is said to end first
-            same.sort(reverse=True)
-        for i, node in enumerate(nodes):
-            found[i][k] = ends[node].pop()
+    runs = [
+        Handover(
+            [_thread(node, rules, ((k + 0.5) / offsets + i * GOLDEN) % 1.0) for i, node in enumerate(nodes)],
+            rules,
+        ).run()
+        for k in range(offsets)
+    ]
+    found = list(zip(*runs, strict=True))
     ends_s = [max(node.wall_s, fmean(some)) for node, some in zip(nodes, found, strict=True)]
     # Whatever was passed over, the nodes do not get more GIL and cores together than there are.
     least_s = max(

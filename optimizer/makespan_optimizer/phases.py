@@ -20,6 +20,7 @@ HOLD, NATIVE, CHAT, BLOCKED, DONE = range(5)  # up to CHAT: on a core
 GOLDEN = 0.6180339887498949
 _EXACT = 256  # so many cycles are drawn beforehand, so that their mean is exact
 _NOTHING_S = 1e-12
+_WHOLE = 0.9  # of the wall
 
 
 class Demand(NamedTuple):
@@ -126,6 +127,16 @@ class Listed:
         return sum(length for _, length in self._phases)
 
 
+def _cut(node: Demand, offset: float) -> float:
+    """Return the part of the first hold that comes at the start, the rest of it at the end.
+
+    A hold without a safe point stays whole, and so does one that nothing interrupts.
+    """
+    if node.hold_s > _WHOLE * node.wall_s:
+        return 1.0
+    return float(round(offset)) if node.cycles == 1 and node.burst_s > node.hold_s / 2 else offset
+
+
 class Cycles:
     """The phases of a node.
 
@@ -140,6 +151,7 @@ class Cycles:
     __slots__ = (
         "_at",
         "_burst_s",
+        "_cut",
         "_cycle",
         "_hold_s",
         "_left_s",
@@ -160,7 +172,8 @@ class Cycles:
         self._hold_s = (node.hold_s - self._burst_s) / n
         self._share = self._drawn(0) / self._mean / n
         first_s = self._hold_s * self._share * n
-        self._tail_s = first_s * (1 - offset)
+        self._cut = _cut(node, offset)
+        self._tail_s = first_s * (1 - self._cut)
         self._left_s = node.wall_s - self._tail_s
         self._at = -1  # before the first hold; then native, blocked, hold in turn
 
@@ -173,7 +186,7 @@ class Cycles:
         while self._left_s > _NOTHING_S or self._at < 0:
             if self._at < 0:
                 self._at = 0
-                return self._give(HOLD, self._hold_s * self._share * node.cycles * self._offset)
+                return self._give(HOLD, self._hold_s * self._share * node.cycles * self._cut)
             kind = (NATIVE, BLOCKED, HOLD)[self._at]
             self._at = (self._at + 1) % 3
             if kind == NATIVE and node.native_s:
@@ -205,7 +218,8 @@ class Cycles:
         """Leave out so much."""
         before_tail_s = min(seconds, self._left_s)
         self._left_s -= before_tail_s
-        self._cycle += round(before_tail_s / self._node.wall_s * self._node.cycles)
+        if before_tail_s:
+            self._cycle += round(before_tail_s / self._node.wall_s * self._node.cycles)
         if self._tail_s > 0:
             self._tail_s = max(0.0, self._tail_s - (seconds - before_tail_s))
 

@@ -64,7 +64,9 @@ class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blocked_s: dict[str, Seconds] = {}
     """sleep, io, lock, child, other."""
     gil_retakes: Count | None = None
-    """How often it took the GIL anew, estimated from samples; None when not sampled."""
+    """How often it took the GIL anew; None when not looked at."""
+    takes_counted: bool = False
+    """`gil_retakes` was counted (which takes a thread beside the call), not estimated from samples."""
     gil_burst_max_s: Seconds | None = None
     """The longest time for which another thread asked for the GIL in vain, less the switch interval: a hold
     without a safe point; None when nobody asked, or the node's own threads did."""

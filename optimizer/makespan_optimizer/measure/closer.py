@@ -1,4 +1,4 @@
-"""A closer look at a call, once for each node: how many threads it used, how long it kept the GIL.
+"""A closer look at a call, once for each node: threads used, how often and for how long it kept the GIL.
 
 Both are looked at beside a call of the last counted run. Every thread's time on a core is read from
 ``/proc/self/task/<tid>/schedstat`` (its first field, nanoseconds) before the clocks start and after they have
@@ -16,6 +16,9 @@ of the wall), and as many voluntary switches. Where the cores are busy, the thre
 without the GIL, and looks as if it were on one: a loop had a GIL share of .85. So the GIL share and the takes
 of such a call do not count. Where the node's own Python threads pass the GIL to each other, how long the
 question took says nothing, and is dropped.
+
+How often a node takes the GIL is counted (`switches`) in those that hold it for less than that: a thread
+wakes a thousand times a second, and holds the GIL for some microseconds each time.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,12 +34,14 @@ import msgspec
 
 from makespan.machine import gil_enabled
 from makespan_optimizer.measure.sampling.canary import BurstWatch
+from makespan_optimizer.measure.sampling.switches import SwitchWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from makespan.profile import Call
     from makespan_optimizer.measure.clocks import Clocks
+    from makespan_optimizer.measure.sampling.switches import Takes
 
 LONG_S = 0.001  # shorter calls are not looked at
 HOLDS_S = 0.01
@@ -72,6 +77,16 @@ class Bursts(Protocol):
         """Return the longest hold without a safe point since `begin`, in seconds."""
 
 
+class Counts(Protocol):
+    """What is needed of a `SwitchWatch`."""
+
+    def begin(self) -> None:
+        """Begin to count."""
+
+    def end(self) -> Takes | None:
+        """Return how often the GIL was taken since `begin`."""
+
+
 class Closer:
     """Measures calls, and looks more closely at those that are long enough.
 
@@ -80,11 +95,14 @@ class Closer:
     meter : Measures
     bursts : Bursts, optional
         Entered in this thread; without it, bursts are not looked for.
+    counts : Counts, optional
+        The same, for takes of the GIL.
     """
 
-    def __init__(self, meter: Measures, bursts: Bursts | None = None) -> None:
+    def __init__(self, meter: Measures, bursts: Bursts | None = None, counts: Counts | None = None) -> None:
         self._meter = meter
         self._bursts = bursts
+        self._counts = counts
         self._ignore = own_threads()
         self._caller = threading.get_native_id()
 
@@ -113,16 +131,23 @@ class Closer:
             value = meter.call(run, fn, *args)
             assert meter.last is not None
             return value, meter.last
-        bursts = self._bursts if counted and holds_s(before) > HOLDS_S else None
+        holds = holds_s(before) > HOLDS_S
+        bursts = self._bursts if counted and holds else None
+        counts = self._counts if not holds else None
         burst_s: float | None = None
+        takes: Takes | None = None
         readings = on_core_s()
         if bursts is not None:
             bursts.begin()
+        if counts is not None:
+            counts.begin()
         try:
             value = meter.call(run, fn, *args)
         finally:
             if bursts is not None:
                 burst_s = bursts.end()
+            if counts is not None:
+                takes = counts.end()
         after = on_core_s()
         assert meter.last is not None
         call = meter.last
@@ -135,14 +160,20 @@ class Closer:
             call = msgspec.structs.replace(
                 call, gil_burst_max_s=burst_s, gil_retakes=None, gil_share=None, gil_samples=0
             )
+        if takes is not None:
+            number = max(takes.number, call.gil_retakes or 0) if takes.at_least else takes.number
+            call = msgspec.structs.replace(call, gil_retakes=round(number), takes_counted=not takes.at_least)
         return value, call
 
 
 @contextmanager
 def looking_closely(meter: Measures) -> Iterator[Closer]:
     """Return what looks more closely at calls of this thread."""
-    with BurstWatch() if gil_enabled() else nullcontext() as bursts:
-        yield Closer(meter, bursts)
+    if not gil_enabled():
+        yield Closer(meter)
+        return
+    with BurstWatch() as bursts, SwitchWatch() as counts:
+        yield Closer(meter, bursts, counts)
 
 
 def holds_s(call: Call) -> float:
