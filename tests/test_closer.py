@@ -12,6 +12,7 @@ import pytest
 from makespan.profile import Call
 from makespan_optimizer.measure.clocks import Clocks, Stopwatch
 from makespan_optimizer.measure.closer import Closer, holds_s, on_core_s, own_threads, threads_used
+from makespan_optimizer.measure.sampling.switches import Takes
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="it is told by /proc")
 
@@ -156,3 +157,32 @@ def test_python_threads_of_the_node_count_as_holding():
 def test_where_it_is_not_told_there_are_no_readings(monkeypatch, tmp_path):
     monkeypatch.setattr("makespan_optimizer.measure.closer._TASKS", tmp_path / "none")
     assert on_core_s() == {}
+
+
+class Counted(Bursts):
+    def __init__(self, takes):
+        super().__init__()
+        self.takes = takes
+
+    def end(self):
+        super().end()
+        return self.takes
+
+
+@pytest.mark.parametrize(
+    ("takes", "number", "counted"),
+    [(Takes(21.6), 22, True), (Takes(8.0, at_least=True), 13, False), (None, 13, False)],
+)
+def test_takes_are_counted_beside_nodes_that_hardly_hold_the_gil(takes, number, counted):
+    counts = Counted(takes)
+    _, call = Closer(FakeMeter(counts.said), Bursts(), counts).call("r", int, (), held(0.005))
+    assert counts.said == ["begin", "call", "end"]
+    assert (call.gil_retakes, call.takes_counted) == (number, counted)
+    assert call.gil_share == 1.0
+
+
+def test_takes_are_not_counted_beside_nodes_that_hold_it_long():
+    counts = Counted(Takes(100.0))
+    _, call = Closer(FakeMeter(), None, counts).call("r", int, (), held(0.05))
+    assert counts.said == []
+    assert call.gil_retakes == 13

@@ -264,3 +264,10 @@ def test_doubling_all_clocks_doubles_all_seconds(call, factor):
     one, other = summarize("a", [call]), summarize("a", [longer])
     for field in ("gil_s", "native_s", "cpu_s", "gil_wait_s", "blocked_total_s"):
         assert getattr(other, field) == pytest.approx(factor * getattr(one, field), rel=1e-6, abs=1e-9)
+
+
+def test_takes_that_were_counted_go_before_those_that_were_estimated():
+    estimated = Call("r", 0.1, 0.1, gil_share=0.0, gil_samples=50, gil_retakes=0)
+    counted = Call("r", 0.1, 0.1, gil_share=0.0, gil_samples=50, gil_retakes=20, takes_counted=True)
+    assert summarize("a", [estimated] * 4).gil_retakes == 0
+    assert summarize("a", [estimated] * 4 + [counted]).gil_retakes == 20
