@@ -369,8 +369,10 @@ def test_ctrl_c_while_the_file_is_written_is_too_late(cli, folder, monkeypatch):
 
 
 def test_a_second_ctrl_c_does_not_cost_what_the_first_one_kept(folder, capfd, monkeypatch):
-    text = PIPELINE.replace("def down():", "def down():\n    if len(RAN) == 9:\n        interrupt()").replace(
-        '    RAN.append("render")', '    RAN.append("render")\n    if len(RAN) == 9:\n        interrupt()'
+    text = PIPELINE.replace(
+        "def down():", "def down():\n    if len(RAN) == 11:\n        interrupt()"
+    ).replace(
+        '    RAN.append("render")', '    RAN.append("render")\n    if len(RAN) == 11:\n        interrupt()'
     )
     text += "\n\ndef interrupt():\n    import os, signal\n    os.kill(os.getpid(), signal.SIGINT)\n"
     (folder / "pipeline.py").write_text(text)

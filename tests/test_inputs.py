@@ -72,6 +72,23 @@ def test_scenarios_leave_out_runs_that_are_not_whole():
     assert DAG("x").profile(runs=1).scenarios() == []
 
 
+def test_scenarios_after_an_update_join_calls_of_one_set():
+    found = taken(inputs=[(1,), (2,)], runs=4)
+    first, second = found.nodes
+    others = tuple(
+        msgspec.structs.replace(call, run="later", wall_s=9.0 + call.inputs) for call in second.calls
+    )
+    later = msgspec.structs.replace(found.runs[0], id="later")
+    joined = msgspec.structs.replace(
+        found,
+        runs=(*found.runs, later),
+        nodes=(first, msgspec.structs.replace(second, calls=others[:3])),
+    ).scenarios()
+    clean = [max(0.0, call.wall_s - call.run_delay_s) for call in first.calls]
+    assert [row["wait"] for row in joined] == [clean[0], clean[2], clean[3]]
+    assert [round(row["wait_2"] + others[0].run_delay_s) for row in joined] == [9, 9, 10]
+
+
 def test_a_function_may_yield_the_sets():
     def yields():
         yield (1,)

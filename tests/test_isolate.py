@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from makespan import DAG, DescribeError, OptionError, Profile, ProfileWarning, dag, load_profile, node
-from makespan_optimizer.measure import header, repeats
+from makespan_optimizer.measure import header, isolate, repeats
 from makespan_optimizer.measure.isolate import profile
 from makespan_optimizer.measure.sampling.sampler import OutsideSampler
 
@@ -376,6 +376,101 @@ def test_ctrl_c_leaves_nothing_behind_and_keeps_the_complete_runs(quick, sampler
     assert samplers[0].pid is None
     assert gc.callbacks == callbacks
     assert sys.getswitchinterval() == interval
+
+
+def interrupted_once(fn):
+    """The function; its first call ends in Ctrl-C."""
+    called = []
+
+    def once(*args):
+        called.append(0)
+        if len(called) == 1:
+            raise KeyboardInterrupt
+        return fn(*args)
+
+    return once
+
+
+def interrupting(at):
+    """A DAG of one node whose call number `at` is interrupted."""
+    calls = []
+
+    def interrupt() -> None:
+        calls.append(0)
+        if len(calls) == at:
+            raise KeyboardInterrupt
+
+    made = DAG()
+    made.add(interrupt)
+    return made
+
+
+@pytest.mark.parametrize(("at", "complete"), [(4, 2), (99, 3)])
+def test_ctrl_c_while_the_profile_is_put_together_loses_nothing(quick, monkeypatch, at, complete):
+    monkeypatch.setattr(isolate, "_profile", interrupted_once(isolate._profile))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        profile(interrupting(at), (), {}, runs=3, sampler="clocks")
+    assert caught.value.partial.runs[0].repeats == complete  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("at", "complete"), [(4, 2), (99, 3)])
+def test_ctrl_c_while_the_sampler_is_closed_loses_nothing(quick, monkeypatch, at, complete):
+    leave = isolate.Meter.__exit__
+
+    def left(*args):
+        leave(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(isolate.Meter, "__exit__", left)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        profile(interrupting(at), (), {}, runs=3, sampler="clocks")
+    assert caught.value.partial.runs[0].repeats == complete  # type: ignore[attr-defined]
+
+
+def test_ctrl_c_between_the_last_run_and_the_trials_loses_nothing(quick):
+    def progress(done, total, _):
+        if done == total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        profile(interrupting(99), (), {}, runs=3, sampler="clocks", progress=progress)
+    assert caught.value.partial.runs[0].repeats == 3  # type: ignore[attr-defined]
+
+
+def test_an_exception_raised_twice_carries_what_the_second_profile_measured(quick):
+    error = OwnError()
+
+    def fail() -> None:
+        raise error
+
+    made = DAG()
+    made.add(fail)
+    error.partial = profile(work(), (0.001,), {}, runs=1, sampler="clocks", trials=False)
+    with pytest.raises(OwnError):
+        profile(made, (), {}, runs=1, sampler="clocks")
+    assert error.partial is None
+
+
+def two_loops() -> DAG:
+    made = DAG()
+    made.add(spin, 0.005, name="a")
+    made.add(spin, 0.005, name="b")
+    return made
+
+
+def test_a_warning_turned_into_an_error_does_not_cost_the_profile(quick):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "1e-06 s is too short", ProfileWarning)
+        with pytest.raises(ProfileWarning) as caught:
+            profile(two_loops(), (), {}, runs=2, sampler="clocks", trials_limit_s=1e-6)
+    assert caught.value.partial.runs[0].repeats == 2  # type: ignore[attr-defined]
+    assert "too short" in caught.value.partial.runs[0].notes[-1]  # type: ignore[attr-defined]
+
+
+def test_warnings_point_to_the_line_that_profiles(quick):
+    with pytest.warns(ProfileWarning, match="too short for a trial") as told:
+        two_loops().profile(runs=1, sampler="clocks", trials_limit_s=1e-6)
+    assert {its.filename for its in told if "too short" in str(its.message)} == {__file__}
 
 
 def test_a_nodes_exception_carries_the_complete_runs(quick):

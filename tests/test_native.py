@@ -120,6 +120,16 @@ def test_no_round_is_begun_that_does_not_fit():
     assert its.trials() == {}
 
 
+def test_a_round_that_takes_longer_than_expected_is_broken_off():
+    library, pools = made_pools()
+    seen = []
+    its = ThreadSession(dag_of(library, seen), {}, [1], [1, 2], pools, range(3))
+    its.run(5.0, [0.0] * 3, clock=lambda: 2.0 * len(seen))  # two calls a pass: four seconds
+    assert len(seen) == 4
+    (found,) = its.trials().values()
+    assert [trial.threads for trial in found.tried] == [1]
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_what_a_node_raises_comes_through_and_the_limits_are_gone(error):
     library, pools = made_pools()

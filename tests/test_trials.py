@@ -188,6 +188,83 @@ def test_pools_that_do_not_matter_are_not_spoken_of(library):
     assert all(node.native_threads is not None for node in result.nodes)
 
 
+def test_without_pairs_nothing_runs_beside_anything(library):
+    running, most = [], []
+
+    def wide():
+        running.append(0)
+        most.append(len(running))
+        time.sleep(0.002)
+        running.pop()
+
+    made = measured(dag_of("ab", wide), "parallel", 0.005)
+    result = run_trials(made, compile_program(dag_of("ab", wide)), {}, limit_s=30, pairs=False)
+    assert set(most) == {1}
+    assert result.nodes[0].native_threads is not None
+    assert not {PARALLEL_DEFAULT, PARALLEL_ONE} & result.runs[0].calibration.keys()
+
+
+# -- after an update -----------------------------------------------------------------------------------------
+
+
+def updated(kinds="python", wall_s=0.002, tried=("ab", "ac", "bc"), **more):
+    """A profile of a, b and c, and one of a whose code has changed since."""
+    old = make_profile({name: [] for name in "abc"}, wall_s, kinds)
+    old = msgspec.structs.replace(
+        old,
+        shape=tuple(msgspec.structs.replace(its, code="1") for its in old.shape),
+        nodes=tuple(msgspec.structs.replace(its, code="1") for its in old.nodes),
+        pairs=tuple(pair(*names, **more) for names in tried),
+    )
+    changed = msgspec.structs.replace(old.shape[0], code="2")
+    new = msgspec.structs.replace(
+        old,
+        shape=(changed, *old.shape[1:]),
+        nodes=(msgspec.structs.replace(old.nodes[0], code="2"),),
+        pairs=(),
+    )
+    return old, new
+
+
+def test_pairs_of_a_node_measured_anew_are_tried_again_and_no_others():
+    old, new = updated()
+    program = compile_program(dag_of("abc", spin, 0.002))
+    result = run_trials(new, program, {}, limit_s=30, walked={0}, known=old)
+    assert [(its.nodes, its.repeats, its.like) for its in result.pairs] == [
+        (("a", "b"), 3, None),
+        (("a", "c"), 3, None),
+    ]
+    assert not any("dropped" in note for note in result.runs[-1].notes)
+    assert [its.name for its in result.nodes] == ["a"]
+    merged = merge_profiles(old, result, update=True)
+    assert [its.nodes for its in merged.pairs] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert merged.pairs[2] == old.pairs[2]
+
+
+def test_pairs_that_are_not_tried_again_are_taken_over_or_told_of():
+    program = compile_program(dag_of("abc", lambda: pytest.fail("it ran")))
+    old, new = updated()
+    result = run_trials(new, program, {}, limit_s=0, walked={0}, known=old)
+    assert [(its.nodes, its.like) for its in result.pairs] == [(("a", x), ("b", "c")) for x in "bc"]
+    old, new = updated(tried=("ab", "ac"))
+    result = run_trials(new, program, {}, limit_s=0, walked={0}, known=old)
+    assert result.pairs == ()
+    assert result.runs[-1].notes[-1] == "2 pairs of changed nodes dropped, not tried again"
+
+
+def test_what_only_feeds_others_counts_in_the_time():
+    dag = DAG()
+    feed = dag.add(lambda: pytest.fail("it ran"), name="feed")
+    for name in "ab":
+        dag.add(lambda _: pytest.fail("it ran"), feed, name=name)
+    after = {"feed": [], "a": ["feed"], "b": ["feed"]}
+    whole = make_profile(after, {"feed": 10.0, "a": 0.1, "b": 0.1}, "python")
+    part = msgspec.structs.replace(whole, nodes=whole.nodes[1:])
+    for more in ({"fed_s": {0: 10.0}}, {"known": whole}):
+        with pytest.warns(ProfileWarning, match="2 s is too short for a trial"):
+            run_trials(part, compile_program(dag), {}, limit_s=2, walked=range(3), **more)
+
+
 # -- when something goes wrong -----------------------------------------------------------------------------
 
 
@@ -207,6 +284,20 @@ def test_ctrl_c_keeps_what_was_measured():
     partial = caught.value.partial  # type: ignore[attr-defined]
     assert [pair.repeats for pair in partial.pairs] == [2]
     assert sys.getswitchinterval() == interval
+
+
+@pytest.mark.parametrize("what", ["candidates", "likenesses", "oversubscription"])
+def test_ctrl_c_while_nothing_runs_keeps_the_profile(monkeypatch, what):
+    def interrupt(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trials, what, interrupt)
+    dag = dag_of("ab", spin, 0.001)
+    made = measured(dag)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run_trials(made, compile_program(dag), {}, limit_s=1)
+    assert caught.value.partial.nodes == made.nodes  # type: ignore[attr-defined]
+    assert bool(caught.value.partial.pairs) == (what == "oversubscription")  # type: ignore[attr-defined]
 
 
 def test_ctrl_c_among_native_threads_keeps_the_profile(library):
