@@ -278,6 +278,23 @@ def test_what_it_costs_is_known(outer, watch):
     assert 0 < outer.cpu_s() - began < 0.1
 
 
+def test_a_node_that_closes_all_files_keeps_those_that_it_opens_then(tmp_path):
+    outer = OutsideSampler()
+    pid, descriptors = outer.pid, [outer._fd, outer._process._fd]
+    watch = outer.watch()
+    watch.begin()
+    for descriptor in descriptors:
+        os.close(descriptor)
+    assert watch.end() is not None
+    (tmp_path / "own").write_text("own")
+    mine = os.open(tmp_path / "own", os.O_RDONLY)
+    assert mine in descriptors
+    outer.close()
+    assert not alive(pid)
+    assert os.read(mine, 3) == b"own"
+    os.close(mine)
+
+
 # -- how it ends -------------------------------------------------------------------------------------------
 
 
@@ -371,6 +388,9 @@ def test_it_is_ended_once_whoever_has_its_number_then(monkeypatch):
     pid = int(told.stdout)
     process = Adopted(pid)
     assert not process.ended()
+    os.close(process._fd)
+    assert not process.ended()  # told by other means
+    assert process._fd == -1
     assert process.cpu_s() is not None
     process.end(0.0)
     assert eventually(lambda: not alive(pid))

@@ -71,7 +71,6 @@ class RunDelay:
     def __init__(self) -> None:
         self._descriptor = -1
         self._file: tuple[int, int] | None = None
-        """Device and inode."""
         self._lost = False
         self._last_s = 0.0
         self._buffer = ctypes.create_string_buffer(64)
@@ -83,7 +82,7 @@ class RunDelay:
             self._pread.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int64)
             self._pread.restype = ctypes.c_ssize_t
             self._descriptor = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
-            self._file = _file_of(self._descriptor)
+            self._file = file_of(self._descriptor)
             self.read_s()
         except (OSError, AttributeError, TypeError):
             self.__exit__(None, None, None)
@@ -93,10 +92,7 @@ class RunDelay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            with suppress(OSError):
-                if _file_of(descriptor) == self._file:
-                    os.close(descriptor)
+        close_same(descriptor, self._file)
 
     def read_s(self) -> float:
         """Return the seconds so far; 0 where the system does not tell (any more)."""
@@ -115,9 +111,17 @@ class RunDelay:
         return self._last_s
 
 
-def _file_of(descriptor: int) -> tuple[int, int]:
+def file_of(descriptor: int) -> tuple[int, int]:
+    """Return what tells an open file from another one: device and inode."""
     its = os.fstat(descriptor)
     return its.st_dev, its.st_ino
+
+
+def close_same(descriptor: int, file: tuple[int, int] | None) -> None:
+    """Close a file, unless a node did so before and the number is free or another file's."""
+    with suppress(OSError):
+        if descriptor >= 0 and file_of(descriptor) == file:
+            os.close(descriptor)
 
 
 class Stopwatch:

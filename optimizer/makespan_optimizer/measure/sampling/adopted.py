@@ -16,6 +16,7 @@ from pathlib import Path
 
 _PR_SET_PTRACER = 0x59616D61
 _KILL_S = 1.0
+_POLLIN, _POLLNVAL = 0x01, 0x20
 _CPUCLOCK_SCHED = 2  # a process's CPU clock is ~pid << 3 | 2 (clock_getcpuclockid(3))
 
 
@@ -36,7 +37,7 @@ class Adopted:
         with contextlib.suppress(OSError, AttributeError):  # no pidfd in old kernels
             self._fd = os.pidfd_open(pid)
         self._poll = ctypes.PyDLL(None).poll  # unlike select.poll it keeps the GIL: no turn is lost
-        self._asked = _Poll(self._fd, 1, 0)
+        self._asked = _Poll(self._fd, _POLLIN, 0)
 
     def ended(self) -> bool:
         """Say whether it ended."""
@@ -45,20 +46,23 @@ class Adopted:
         if self._fd >= 0:
             self._asked.revents = 0
             self._poll(ctypes.byref(self._asked), ctypes.c_ulong(1), 0)
-            return bool(self._asked.revents & 1)
-        try:
-            os.kill(self.pid, 0)
-        except OSError:
-            return True
-        return False
+            if not self._asked.revents & _POLLNVAL:
+                return bool(self._asked.revents & _POLLIN)
+            self._fd = -1  # a node closed it (`os.closerange`)
+        said = self._said()
+        return not said or said[0] in {"Z", "X"}  # a zombie is left where nobody waits for orphans
 
     def is_child(self) -> bool:
         """Say whether it was this process that adopted it, as number 1 of a container does."""
+        return self._said()[1:2] == [str(os.getpid())]
+
+    def _said(self) -> list[str]:
+        """Return what the system says of it, from its state and its parent on; empty when it is gone."""
         try:
             said = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace")
-            return int(said.rpartition(")")[2].split()[1]) == os.getpid()
-        except (OSError, ValueError, IndexError):
-            return False
+        except OSError:
+            return []
+        return said.rpartition(")")[2].split()
 
     def cpu_s(self) -> float | None:
         """Return the CPU seconds that it used; None when it ended."""

@@ -22,6 +22,7 @@ import time
 import weakref
 from pathlib import Path
 
+from makespan_optimizer.measure.clocks import close_same, file_of
 from makespan_optimizer.measure.sampling import outside
 from makespan_optimizer.measure.sampling.adopted import Adopted, allow, forbid
 from makespan_optimizer.measure.sampling.gil import GilNotFoundError, locate_gil, thread_state
@@ -72,6 +73,7 @@ class OutsideSampler:
         self._notes: tuple[str, ...] = ()
         self._holder_at = _find()
         self._fd = os.memfd_create("makespan-sampler")
+        self._file = file_of(self._fd)
         try:
             os.ftruncate(self._fd, outside.BOARD_BYTES)
             self._map = mmap.mmap(self._fd, outside.BOARD_BYTES)
@@ -257,8 +259,7 @@ class OutsideSampler:
         with self._lock:
             process, self._process = self._process, None
             fd, self._fd = self._fd, -1
-            if fd >= 0:
-                os.close(fd)
+            close_same(fd, self._file)
             with contextlib.suppress(ValueError, BufferError, AttributeError):
                 self._rate_hz = self.rate_hz
                 self._board[outside.STOP] = 1
