@@ -75,7 +75,7 @@ class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nivcsw: Count = 0
     minflt: Count = 0
     spoiled: bool = False
-    """Run delay above 5 %: left out of the figures when enough calls were not."""
+    """Run delay above 5 %: left out of the figures where others with the same inputs suffice."""
     threads_used: Count | None = None
     """Threads of the process that were on a core meanwhile, the calling one included; None: not looked at."""
     inputs: Count = 0

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from makespan.plan import Plan
 
-
 __all__ = [
     "FORMAT",
     "MAX_CALLS",
@@ -208,9 +207,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         (a large input) are long in the same row. Runs of which some nodes have no record are left out, and
         nodes that were not measured (hints) stand in every row with their one figure.
 
-        After an update no run has all nodes. Then nodes of one row were measured with the set of inputs of
-        the same number, each node's latest calls with that set first to meet; that holds as far as the sets
-        were the same ones.
+        Where no run has all nodes (after an update), a row joins calls with the set of inputs of the same
+        number, the latest of each node first: true as far as the sets were the same ones.
         """
         from makespan.profile_rows import scenarios
 
