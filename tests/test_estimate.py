@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from makespan.profile import Call
 from makespan_optimizer.measure.calls import call_from, wall_net_s
 from makespan_optimizer.measure.clocks import Clocks
 from makespan_optimizer.measure.estimate import gil_share, quantile, summarize, wilson_half_width
 from makespan_optimizer.measure.sampling.watch import Seen
-
-if TYPE_CHECKING:
-    from makespan.profile import Call
 
 
 def clocks(wall=1.0, cpu=0.0, other=0.0, delay=0.0, nvcsw=1) -> Clocks:

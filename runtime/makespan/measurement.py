@@ -56,7 +56,7 @@ class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     other_gil_s: Seconds = 0.0
     """Of `other_cpu_s`, what held the GIL: Python threads that the node started."""
     run_delay_s: Seconds = 0.0
-    """Runnable, but not on a core."""
+    """Runnable, but not on a core, because others had it."""
     gil_share: Share | None = None
     """Of `cpu_s`, the share that held the GIL; None when not sampled, or perturbed by looking for bursts."""
     gil_samples: Count = 0
