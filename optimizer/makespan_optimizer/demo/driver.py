@@ -25,7 +25,7 @@ from makespan.options import check_threads
 from makespan.profile import ProfileWarning
 from makespan.record import Comparison
 from makespan_optimizer.demo import folder as place
-from makespan_optimizer.demo.race import race, spread, steps
+from makespan_optimizer.demo.race import measured, race, spread, steps
 from makespan_optimizer.demo.result import UNSTEADY, DemoResult
 from makespan_optimizer.options import positive, whole
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from makespan.graph import DAG
     from makespan.plan import Plan, WhatIf
     from makespan.profile import Profile
+    from makespan.run import Run
     from makespan_optimizer.demo.race import Race
     from makespan_optimizer.search import Progress
 
@@ -123,8 +124,8 @@ class Session:
         profile = self._profile()
         budget, why = self._budget(profile, threads)
         plan = self._plan(profile, budget, time_limit_s)
-        found = self._race(plan, expected, repeats)
-        self._report(found)
+        found, shown_run = self._race(plan, expected, repeats)
+        self._report(found, shown_run)
         return DemoResult(
             folder=shown,
             target=self.dag.target or self.dag.name,
@@ -150,7 +151,9 @@ class Session:
         self.say(f"profile: one node at a time, once to warm up and {PROFILE_RUNS} times to measure")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ProfileWarning)
-            profile = self.dag.profile(**self.inputs, runs=PROFILE_RUNS, progress=self._count)
+            profile = self.dag.profile(
+                **self.inputs, runs=PROFILE_RUNS, progress=self._count, trials=False, pickling=False
+            )
         for warning in caught:
             self.say(f"warning: {warning.message}")
         profile.save(self.folder / "profile.json", force=True)
@@ -182,7 +185,7 @@ class Session:
         )
         return plan
 
-    def _race(self, plan: Plan, expected: Any, repeats: int) -> Race:
+    def _race(self, plan: Plan, expected: Any, repeats: int) -> tuple[Race, Run]:
         self.say(f"run: default order and plan in turns, {repeats} times each on {plan.threads} threads")
         default, planned = self.dag.prepare(threads=plan.threads), self.dag.prepare(plan)
         sequential = self.dag.prepare(threads=1)
@@ -194,15 +197,16 @@ class Session:
             done += 1
 
         found = race(default, planned, sequential, self.inputs, expected, repeats=repeats, step=step)
+        run = measured(planned, self.inputs, expected, median(found.planned_s), step=step)
         self._count(total, total, "done")
-        return found
+        return found, run
 
-    def _report(self, found: Race) -> None:
-        """Write the planned run of median makespan, with the comparison, and its pictures."""
+    def _report(self, found: Race, run: Run) -> None:
+        """Write a planned run of about median makespan, measured, with the comparison, and its pictures."""
         from makespan.report import write_report
 
         comparison = Comparison(found.default_s, found.planned_s, median(found.sequential_s))
-        record = msgspec.structs.replace(found.middle.record, comparison=comparison)
+        record = msgspec.structs.replace(run.record, comparison=comparison)
         record.save(self.folder / "run.json", force=True)
         for name in ("report.html", "gantt.png"):
             write_report(record, self.folder / name, force=True)

@@ -21,25 +21,20 @@ if TYPE_CHECKING:
     Step = Callable[[str], None]
 
 SEQUENTIAL_RUNS = 3
+MEASURED_RUNS = 3
 
 
 class Race(NamedTuple):
-    """Makespans in seconds, in the order of the rounds, and the planned runs themselves."""
+    """Makespans in seconds, in the order of the rounds."""
 
     default_s: tuple[float, ...]
     planned_s: tuple[float, ...]
     sequential_s: tuple[float, ...]
-    planned: tuple[Run, ...]
 
     @property
     def wins(self) -> int:
         """In how many rounds the plan was faster."""
         return sum(planned < default for planned, default in zip(self.planned_s, self.default_s, strict=True))
-
-    @property
-    def middle(self) -> Run:
-        """The planned run of median makespan; of an even number, the faster of the two in the middle."""
-        return sorted(self.planned, key=lambda run: run.makespan_s)[(len(self.planned) - 1) // 2]
 
 
 def race(
@@ -74,7 +69,6 @@ def race(
         A node raised: its own exception.
     """
     makespans: dict[str, list[float]] = {"default order": [], "plan": [], "one after the other": []}
-    runs: list[Run] = []
     for number in range(repeats):
         turn = [("default order", default), ("plan", planned)]
         if number % 2:
@@ -85,21 +79,40 @@ def race(
             step(f"{name}, run {number + 1}")
             run = checked(prepared, inputs, expected, f"{name}, run {number + 1}")
             makespans[name].append(run.makespan_s)
-            if name == "plan":
-                runs.append(run)
     default_s, planned_s, sequential_s = (tuple(its) for its in makespans.values())
-    return Race(default_s, planned_s, sequential_s, tuple(runs))
+    return Race(default_s, planned_s, sequential_s)
 
 
 def steps(repeats: int) -> int:
-    """Return how many runs a race has."""
-    return 2 * repeats + min(repeats, SEQUENTIAL_RUNS)
+    """Return how many runs a race has, with the measured ones after it."""
+    return 2 * repeats + min(repeats, SEQUENTIAL_RUNS) + MEASURED_RUNS
 
 
-def checked(prepared: Prepared, inputs: Mapping[str, Any], expected: Any, name: str) -> Run:
+def measured(
+    planned: Prepared,
+    inputs: Mapping[str, Any],
+    expected: Any,
+    middle_s: float,
+    *,
+    step: Step = lambda _: None,
+) -> Run:
+    """Run the plan some more times and measure the nodes; return the run that took nearest to `middle_s`.
+
+    The race itself is not measured: the sampler takes a twentieth of a core.
+    """
+    runs = []
+    for number in range(MEASURED_RUNS):
+        step(f"plan, measured, run {number + 1}")
+        runs.append(checked(planned, inputs, expected, f"plan, measured, run {number + 1}", measure=True))
+    return min(runs, key=lambda run: abs(run.makespan_s - middle_s))
+
+
+def checked(
+    prepared: Prepared, inputs: Mapping[str, Any], expected: Any, name: str, *, measure: bool = False
+) -> Run:
     """Run once, from a clean heap as the profiler does, and compare the result."""
     gc.collect()
-    run = prepared.run(**inputs)
+    run = prepared.run(**inputs, measure=measure)
     if run.result != expected:
         raise MakespanError(
             "returned something else than running the nodes one after the other did",
