@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PY_SPY_HZ = 200
 _KNOCK_S = 0.3
+_KNOCKED_S = 0.1  # its thread may still ask for the lock, and must not while the interpreter ends
 _KNOCK_US = {"polling_interval_micros": 1000, "sampling_interval_micros": 5000}
 
 
@@ -57,6 +58,7 @@ def gilknocker(fn: Callable[[], object]) -> Asked:
         return Asked(float(knocker.contention_metric), median(walls))
     finally:
         knocker.stop()
+        time.sleep(_KNOCKED_S)
 
 
 def py_spy_path() -> str | None:

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import workloads as sizing
-from benchmarks.peers import gilknocker_missing, held_share
+from benchmarks.peers import held_share
 from benchmarks.profiler import main, shares_of
 from benchmarks.scores import Seen, row, same_call, same_call_table, summarize, summary_table, table
 from benchmarks.turns import blocks, taking_turns
@@ -394,10 +394,7 @@ def test_functions_are_found_in_this_interpreters_file():
 def test_json_holds_together():
     script = Path(__file__).parents[1] / "benchmarks" / "profiler.py"
     command = [sys.executable, str(script), "--only", "loop,sleep", "--repeats", "1", "--json", "--no-trace"]
-    if gilknocker_missing():
-        command += ["--peers", "clocks"]
-    else:
-        command += ["--peers", "clocks,gilknocker"]
+    command += ["--peers", "clocks"]
     ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     made = json.loads(ran.stdout)
     assert "sleep: profile 1 of 1" in ran.stderr

@@ -92,6 +92,12 @@ def test_too_little_time_is_said():
     assert "too short" in result.runs[-1].notes[0]
 
 
+def test_too_little_time_that_nobody_asked_for_is_a_note():
+    dag = dag_of("ab", lambda: pytest.fail("it ran"))
+    result = run_trials(measured(dag, wall_s=10.0), compile_program(dag), {}, limit_s=2, asked=False)
+    assert "too short" in result.runs[-1].notes[0]
+
+
 def test_nothing_to_try_nothing_run():
     dag = dag_of("ab", lambda: pytest.fail("it ran"))
     made = measured(dag, "io")

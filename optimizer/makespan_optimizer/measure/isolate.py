@@ -167,6 +167,7 @@ def profile(
                     lambda: given.run(0),
                     meter.sampler,
                     limit_s=time_limit_s(trials, trials_limit_s, counted_s),
+                    asked=trials_limit_s is not None,
                     progress=progress,
                     walked=scope.walked,
                     pairs=trials != "native",

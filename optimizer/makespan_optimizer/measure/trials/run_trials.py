@@ -48,6 +48,7 @@ def run_trials(
     sampler: Sampler | None = None,
     *,
     limit_s: float,
+    asked: bool = True,
     progress: Callable[[int, int, str], None] | None = None,
     walked: Collection[int] | None = None,
     pairs: bool = True,
@@ -68,6 +69,8 @@ def run_trials(
         Its CPU time is not foreign load.
     limit_s : float
         For everything together; a pass that would not end in time is not begun.
+    asked : bool
+        The user said so: then a limit that is too short for any trial is a warning, else a note.
     progress : callable, optional
         Called as ``progress(done, total, words)`` before each pass.
     walked : collection of int, optional
@@ -93,6 +96,7 @@ def run_trials(
     result = profile
     try:
         trials = _Trials(profile, program, inputs, sampler, progress, walked, pairs, fed_s or {}, known)
+        trials.asked = asked
         try:
             trials.run(limit_s)
         finally:
@@ -124,6 +128,7 @@ class _Trials:
     ) -> None:
         self.warnings: list[str] = []
         self.notes: list[str] = []
+        self.asked = True
         self._profile = profile
         self._program = program
         self._inputs = inputs
@@ -162,7 +167,8 @@ class _Trials:
         if self._pairs:
             self._guarded("nodes side by side", lambda: self._side_by_side(until))
         if not self._found():
-            self.warnings.append(
+            said = self.warnings if self.asked else self.notes
+            said.append(
                 f"{limit_s:.3g} s is too short for a trial of nodes side by side or of native threads "
                 "(--trials-limit allows more, --trials-limit 0 asks for none)"
             )
