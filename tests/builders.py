@@ -18,21 +18,13 @@ from makespan._version import __version__
 from makespan.machine import Machine
 from makespan.plan import DagId
 from makespan.profile import NodeProfile, Profile, Quality, RunHeader, Shape, Spread
+from makespan_optimizer.measure import hints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # What a node of each kind does with a second of its time: (gil, cpu, other_cpu, blocked) seconds.
-SPLITS = {
-    "python": (1.0, 1.0, 0.0, 0.0),
-    "holds": (1.0, 1.0, 0.0, 0.0),
-    "native": (0.0, 1.0, 0.0, 0.0),
-    "parallel": (0.0, 1.0, 1.0, 0.0),
-    "io": (0.0, 0.0, 0.0, 1.0),
-    "chatty": (0.2, 0.2, 0.0, 0.8),
-    "mixed": (0.5, 0.5, 0.0, 0.5),
-    "unknown": (0.0, 0.0, 0.0, 1.0),
-}
+SPLITS = {**hints.SPLITS, "unknown": (0.0, 0.0, 0.0, 1.0)}
 
 MACHINE = Machine(
     python="CPython 3.11.7",

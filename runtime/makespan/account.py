@@ -275,6 +275,7 @@ def _demand(nodes: tuple[NodeRow, ...]) -> tuple[tuple[tuple[float, float], ...]
             if its is not None:  # what it held and what it waited for: that is what it demanded
                 wanted = min(1.0, (its.gil_s + its.gil_wait_s) / (end_s - start_s))
                 cpu_s = cpu_s or its.gil_s + its.native_s  # the profile knows of other threads, too
-            cores.append((start_s, end_s, cpu_s / (end_s - start_s)))
+            # A node that was shorter than profiled did not use more cores for it: it did less.
+            cores.append((start_s, end_s, cpu_s / max(end_s - start_s, node.alone_s or 0.0)))
             gil.append((start_s, end_s, wanted))
     return stack(cores), stack(gil)

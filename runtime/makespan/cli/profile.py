@@ -172,7 +172,8 @@ def _measured(options: argparse.Namespace, terminal: Terminal, ctrl_c: HeardOnce
             ctrl_c.deaf = True
             partial: Profile | None = getattr(interrupt, "partial", profile)
             if partial is None:
-                raise
+                terminal.note("makespan: interrupted before a counted run was complete: nothing to keep")
+                return Exit.INTERRUPTED
             profile = partial
             stopped = "interrupted"
         except BaseException as error:
