@@ -63,8 +63,12 @@ class PlanNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     critical: bool = False
     kind: str = "unknown"
     """The class of the profile: python, native, io, mixed …"""
-    mode: Literal["thread"] = "thread"
+    mode: Literal["thread", "process"] = "thread"
+    native_threads: Threads | None = None
+    """How many threads its native libraries may use; None: as many as they like."""
     after: tuple[str, ...] = ()
+    starts_after: tuple[str, ...] = ()
+    """Nodes that the user wants finished first, beside those whose results it takes."""
     locks: tuple[str, ...] = ()
     exclusive: bool = False
 
@@ -75,9 +79,39 @@ class PlanGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     nodes: Annotated[tuple[Name, ...], Meta(min_length=1)]
     limit: Annotated[int, Meta(ge=1)] = 1
-    reason: Literal["lock", "exclusive", "gil", "cores", "measured"] = "lock"
-    """``lock`` and ``exclusive`` are declared by the user and hold without a plan."""
+    reason: Literal["lock", "exclusive", "pinned", "gil", "cores", "measured"] = "lock"
+    """``lock`` and ``exclusive`` are declared by the user and hold without a plan; ``pinned``: asked for when
+    the plan was made; the others were computed."""
     evidence: str = ""
+
+
+class PlanCluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nodes that one worker process runs one after the other; what they pass on among them stays there."""
+
+    name: str
+    nodes: Annotated[tuple[Name, ...], Meta(min_length=1)]
+    worker: Annotated[int, Meta(ge=0)] = 0
+    again: tuple[Name, ...] = ()
+    """Nodes that run in the worker again, because that costs less than to send their results."""
+    evidence: str = ""
+
+
+class PlanBound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A lower bound of the makespan, and what it comes from."""
+
+    name: str
+    seconds: Seconds
+
+
+class Robust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The plan over scenarios: durations drawn from what was measured, the same for all orders."""
+
+    scenarios: Annotated[int, Meta(ge=1)]
+    mean_s: Seconds
+    p90_s: Seconds
+    default_mean_s: Seconds
+    """The default order over the same scenarios."""
+    critical_path_mean_s: Seconds
 
 
 class WhatIf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,8 +159,16 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Which bound binds: ``critical path``, ``threads``, ``cores``, ``GIL``, ``lock matplotlib`` …"""
     gap: Annotated[float, Meta(ge=0, le=1)]
     solver: Solver
+    bounds: tuple[PlanBound, ...] = ()
+    """The largest first."""
+    robust: Robust | None = None
     what_if: tuple[WhatIf, ...] = ()
     groups: tuple[PlanGroup, ...] = ()
+    clusters: tuple[PlanCluster, ...] = ()
+    chains: tuple[tuple[Name, ...], ...] = ()
+    """Nodes that one worker runs back to back: a hand-over costs more than it can win."""
+    switch_interval_s: Annotated[float, Meta(gt=0, le=10)] | None = None
+    """Of the interpreter, while the DAG runs; None: as it is."""
     nodes: tuple[PlanNode, ...]
     """Sorted by name."""
 
