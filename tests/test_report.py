@@ -165,6 +165,12 @@ def test_the_demand_for_the_gil_is_what_was_held_and_waited_for() -> None:
     assert max(value for _, value in report.cores_used) == pytest.approx(0.5)
 
 
+def test_a_node_that_was_shorter_than_profiled_did_not_use_more_cores_for_it() -> None:
+    plan = make_plan([node_plan("a", 0, 0.0, 2.0, 0, alone_s=2.0, gil_s=2.0)])
+    report = report_of(make_record([RunNode("a", 0.0, 0.001, 0)], plan=plan))
+    assert max(value for _, value in report.cores_used) == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize(
     ("measured", "said"),
     [
