@@ -9,7 +9,7 @@ once, so that everything after may assume that a node alone runs at full speed.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from makespan.errors import ProfileError
@@ -25,6 +25,7 @@ Statistic = Literal["median", "mean", "p90"]
 STATISTICS: tuple[Statistic, ...] = ("median", "mean", "p90")
 MOST_SECONDS = 1e8  # a node that takes longer is a clock that went wrong
 _MOST_TICKS = 10**12
+_UNSET = Fluid((), (), 1)  # stands for: made from the demands
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,12 @@ class Instance:
         Thousandths of a core that there are.
     tick_s : float
         Seconds in a tick.
+    hand_off : int
+        Ticks until a node runs that another worker than the one just freed takes.
+    typical : tuple of int, shape (n,)
+        Ticks of the median call where `wall` is another statistic of the same calls; else empty.
+    fluid : Fluid
+        How fast nodes run that run together; shared by all instances with the same demands.
     """
 
     structure: Structure
@@ -54,10 +61,13 @@ class Instance:
     core: tuple[int, ...]
     capacity: int
     tick_s: float = 1e-6
-    fluid: Fluid = field(init=False, repr=False, compare=False)
+    hand_off: int = 0
+    typical: tuple[int, ...] = field(default=(), repr=False, compare=False)
+    fluid: Fluid = field(default=_UNSET, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fluid", Fluid(self.gil, self.core, self.capacity))
+        if self.fluid is _UNSET:
+            object.__setattr__(self, "fluid", Fluid(self.gil, self.core, self.capacity))
 
     def __len__(self) -> int:
         """Return the number of nodes."""
@@ -71,16 +81,15 @@ class Instance:
         """Return the same instance with time reversed: schedules of it are read from the end."""
         s = self.structure
         turned = Structure(s.names, s.succs, s.preds, s.order[::-1], s.locks, s.exclusive)
-        return self._like(turned)
+        return replace(self, structure=turned)
+
+    def with_wall(self, wall: Sequence[int]) -> Instance:
+        """Return the same nodes with other durations: a scenario. What is known of demands is shared."""
+        return replace(self, wall=tuple(wall))
 
     def without_contention(self) -> Instance:
         """Return the relaxation in which nodes never slow each other down."""
         return instance_from(self.structure, self.wall, cores=self.capacity / 1000, tick_s=self.tick_s)
-
-    def _like(self, structure: Structure) -> Instance:
-        made = Instance(structure, self.wall, self.gil, self.gil_sure, self.core, self.capacity, self.tick_s)
-        object.__setattr__(made, "fluid", self.fluid)
-        return made
 
 
 def instance_from(
@@ -159,7 +168,13 @@ def instance_of(
     core = tuple(
         min(capacity, _thousandths(used / factor)) for (_, _, used), factor in zip(rows, stretch, strict=True)
     )
-    return Instance(structure, wall, gil, sure, core, capacity, tick_s)
+    typical: tuple[int, ...] = ()
+    if statistic != "median" and not first_call:
+        typical = tuple(
+            round(measured[name].wall_net_s.median * factor / tick_s)
+            for name, factor in zip(structure.names, stretch, strict=True)
+        )
+    return Instance(structure, wall, gil, sure, core, capacity, tick_s, typical=typical)
 
 
 def _typical_s(node: NodeProfile, statistic: Statistic) -> float:

@@ -67,10 +67,14 @@ def simulate(
     >>> simulate(two_loops, [0, 1], budget=2).finish
     [20.0, 20.0]
     """
-    core = Dispatch(Rules(instance.structure, ranks, budget, groups))
-    if instance.fluid.may_contend(budget):
-        return _shared(instance, core)
-    return _independent(instance, core)
+    return replay(instance, Rules(instance.structure, ranks, budget, groups))
+
+
+def replay(instance: Instance, rules: Rules) -> Schedule:
+    """Replay rules that were made once, as `simulate` does: for the same order over many durations."""
+    if instance.fluid.may_contend(rules.budget):
+        return _shared(instance, Dispatch(rules))
+    return _independent(instance, Dispatch(rules))
 
 
 def _independent(instance: Instance, core: Dispatch) -> Schedule:
