@@ -30,7 +30,7 @@ def with_calls(profile, walls_s):
 
 
 def all_of(walls_s):
-    return {name: walls_s for name in AFTER}
+    return dict.fromkeys(AFTER, walls_s)
 
 
 def changed(profile, **fields):

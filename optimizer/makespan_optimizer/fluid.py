@@ -33,19 +33,27 @@ class Fluid:
         Thousandths of the GIL and of one core that each node uses when it runs alone.
     capacity : int
         Thousandths of a core that there are.
+
+    Attributes
+    ----------
+    kind : list of int, shape (n,)
+        Nodes of one kind are alike to this model; numbered by what they demand.
+    known : dict
+        What `of` found, so that who asks often may look here first.
     """
 
-    __slots__ = ("_class", "_known", "_pairs", "capacity", "core", "gil")
+    __slots__ = ("_demands", "_mixtures", "capacity", "core", "gil", "kind", "known")
 
     def __init__(self, gil: Sequence[int], core: Sequence[int], capacity: int) -> None:
         self.gil = gil
         self.core = core
         self.capacity = capacity
         demands = list(zip(gil, core, strict=True))
-        self._pairs = sorted(set(demands))
-        number = {pair: k for k, pair in enumerate(self._pairs)}
-        self._class = [number[pair] for pair in demands]
-        self._known: dict[tuple[int, ...], dict[int, float]] = {}
+        self._demands = sorted(set(demands))
+        number = {demand: k for k, demand in enumerate(self._demands)}
+        self.kind = [number[demand] for demand in demands]
+        self.known: dict[tuple[int, ...], list[float]] = {}
+        self._mixtures: dict[tuple[int, ...], list[float]] = {}
 
     def may_contend(self, together: int) -> bool:
         """Say whether any set of so many nodes can want more than there is."""
@@ -54,18 +62,40 @@ class Fluid:
             or sum(sorted(self.core, reverse=True)[:together]) > self.capacity
         )
 
+    def slows(self, together: int) -> bool:
+        """Say whether any set of so many nodes may have a node that is slower than alone."""
+        return self.may_contend(together)
+
     def speeds(self, running: Sequence[int]) -> list[float]:
         """Return the speed of each running node, in (0, 1]; the order of `running` does not matter."""
-        classes = [self._class[i] for i in running]
-        key = tuple(sorted(classes))  # one order of additions, so that the same set has the same speeds
-        known = self._known.get(key)
-        if known is None:
-            if len(self._known) >= _MOST_KEPT:
-                self._known.clear()
-            gil, core = zip(*[self._pairs[k] for k in key], strict=True)
-            found = shared_speeds([g / 1000 for g in gil], [c / 1000 for c in core], self.capacity / 1000)
-            known = self._known[key] = dict(zip(key, found, strict=True))
-        return [known[k] for k in classes]
+        return self.of(tuple([self.kind[i] for i in running])).copy()
+
+    def of(self, kinds: tuple[int, ...]) -> list[float]:
+        """Return the speeds of nodes of these kinds; not to be changed.
+
+        A mixture is computed in one order of additions, so that the same set has the same speeds.
+        """
+        found = self.known.get(kinds)
+        if found is not None:
+            return found
+        order = sorted(range(len(kinds)), key=kinds.__getitem__)
+        key = tuple([kinds[k] for k in order])
+        mixture = self._mixtures.get(key)
+        if mixture is None:
+            if len(self._mixtures) >= _MOST_KEPT:
+                self._mixtures.clear()
+            mixture = self._mixtures[key] = self._mixed(key)
+        if len(self.known) >= _MOST_KEPT:
+            self.known.clear()
+        found = self.known[kinds] = [0.0] * len(kinds)
+        for k, speed in zip(order, mixture, strict=True):
+            found[k] = speed
+        return found
+
+    def _mixed(self, kinds: tuple[int, ...]) -> list[float]:
+        """Return the speeds of a mixture: kinds in rising order."""
+        gil, core = zip(*[self._demands[k] for k in kinds], strict=True)
+        return shared_speeds([g / 1000 for g in gil], [c / 1000 for c in core], self.capacity / 1000)
 
 
 def shared_speeds(gil: Sequence[float], core: Sequence[float], cores: float) -> list[float]:

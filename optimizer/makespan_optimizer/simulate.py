@@ -72,71 +72,86 @@ def simulate(
 
 def replay(instance: Instance, rules: Rules) -> Schedule:
     """Replay rules that were made once, as `simulate` does: for the same order over many durations."""
-    if instance.fluid.may_contend(rules.budget):
+    if instance.fluid.slows(rules.budget):
         return _shared(instance, Dispatch(rules))
     return _independent(instance, Dispatch(rules))
 
 
 def _independent(instance: Instance, core: Dispatch) -> Schedule:
     """Nodes never slow each other: a heap of ends, O(log k) an event."""
-    wall = instance.wall
+    wall, hand_off = instance.wall, instance.hand_off
     n = len(wall)
     start, finish = [0.0] * n, [0.0] * n
     order: list[int] = []
     ends: list[tuple[float, int, int]] = []
     now = 0.0
-    begin, finished = core.next, core.finish
+    begin, advance, budget = core.next, core.advance, core.budget
+    i = begin()
     while True:
-        while (i := begin()) is not None:
+        late = 0
+        while i is not None:
             start[i] = now
-            heappush(ends, (now + wall[i], len(order), i))
+            heappush(ends, (now + (wall[i] + late), len(order), i))
             order.append(i)
+            if len(ends) == budget:
+                break
+            late += hand_off
+            i = begin()
         if not ends:
-            break
-        now, _, i = heappop(ends)
-        finish[i] = now
-        finished(i)
-    return Schedule(start, finish, order, now)
+            return Schedule(start, finish, order, now)
+        now, _, done = heappop(ends)
+        finish[done] = now
+        i = advance(done)
 
 
 def _shared(instance: Instance, core: Dispatch) -> Schedule:
-    """Nodes share the GIL and the cores: O(k) an event, speeds from the set of running nodes."""
-    wall, gil, cores, capacity = instance.wall, instance.gil, instance.core, instance.capacity
-    speeds = instance.fluid.speeds
+    """Nodes slow each other: O(k) an event, speeds from the set of running nodes.
+
+    The lists are in the order of the starts. An end is where a node comes to at its present speed; it is moved
+    only when that speed changes.
+    """
+    wall, hand_off, kind = instance.wall, instance.hand_off, instance.fluid.kind
+    known, speeds_of = instance.fluid.known, instance.fluid.of
     n = len(wall)
     start, finish = [0.0] * n, [0.0] * n
     order: list[int] = []
-    running: list[int] = []  # in the order of their starts
-    left: list[float] = []  # ticks of work, as if alone
+    running: list[int] = []
+    kinds: list[int] = []
+    ends: list[float] = []
+    speeds: list[float] = []
     now = 0.0
-    gil_used = core_used = 0
+    begin, advance, budget = core.next, core.advance, core.budget
+    i = begin()
     while True:
-        while (i := core.next()) is not None:
+        late = 0
+        while i is not None:
             start[i] = now
             order.append(i)
             running.append(i)
-            left.append(wall[i])
-            gil_used += gil[i]
-            core_used += cores[i]
+            kinds.append(kind[i])
+            ends.append(now + (wall[i] + late))
+            speeds.append(1.0)
+            if len(running) == budget:
+                break
+            late += hand_off
+            i = begin()
         if not running:
-            break
-        if gil_used <= 1000 and core_used <= capacity:
-            soon = min(left) + _SAME
-            k = next(k for k, ticks in enumerate(left) if ticks <= soon)
-            passed = left[k]
-            left = [ticks - passed if ticks > passed else 0.0 for ticks in left]
-        else:
-            speed = speeds(running)
-            until = [ticks / s for ticks, s in zip(left, speed, strict=True)]
-            soon = min(until) + _SAME
-            k = next(k for k, ticks in enumerate(until) if ticks <= soon)
-            passed = until[k]
-            left = [max(0.0, ticks - passed * s) for ticks, s in zip(left, speed, strict=True)]
-        now += passed
-        i = running.pop(k)
-        del left[k]
-        gil_used -= gil[i]
-        core_used -= cores[i]
-        finish[i] = now
-        core.finish(i)
-    return Schedule(start, finish, order, now)
+            return Schedule(start, finish, order, now)
+        key = tuple(kinds)
+        new = known.get(key) or speeds_of(key)
+        if new != speeds:
+            ends = [
+                end if after == before else now + (end - now) * (before / after)
+                for end, before, after in zip(ends, speeds, new, strict=True)
+            ]
+            speeds = new.copy()
+        soon = min(ends) + _SAME
+        k = 0
+        while ends[k] > soon:
+            k += 1
+        if ends[k] > now:
+            now = ends[k]
+        done = running.pop(k)
+        del kinds[k], ends[k], speeds[k]
+        finish[done] = now
+        i = advance(done)
