@@ -9,25 +9,24 @@ that it suggests.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from makespan_optimizer.bounds import Bound, lower_bounds
-from makespan_optimizer.model.request import (
-    Event,
-    Model,
-    contended_resources,
-    request_of,
-    thread_resource,
-    unit_of,
-)
-from makespan_optimizer.model.solve import solve
+from makespan_optimizer.model.request import request_of
+from makespan_optimizer.model.solve import SolverProcess
+from makespan_optimizer.rigid.problem import THREADS, Resource, problem_of
 from makespan_optimizer.schedule import rigid_schedule
 from makespan_optimizer.simulate import simulate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from makespan_optimizer.model.request import Resource
+    from makespan_optimizer.instance import Instance
+    from makespan_optimizer.model.request import Event, Request
+    from makespan_optimizer.model.solve import Outcome
+    from makespan_optimizer.rigid.problem import Problem
     from makespan_optimizer.search import Search
 
 MOST_NODES = 300  # beyond, the solver only returns its hint
@@ -37,6 +36,10 @@ _ADOPTED = 6  # incumbents of each model that are judged
 # Deterministic time for each second of the time limit. A unit of it takes one to ten seconds of wall time, so
 # that the wall limit, which could cut off a different amount each time, is seldom reached.
 _UNITS = {"threads": 0.02, "resources": 0.01}
+
+# What the parent keeps of the time that it has, for hearing and judging the answer.
+_SLACK_S = 0.2
+_FIRST_SHARE = 0.6  # of the time, for the first of two models
 
 
 class SolverOptions(NamedTuple):
@@ -79,90 +82,108 @@ def ask_solver(
     left = options.deadline - now()
     if left < LEAST_S:
         return "time limit reached"
-    models = _models(search, options, left, bound_only=bound_only)
-    if not models:
+    requests = _requests(search, options, left, bound_only=bound_only)
+    if not requests:
         return "no model of the solver can prove more"
-    unit = unit_of(search.instance)
-    request = request_of(search.instance, models, seed=options.seed, workers=options.workers, gap=options.gap)
+    statuses = []
+    with SolverProcess() as process:
+        for number, (model, request) in enumerate(requests):
+            left = options.deadline - now()
+            if left < LEAST_S / 2:
+                return "time limit reached"
+            share = _FIRST_SHARE if number < len(requests) - 1 else 1.0
+            limited = msgspec.structs.replace(request, wall_s=max(0.05, (left - _SLACK_S) * share))
+            outcome = _ask(search, process, model, limited, options, hear)
+            if outcome.trouble is not None:
+                return f"no result from the solver: {outcome.trouble}"
+            if outcome.killed:
+                return "time limit reached"
+            if search.good:
+                return "the plan is good enough"
+            statuses.append(outcome.events[-1].status)
+    if all(status == "OPTIMAL" for status in statuses):
+        return "the solver solved its model; the simulator finds no better order"
+    return "the solver's share of the time was used up"
+
+
+def _ask(
+    search: Search,
+    process: SolverProcess,
+    model: str,
+    request: Request,
+    options: SolverOptions,
+    hear: Callable[[], None],
+) -> Outcome:
+    """Have one model solved, and judge what comes of it."""
 
     def on_event(event: Event) -> bool:
-        if event.model == "threads" and event.bound is not None and not options.deterministic:
-            _raise_bound(search, event.bound * unit)
-        if event.kind == "done":
-            _take_over(search, [*_incumbents(heard, event.model), event], unit)
-            if event.model == "threads" and event.bound is not None:
-                _raise_bound(search, event.bound * unit)
-        heard.append(event)
+        if model == THREADS and event.bound is not None and not options.deterministic:
+            _raise_bound(search, event.bound)
         hear()
         return search.good
 
-    heard: list[Event] = []
-    outcome = solve(request, deadline=options.deadline, hear=on_event)
-    finished = {event.model for event in heard if event.kind == "done"}
-    for model in models:
-        if model.name not in finished:
-            _take_over(search, _incumbents(heard, model.name), unit)
-            bounds = [e.bound for e in heard if e.model == "threads" and e.bound is not None]
-            if model.name == "threads" and bounds:
-                _raise_bound(search, max(bounds) * unit)
-    return _why(heard, outcome.killed, outcome.trouble, len(models))
+    outcome = process.solve(request, deadline=options.deadline, hear=on_event)
+    bounds = [event.bound for event in outcome.events if event.bound is not None]
+    if model == THREADS and bounds:
+        _raise_bound(search, max(bounds))
+    _take_over(search, outcome.events)
+    return outcome
 
 
-def _models(search: Search, options: SolverOptions, left: float, *, bound_only: bool) -> list[Model]:
+def problem_for(instance: Instance, budget: int, *, contended: bool) -> Problem:
+    """Return the rigid problem of an instance: threads and locks; if `contended` the GIL and the cores."""
+    s = instance.structure
+    resources = [Resource(THREADS, budget, tuple(budget if alone else 1 for alone in s.exclusive))]
+    locks = sorted({lock for some in s.locks for lock in some})
+    resources += [Resource(f"lock {name}", 1, tuple(int(name in some) for some in s.locks)) for name in locks]
+    if contended:
+        resources.append(Resource("GIL", 1000, instance.gil))
+        resources.append(Resource("cores", instance.capacity, instance.core))
+    return problem_of(s, instance.wall, resources)
+
+
+def _requests(
+    search: Search, options: SolverOptions, left: float, *, bound_only: bool
+) -> list[tuple[str, Request]]:
     instance, budget, best = search.instance, search.budget, search.found
-    unit = unit_of(instance)
     plain = instance.without_contention()
-    threads = thread_resource(instance, budget)
-    found: list[tuple[Literal["threads", "resources"], tuple[Resource, ...], int, list[int]]] = []
+    found = []
     free = simulate(plain, best.ranks, budget)
-    contended = instance.fluid.may_contend(budget)
+
+    def add(model: str, at_least: int, start: list[int], *, contended: bool) -> None:
+        request = request_of(
+            problem_for(instance, budget, contended=contended),
+            start,
+            wall_s=left,
+            at_least=at_least,
+            deterministic_s=options.time_limit_s * _UNITS[model] if options.deterministic else None,
+            seed=options.seed,
+            workers=options.workers,
+            gap=options.gap,
+        )
+        found.append((model, request))
+
     # A relaxation whose optimum is no more than the bound we have proves nothing.
     if free.makespan > search.bound.ticks:
-        least = lower_bounds(plain, budget)[0].ticks
-        found.append(("threads", (threads,), math.ceil(least / unit - 1e-9), [int(t) for t in free.start]))
-    if contended and not bound_only:
-        start = rigid_schedule(instance, best.ranks, budget)
-        found.append(("resources", (threads, *contended_resources(instance)), 0, start))
-    share = [0.6, 0.4] if len(found) > 1 else [1.0]
-    return [
-        Model(
-            name,
-            resources,
-            at_least,
-            tuple(value // unit for value in start),
-            (left - 0.2) * part,
-            options.time_limit_s * _UNITS[name] if options.deterministic else None,
-        )
-        for (name, resources, at_least, start), part in zip(found, share, strict=False)
-    ]
+        least = math.ceil(lower_bounds(plain, budget)[0].ticks - 1e-6)
+        add(THREADS, least, [int(t) for t in free.start], contended=False)
+    if instance.fluid.may_contend(budget) and not bound_only:
+        add("resources", 0, rigid_schedule(instance, best.ranks, budget), contended=True)
+    return found
 
 
-def _incumbents(heard: list[Event], model: str) -> list[Event]:
-    return [event for event in heard if event.kind == "solution" and event.model == model][-_ADOPTED:]
-
-
-def _take_over(search: Search, events: list[Event], unit: int) -> None:
+def _take_over(search: Search, heard: list[Event]) -> None:
     """Judge the schedules of some events, the last (best) first."""
     wall = search.instance.wall
+    incumbents = [event for event in heard if event.kind == "solution"][-_ADOPTED:]
     seen = set()
-    for event in reversed(events):
+    for event in reversed([*incumbents, *(event for event in heard if event.kind == "done")]):
         if len(event.start) == len(wall) and event.start not in seen:
             seen.add(event.start)
-            start = [float(value * unit) for value in event.start]
+            start = [float(value) for value in event.start]
             search.adopt("cp-sat", start, [s + w for s, w in zip(start, wall, strict=True)])
 
 
 def _raise_bound(search: Search, ticks: float) -> None:
     if ticks > search.bound.ticks:
         search.bound = Bound("solver", float(ticks))
-
-
-def _why(heard: list[Event], killed: bool, trouble: str | None, models: int) -> str:
-    if trouble is not None:
-        return f"no result from the solver: {trouble}"
-    done = [event for event in heard if event.kind == "done"]
-    if killed or len(done) < models:
-        return "time limit reached"
-    if all(event.status == "OPTIMAL" for event in done):
-        return "the solver solved its model; the simulator finds no better order"
-    return "the solver's share of the time was used up"

@@ -1,7 +1,8 @@
 """What parent and child say to each other: plain data, a line of JSON at a time.
 
-Parent to child: one `Request`. Child to parent: `Event` after `Event`. Times are whole units; a unit is the
-greatest common divisor of all durations, so that five equal nodes give a model with tiny domains.
+Parent to child: one `Request` after another, and `Stop`. Child to parent: `Event` after `Event`, each with
+the number of the request that it answers. Times are whole ticks of the problem; the child divides them by
+`unit`, the greatest common divisor of all durations, so that five equal nodes give a model with tiny domains.
 """
 
 from __future__ import annotations
@@ -11,111 +12,163 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from makespan.order import bottom_levels
-from makespan_optimizer.bounds import heads_of
+from makespan_optimizer.rigid.problem import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from makespan_optimizer.instance import Instance
+    from makespan_optimizer.rigid.problem import Problem
 
 
-class Resource(msgspec.Struct, frozen=True):
-    """Something of which running nodes use `demand` each, and together at most `capacity`."""
+class Block(msgspec.Struct, frozen=True, array_like=True):
+    """What is used of a resource by nodes that are not in the problem, for the windows of a long schedule.
 
-    demand: tuple[int, ...]
-    capacity: int
-
-
-class Model(msgspec.Struct, frozen=True):
-    """One model to solve.
-
-    ``threads`` knows threads, locks and exclusive nodes: whatever the simulator does satisfies it, so its
-    lower bound holds. ``resources`` also forbids to share the GIL and the cores beyond their capacity, which
-    reality does allow: its schedules are candidates, its bound is worth nothing.
+    A block stands still, or it moves with the makespan: then `start` is counted back from the makespan.
     """
 
-    name: Literal["threads", "resources"]
-    resources: tuple[Resource, ...]
-    at_least: int
-    """A lower bound of the makespan."""
-    hint: tuple[int, ...]
-    """Starts of a feasible schedule."""
-    wall_s: float
-    """Seconds that the solver may take."""
-    deterministic_s: float | None = None
-    """The same in the solver's deterministic time; None: wall time alone."""
+    resource: int
+    demand: int
+    start: int
+    wall: int
+    moves: bool
 
 
-class Request(msgspec.Struct, frozen=True):
-    """What the child is to solve: the models one after the other."""
+class Mode(msgspec.Struct, frozen=True, array_like=True):
+    """One way to run a node: what it takes, and what it demands of each resource."""
+
+    wall: int
+    demand: tuple[int, ...]
+
+
+class Request(msgspec.Struct, frozen=True, tag="solve"):
+    """A problem to solve.
+
+    Attributes
+    ----------
+    wall : tuple of int, shape (n,)
+    edges : tuple of (int, int)
+    resources : tuple of Resource, shape (r,)
+    earliest, tail : tuple of int, shape (n,)
+        The node starts no sooner than `earliest`, and when it has ended the schedule goes on for `tail`.
+    horizon : int
+        The makespan is no more than that.
+    at_least : int
+        A lower bound of the makespan.
+    hint : tuple of int, shape (n,)
+        Starts of a feasible schedule that ends by `horizon`; empty when none is known.
+    wall_s : float
+        Seconds that the solver may take.
+    deterministic_s : float or None
+        The same in the solver's deterministic time; None: wall time alone.
+    gap : float
+        A gap that is good enough.
+    blocks : tuple of Block
+    modes : tuple of tuple of Mode, shape (n, *)
+        Alternatives of each node; empty: each runs as `wall` and `resources` say.
+    hint_modes : tuple of int, shape (n,)
+        The mode of each node in the hint.
+    unit : int
+        Ticks in a unit.
+    number : int
+        Given by the process that sends it.
+    """
 
     wall: tuple[int, ...]
-    head: tuple[int, ...]
-    tail: tuple[int, ...]
     edges: tuple[tuple[int, int], ...]
-    disjunctive: tuple[tuple[int, ...], ...]
-    """Sets of nodes of which one runs at a time (locks)."""
-    models: tuple[Model, ...]
-    seed: int
-    workers: int
-    gap: float
+    resources: tuple[Resource, ...]
+    earliest: tuple[int, ...]
+    tail: tuple[int, ...]
+    horizon: int
+    at_least: int
+    hint: tuple[int, ...]
+    wall_s: float
+    deterministic_s: float | None = None
+    seed: int = 0
+    workers: int = 2
+    gap: float = 0.0
+    blocks: tuple[Block, ...] = ()
+    modes: tuple[tuple[Mode, ...], ...] = ()
+    hint_modes: tuple[int, ...] = ()
+    unit: int = 1
+    number: int = 0
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """The answer to a request is no longer wanted."""
+
+    number: int
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that the solver found."""
+    """Something that the solver found; ticks."""
 
     kind: Literal["solution", "bound", "done"]
-    model: Literal["threads", "resources"]
     start: tuple[int, ...] = ()
     makespan: int | None = None
     bound: int | None = None
     status: str = ""
-
-
-def unit_of(instance: Instance) -> int:
-    """Return the ticks in a unit.
-
-    >>> from makespan.structure import build
-    >>> from makespan_optimizer.instance import instance_from
-    >>> unit_of(instance_from(build("ab", ["", ""]), [4000, 6000]))
-    2000
-    """
-    return gcd(*instance.wall) or 1
+    mode: tuple[int, ...] = ()
+    number: int = 0
 
 
 def request_of(
-    instance: Instance, models: Sequence[Model], *, seed: int, workers: int, gap: float
+    problem: Problem,
+    hint: Sequence[int],
+    *,
+    wall_s: float,
+    at_least: int = 0,
+    horizon: int | None = None,
+    earliest: Sequence[int] | None = None,
+    tail: Sequence[int] | None = None,
+    deterministic_s: float | None = None,
+    seed: int = 0,
+    workers: int = 2,
+    gap: float = 0.0,
+    blocks: Sequence[Block] = (),
 ) -> Request:
-    """Return the request for an instance; the models' numbers are in units already."""
-    s = instance.structure
-    unit = unit_of(instance)
-    wall = [w // unit for w in instance.wall]
-    levels = bottom_levels(s, wall)
-    locks = sorted({lock for some in s.locks for lock in some})
-    members = [tuple(i for i, some in enumerate(s.locks) if lock in some) for lock in locks]
+    """Return the request for a problem.
+
+    Parameters
+    ----------
+    problem : Problem
+    hint : sequence of int, shape (n,)
+        Starts of a feasible schedule.
+    horizon : int, optional
+        The end of the hint when omitted.
+    earliest, tail : sequence of int, shape (n,), optional
+        By what is not in the problem; what precedence alone says is added here.
+
+    >>> from makespan_optimizer.rigid.problem import problem_from
+    >>> asked = request_of(problem_from([4000, 6000], [[], [0]]), [0, 4000], wall_s=1)
+    >>> asked.earliest, asked.tail, asked.horizon, asked.unit
+    ((0, 4000), (6000, 0), 10000, 2000)
+    """
+    wall = problem.wall
+    end = max((s + w for s, w in zip(hint, wall, strict=True)), default=0)
+    heads = list(earliest) if earliest is not None else [0] * len(wall)
+    tails = list(tail) if tail is not None else [0] * len(wall)
+    for i in problem.order:
+        for p in problem.preds[i]:
+            heads[i] = max(heads[i], heads[p] + wall[p])
+    for i in reversed(problem.order):
+        for s in problem.succs[i]:
+            tails[i] = max(tails[i], tails[s] + wall[s])
+    offsets = [value for some in (earliest, tail) if some is not None for value in some]
+    offsets += [value for block in blocks for value in (block.start, block.wall)]
     return Request(
-        wall=tuple(wall),
-        head=tuple(heads_of(instance, wall)),
-        tail=tuple(int(level) - w for level, w in zip(levels, wall, strict=True)),
-        edges=tuple((p, i) for i, some in enumerate(s.preds) for p in some),
-        disjunctive=tuple(some for some in members if len(some) > 1),
-        models=tuple(models),
+        wall=wall,
+        edges=tuple((p, i) for i, some in enumerate(problem.preds) for p in some),
+        resources=problem.resources,
+        earliest=tuple(heads),
+        tail=tuple(tails),
+        horizon=end if horizon is None else horizon,
+        at_least=at_least,
+        hint=tuple(hint),
+        wall_s=wall_s,
+        deterministic_s=deterministic_s,
         seed=seed,
         workers=workers,
         gap=gap,
+        blocks=tuple(blocks),
+        unit=gcd(*wall, *offsets) or 1,
     )
-
-
-def thread_resource(instance: Instance, budget: int) -> Resource:
-    """Return the thread budget as a resource; an exclusive node takes all of it."""
-    return Resource(tuple(budget if alone else 1 for alone in instance.structure.exclusive), budget)
-
-
-def contended_resources(instance: Instance) -> tuple[Resource, ...]:
-    """Return the GIL and the cores as rigid resources, where they can be short."""
-    found = []
-    for demand, capacity in ((instance.gil, 1000), (instance.core, instance.capacity)):
-        if sum(demand) > capacity:
-            found.append(Resource(demand, capacity))
-    return tuple(found)

@@ -2,7 +2,8 @@
 
 CP-SAT usually keeps its time limit, but not always (a presolve step cannot be interrupted), and a crash in
 native code would take the caller with it. So it runs in a process of its own: the wall limit holds whatever
-the solver does, Ctrl-C is answered at once, and a crash means no more than 'no result from the solver'.
+the solver does, Ctrl-C is answered at once, and a crash means no more than 'no result from the solver'. The
+process stays alive between requests, because importing the solver takes longer than solving most models.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
 
 import makespan
 import makespan_optimizer
 from makespan.errors import missing_extra
-from makespan_optimizer.model.request import Event
+from makespan_optimizer.model.request import Event, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import IO
 
     from makespan_optimizer.model.request import Request
 
@@ -49,6 +51,177 @@ class Outcome(NamedTuple):
     killed: bool
     trouble: str | None
 
+    @property
+    def last(self) -> Event | None:
+        """The last word: the answer, or None when there is none."""
+        return self.events[-1] if self.events and self.events[-1].kind == "done" else None
+
+
+class SolverProcess:
+    """A child process that solves one request after another; killed when it does not answer in time.
+
+    A context manager: nothing is left of the child behind it. The child is started by the first request, or
+    by `start`, which does not wait for it.
+
+    Parameters
+    ----------
+    command : sequence of str, optional
+        What to run instead of the worker.
+    """
+
+    def __init__(self, command: Sequence[str] | None = None) -> None:
+        self._command = command
+        self._child: subprocess.Popen[bytes] | None = None
+        self._complaints: IO[bytes] | None = None
+        self._sent = 0  # requests that this child was sent
+        self._rest = b""  # the beginning of its next line
+        self.starts = 0
+        """How often a child was started."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> str | None:
+        """Start the child if there is none, without waiting for it; return why that failed."""
+        if self._child is not None and self._child.poll() is not None:
+            self.close()  # it died between two requests
+        if self._child is not None:
+            return None
+        # A file, not a pipe: a child that complains at length is never blocked by it.
+        complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the child)
+        try:
+            child = subprocess.Popen(
+                list(self._command or COMMAND),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                bufsize=0,
+                env=_environment(),
+            )
+        except OSError as error:
+            complaints.close()
+            return f"its process could not be started: {error.strerror or error}"
+        assert child.stdin is not None
+        os.set_blocking(child.stdin.fileno(), False)
+        self._child, self._complaints = child, complaints
+        self._sent, self._rest = 0, b""
+        self.starts += 1
+        return None
+
+    def close(self) -> None:
+        """Kill the child, if there is one."""
+        child, self._child = self._child, None
+        if child is not None:
+            try:
+                child.kill()
+                child.wait()
+            finally:
+                for pipe in (child.stdin, child.stdout, self._complaints):
+                    if pipe is not None:
+                        pipe.close()
+
+    def solve(
+        self, request: Request, *, deadline: float, hear: Callable[[Event], bool] | None = None
+    ) -> Outcome:
+        """Solve a request.
+
+        Parameters
+        ----------
+        request : Request
+        deadline : float
+            When to kill the child, on the clock of `time.monotonic`.
+        hear : callable, optional
+            Called with each event as it comes; True ends the search.
+        """
+        trouble = self.start()
+        if self._child is None:
+            return Outcome([], killed=False, trouble=trouble)
+        number, self._sent = self._sent, self._sent + 1
+        message = msgspec.json.encode(msgspec.structs.replace(request, number=number)) + b"\n"
+        events: list[Event] = []
+        try:
+            ended = self._converse(self._child, message, number, deadline, hear, events)
+        except BaseException:
+            self.close()
+            raise
+        if ended == "done":
+            return Outcome(events, killed=False, trouble=None)
+        if ended == "enough":
+            self._send_stop(number)
+            return Outcome(events, killed=False, trouble=None)
+        reason = self._last_words() if ended == "end" else None
+        self.close()
+        return Outcome(
+            events, killed=ended == "deadline", trouble=f"its process failed: {reason}" if reason else None
+        )
+
+    def _converse(
+        self,
+        child: subprocess.Popen[bytes],
+        message: bytes,
+        number: int,
+        deadline: float,
+        hear: Callable[[Event], bool] | None,
+        events: list[Event],
+    ) -> str:
+        """Send the message, collect the events, and return why that ended.
+
+        ``done``: it answered; ``enough``: `hear` said so; ``end`` of its output; or ``deadline``.
+        """
+        assert child.stdin is not None
+        assert child.stdout is not None
+        asking, answers = child.stdin.fileno(), child.stdout.fileno()
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return "deadline"
+            readable, writable, _ = select.select([answers], [asking] if message else [], [], left)
+            if writable:
+                try:
+                    message = message[os.write(asking, message) :]
+                except BlockingIOError:
+                    pass
+                except BrokenPipeError:
+                    message = b""  # it hears no more; what it said may still come
+            if not readable:
+                continue
+            data = os.read(answers, 1 << 16)
+            if not data:
+                try:  # let it end by itself, so that its exit code tells how
+                    child.wait(max(0.0, min(1.0, deadline - time.monotonic())))
+                except subprocess.TimeoutExpired:
+                    return "deadline"
+                return "end"
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            for line in lines:
+                event = _event(line)
+                if event is None or event.number != number:
+                    continue
+                events.append(event)
+                enough = hear is not None and hear(event)
+                if event.kind == "done":
+                    return "done"
+                if enough:
+                    return "enough"
+
+    def _send_stop(self, number: int) -> None:
+        assert self._child is not None
+        assert self._child.stdin is not None
+        try:
+            os.write(self._child.stdin.fileno(), msgspec.json.encode(Stop(number)) + b"\n")
+        except OSError:
+            self.close()  # it does not read
+
+    def _last_words(self) -> str:
+        assert self._child is not None
+        assert self._complaints is not None
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode(errors="replace").strip().splitlines()
+        return lines[-1][:200] if lines else f"exit code {self._child.returncode}"
+
 
 def ensure_solver() -> None:
     """Check that OR-Tools is installed, without importing it.
@@ -69,83 +242,16 @@ def solve(
     hear: Callable[[Event], bool] | None = None,
     command: Sequence[str] | None = None,
 ) -> Outcome:
-    """Solve a request in a child process.
-
-    Parameters
-    ----------
-    request : Request
-    deadline : float
-        When to kill the child, on the clock of `time.monotonic`.
-    hear : callable, optional
-        Called with each event as it comes; True ends the search.
-    command : sequence of str, optional
-        What to run instead of the worker.
-    """
-    with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as complaints:
-        asked.write(msgspec.json.encode(request))
-        asked.seek(0)
-        try:
-            child = subprocess.Popen(
-                list(command or COMMAND),
-                stdin=asked,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                env=_environment(),
-            )
-        except OSError as error:
-            return Outcome(
-                [], killed=False, trouble=f"its process could not be started: {error.strerror or error}"
-            )
-        try:
-            events, ended = _listen(child, deadline, hear)
-        finally:
-            child.kill()
-            code = child.wait()
-            if child.stdout is not None:
-                child.stdout.close()
-        if ended == "end" and code != 0:
-            # Killed after it closed its output is no crash: then the code is that of our own signal.
-            complaints.seek(0)
-            lines = complaints.read().decode(errors="replace").strip().splitlines()
-            reason = lines[-1][:200] if lines else f"exit code {code}"
-            if not _answered(events, request):
-                return Outcome(events, killed=False, trouble=f"its process failed: {reason}")
-        return Outcome(events, killed=ended == "deadline", trouble=None)
+    """Solve one request in a process of its own; parameters as of `SolverProcess.solve`."""
+    with SolverProcess(command) as process:
+        return process.solve(request, deadline=deadline, hear=hear)
 
 
-def _answered(events: Sequence[Event], request: Request) -> bool:
-    return sum(event.kind == "done" for event in events) >= len(request.models)
-
-
-def _listen(
-    child: subprocess.Popen[bytes], deadline: float, hear: Callable[[Event], bool] | None
-) -> tuple[list[Event], str]:
-    """Return the events, and why listening ended: ``end`` of output, ``deadline``, or ``enough``."""
-    assert child.stdout is not None
-    events: list[Event] = []
-    descriptor = child.stdout.fileno()
-    rest = b""
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([descriptor], [], [], left)[0]:
-            return events, "deadline"
-        data = os.read(descriptor, 1 << 16)
-        if not data:
-            # Let it end by itself, so that its exit code tells how.
-            try:
-                child.wait(max(0.0, min(1.0, deadline - time.monotonic())))
-            except subprocess.TimeoutExpired:
-                return events, "deadline"
-            return events, "end"
-        *lines, rest = (rest + data).split(b"\n")
-        for line in lines:
-            try:
-                event = msgspec.json.decode(line, type=Event)
-            except msgspec.DecodeError:
-                continue  # not ours: a library that prints
-            events.append(event)
-            if hear is not None and hear(event):
-                return events, "enough"
+def _event(line: bytes) -> Event | None:
+    try:
+        return msgspec.json.decode(line, type=Event)
+    except msgspec.DecodeError:
+        return None  # not ours: a library that prints
 
 
 def _environment() -> dict[str, str]:
