@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from makespan._version import __version__
-from makespan.plan import Plan, PlanNode
+from makespan.plan import Plan, PlanBound, PlanNode
 from makespan_optimizer.groups import declared_groups
 from makespan_optimizer.lanes import hand_overs, lanes_of, slacks
 
@@ -14,18 +14,22 @@ if TYPE_CHECKING:
 
     from makespan.plan import PlanGroup, Solver, WhatIf
     from makespan.profile import Profile
+    from makespan.structure import Structure
     from makespan_optimizer.bounds import Bound
+    from makespan_optimizer.canonical import Canonical
     from makespan_optimizer.instance import Instance
     from makespan_optimizer.search import Candidate
 
 
 def assemble(
     profile: Profile,
+    structure: Structure,
+    known: Canonical,
     instance: Instance,
     budget: int,
     best: Candidate,
     default_ticks: float,
-    bound: Bound,
+    bounds: Sequence[Bound],
     solver: Solver,
     computed: Sequence[PlanGroup] = (),
     what_if: Sequence[WhatIf] = (),
@@ -34,12 +38,22 @@ def assemble(
 
     Parameters
     ----------
+    structure : Structure
+        The DAG as declared.
+    known : Canonical
+        How the nodes of the instance are numbered.
     default_ticks : float
         Makespan of the default order in the same simulator.
+    bounds : sequence of Bound
+        The largest first.
     """
     makespan_s = instance.seconds(best.schedule.makespan)
     # Contention is computed in floating point: a bound never passes the makespan it bounds.
-    bound_s = min(instance.seconds(bound.ticks), makespan_s)
+    found = tuple(
+        PlanBound(known.bound_name(bound.name), min(instance.seconds(bound.ticks), makespan_s))
+        for bound in bounds
+    )
+    bound_s = found[0].seconds
     return Plan(
         makespan_version=__version__,
         dag=profile.dag,
@@ -49,16 +63,19 @@ def assemble(
         makespan_s=makespan_s,
         default_makespan_s=instance.seconds(default_ticks),
         lower_bound_s=bound_s,
-        binding=bound.name,
+        binding=found[0].name,
+        bounds=found,
         gap=round((makespan_s - bound_s) / makespan_s, 9) if makespan_s else 0.0,
         solver=solver,
         what_if=tuple(what_if),
-        groups=(*declared_groups(instance.structure), *computed),
-        nodes=_nodes(profile, instance, best),
+        groups=(*declared_groups(structure), *computed),
+        nodes=_nodes(profile, structure, known, instance, best),
     )
 
 
-def _nodes(profile: Profile, instance: Instance, best: Candidate) -> tuple[PlanNode, ...]:
+def _nodes(
+    profile: Profile, declared: Structure, known: Canonical, instance: Instance, best: Candidate
+) -> tuple[PlanNode, ...]:
     s, schedule = instance.structure, best.schedule
     lanes = lanes_of(schedule)
     slack = slacks(s, schedule, hand_overs(s, schedule, lanes, best.groups))
@@ -66,6 +83,7 @@ def _nodes(profile: Profile, instance: Instance, best: Candidate) -> tuple[PlanN
     nodes = []
     for i, name in enumerate(s.names):
         of = measured[name]
+        own = known.declared[i]
         nodes.append(
             PlanNode(
                 name=name,
@@ -80,8 +98,8 @@ def _nodes(profile: Profile, instance: Instance, best: Candidate) -> tuple[PlanN
                 slack_s=instance.seconds(slack[i]),
                 critical=not slack[i],
                 kind=of.kind,
-                after=tuple(s.names[p] for p in s.preds[i]),
-                locks=s.locks[i],
+                after=tuple(declared.names[p] for p in declared.preds[own]),
+                locks=declared.locks[own],
                 exclusive=s.exclusive[i],
             )
         )

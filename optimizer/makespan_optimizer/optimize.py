@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from makespan.errors import NoPlanError
 from makespan.options import MAX_THREADS
+from makespan.order import default_ranks
 from makespan.plan import Solver, WhatIf
 from makespan_optimizer.assemble import assemble
 from makespan_optimizer.bounds import lower_bounds
+from makespan_optimizer.canonical import canonical
 from makespan_optimizer.groups import WORTH, gil_group, gil_holders
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.model.solve import ensure_solver
@@ -27,8 +29,9 @@ from makespan_optimizer.options import (
     positive,
     whole,
 )
-from makespan_optimizer.priorities import rules
-from makespan_optimizer.search import PROVEN, Candidate, Progress, Search
+from makespan_optimizer.priorities import DEFAULT, rules
+from makespan_optimizer.search import PROVEN, SAME, Candidate, Progress, Search
+from makespan_optimizer.simulate import simulate
 from makespan_optimizer.solver import SolverOptions, ask_solver
 from makespan_optimizer.what_if import answer, default_budgets, quick, up_to
 
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
     from makespan.plan import Plan, PlanGroup
     from makespan.profile import Profile
+    from makespan_optimizer.bounds import Bound
     from makespan_optimizer.instance import Instance, Statistic
 
 # Nodes to simulate for each second of the time limit; one takes 3 to 30 µs.
@@ -112,20 +116,27 @@ def optimize(
     asked = None if what_if is None else [whole("what_if", k, 1, MAX_THREADS) for k in what_if]
     ensure_solver()
     statistic = check_statistic(statistic)
-    instance = instance_of(profile, cores=cores, first_call=first_call, statistic=statistic)
+    structure = profile.structure()
+    known = canonical(profile, structure)
+    instance = instance_of(known.profile, cores=cores, first_call=first_call, statistic=statistic)
     run = _Run(instance, budget, begun, limit_s, gap, progress)
     search = run.search
     stopped = _search(run, SolverOptions(limit_s, run.deadline, seed, workers, gap, deterministic), asked)
+    default = simulate(instance, known.here(default_ranks(structure)), budget)
     best, computed = run.best
+    if default.makespan < best.schedule.makespan * (1 - SAME):
+        best, computed = Candidate(DEFAULT, known.here(default_ranks(structure)), (), default), ()
     run.say("done", stopped=stopped)
     proven = best.schedule.makespan <= search.bound.ticks * (1 + PROVEN)
     return assemble(
         profile,
+        structure,
+        known,
         instance,
         budget,
         best,
-        search.default.makespan if search.default is not None else 0.0,
-        search.bound,
+        default.makespan,
+        run.bounds,
         Solver(
             winner=best.name,
             status="optimal" if proven else "feasible",
@@ -159,12 +170,19 @@ class _Run:
         self.limit_s = limit_s
         self.deadline = begun + limit_s - min(limit_s / 2, len(instance) * _END_S)
         self.progress = progress
-        self.search = Search(instance, budget, lower_bounds(instance, budget)[0], self.over, gap)
+        self.known = lower_bounds(instance, budget)
+        self.search = Search(instance, budget, self.known[0], self.over, gap)
         self.group: tuple[Candidate, PlanGroup] | None = None
         self.answers: list[WhatIf] = []
 
     def over(self) -> bool:
         return time.monotonic() >= self.deadline
+
+    @property
+    def bounds(self) -> list[Bound]:
+        """All bounds, the largest first."""
+        found = self.search.bound
+        return self.known if found in self.known else [found, *self.known]
 
     @property
     def best(self) -> tuple[Candidate, tuple[PlanGroup, ...]]:
