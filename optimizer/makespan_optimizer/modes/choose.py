@@ -1,0 +1,269 @@
+"""Which nodes run in worker processes, and with how many native threads: chosen under the simulator.
+
+Native threads first, as if all nodes ran in threads; then clusters with those; then native threads again,
+with the clusters as they are. Nothing is chosen that does not help: a cluster stays only if the makespan
+without it is at least 3 % longer, a limit of native threads only if it is longer at all, and none of them if
+all together gain less than 2 %. Smaller gains in a simulator tend to vanish when they are measured.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from makespan.errors import OptionError
+from makespan.plan import PlanCluster
+from makespan_optimizer.modes.clusters import Cutter, State
+from makespan_optimizer.modes.contract import Contracted, contract
+from makespan_optimizer.modes.cuts import Cuts, Part, bits
+from makespan_optimizer.modes.evidence import cluster_evidence
+from makespan_optimizer.modes.judge import Judge
+from makespan_optimizer.modes.native import apply_native, choices, descend, with_threads
+from makespan_optimizer.options import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from makespan.profile import Profile
+    from makespan_optimizer.instance import Statistic
+
+WORTH = 0.03  # a cluster must gain this share
+WORTH_NATIVE = 0.02  # all limits of native threads together
+WORK = 200_000  # nodes to simulate
+MOST_PROCESSES = 64
+
+
+class ModeChoice(msgspec.Struct, frozen=True):
+    """How nodes run; nodes that are not named run in threads, with as many native threads as they like."""
+
+    native_threads: tuple[tuple[str, int], ...] = ()
+    """Sorted by name."""
+    clusters: tuple[PlanCluster, ...] = ()
+    makespan_s: float = 0.0
+    """Expected with these modes, by a short search."""
+    without_s: float = 0.0
+    """Expected without any, by the same search."""
+    complete: bool = False
+    """Every way to cut the DAG was tried."""
+    reasons: tuple[tuple[str, str], ...] = ()
+    """Nodes that cannot run in a worker, and why."""
+
+    @property
+    def threads_of(self) -> dict[str, int]:
+        """Native threads by node."""
+        return dict(self.native_threads)
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Modes that are given."""
+
+    process: tuple[str, ...] = ()
+    thread: tuple[str, ...] = ()
+    native: dict[str, int] = {}
+
+
+def choose_modes(
+    profile: Profile,
+    budget: int,
+    *,
+    processes: int = 0,
+    native: bool = False,
+    seed: int = 0,
+    over: Callable[[], bool] = lambda: False,
+    work: float = WORK,
+    cores: float | None = None,
+    first_call: bool = False,
+    statistic: Statistic = "median",
+    wanted: Wanted = Wanted(),  # noqa: B008 (frozen)
+) -> ModeChoice:
+    """Choose modes for a thread budget.
+
+    Parameters
+    ----------
+    profile : Profile
+    budget : int
+        Threads; one of them waits for each cluster that runs.
+    processes : int
+        Worker processes to use at most; 0: none, except for nodes that `wanted` puts into one.
+    native : bool
+        Choose the native threads of nodes that have trials.
+    seed : int
+    over : callable
+        Says whether the time is up.
+    work : float
+        Nodes to simulate at most.
+    cores, first_call, statistic : as for `makespan_optimizer.instance.instance_of`
+    wanted : Wanted
+        Modes that are given.
+
+    Raises
+    ------
+    OptionError
+        `processes` is no whole number from 0 to 64; a mode that is wanted cannot be had.
+    """
+    whole("processes", processes, 0, MOST_PROCESSES)
+    judge = Judge(
+        budget, cores=cores, first_call=first_call, statistic=statistic, seed=seed, over=over, work=work
+    )
+    nodes = {node.name: node for node in profile.nodes}
+    for name, m in wanted.native.items():
+        with_threads(nodes[name], m)  # refuses what was not measured
+    free = {node.name: choices(node) for node in profile.nodes if native and choices(node)}
+    without_s = judge.close(profile)
+    threads = _threads(profile, judge, free, wanted, ())
+    workers = processes or (1 if wanted.process else 0)
+    state: State = ()
+    complete, reasons = False, ()
+    if workers:
+        cuts = Cuts(apply_native(profile, threads), wanted.thread)
+        given = _given(cuts, wanted.process)
+        cutter = Cutter(cuts, judge, workers, given, only_given=not processes)
+        found = cutter.search()
+        state = _worth_it(cuts, judge, found.states, set(given))
+        complete = found.complete
+        names = cuts.structure.names
+        reasons = tuple((name, why) for name, why in zip(names, cuts.faults, strict=True) if why)
+        if state and free and not judge.over():
+            threads = _threads(profile, judge, free, wanted, state)
+    chosen = apply_native(profile, threads)
+    makespan_s = _close(Cuts(chosen, wanted.thread), judge, state)
+    if threads.keys() - wanted.native.keys() and not state and makespan_s > without_s * (1 - WORTH_NATIVE):
+        threads = dict(wanted.native)
+        makespan_s = judge.close(apply_native(profile, threads)) if threads else without_s
+    return ModeChoice(
+        tuple(sorted(threads.items())),
+        _described(Cuts(apply_native(profile, threads), wanted.thread), judge, state, makespan_s),
+        makespan_s,
+        without_s,
+        complete,
+        reasons,
+    )
+
+
+def applied(profile: Profile, choice: ModeChoice) -> Contracted:
+    """Return the profile under a choice, with the names of the nodes that stand for clusters.
+
+    Raises
+    ------
+    OptionError
+        The choice is not one for this profile.
+    """
+    cuts = Cuts(apply_native(profile, choice.threads_of))
+    state = parts_of(cuts, choice.clusters)
+    fault = cuts.allowed(state)
+    if fault:
+        raise OptionError(f"these clusters cannot be had: {fault}", where="clusters")
+    return contract(cuts, state)
+
+
+def apply(profile: Profile, choice: ModeChoice) -> Profile:
+    """Return the profile that would be measured under a choice: native threads set, clusters one node each.
+
+    Raises
+    ------
+    OptionError
+        The choice is not one for this profile.
+    """
+    return applied(profile, choice).profile
+
+
+def parts_of(cuts: Cuts, clusters: tuple[PlanCluster, ...]) -> State:
+    """Return clusters as sets of bits, in their order."""
+    number = {name: i for i, name in enumerate(cuts.structure.names)}
+    return tuple(
+        Part(
+            sum(1 << number[name] for name in cluster.nodes),
+            sum(1 << number[name] for name in cluster.again),
+            cluster.worker,
+        )
+        for cluster in clusters
+    )
+
+
+def _threads(
+    profile: Profile,
+    judge: Judge,
+    free: Mapping[str, tuple[int, ...]],
+    wanted: Wanted,
+    state: State,
+) -> dict[str, int]:
+    if not free:
+        return dict(wanted.native)
+    known: dict[tuple[tuple[str, int], ...], float] = {}
+
+    def score(threads: dict[str, int]) -> float:
+        key = tuple(sorted(threads.items()))
+        if key not in known:
+            changed = apply_native(profile, threads)
+            if state:
+                changed = contract(Cuts(changed), state, calls=False).profile
+            known[key] = judge.quick(changed)[1]
+        return known[key]
+
+    return descend(free, score, judge.over, fixed=wanted.native)
+
+
+def _given(cuts: Cuts, names: tuple[str, ...]) -> tuple[int, ...]:
+    number = {name: i for i, name in enumerate(cuts.structure.names)}
+    for name in names:
+        i = number[name]
+        fault = cuts.faults[i] or cuts.crossing(1 << i, 0).fault
+        if fault:
+            raise OptionError(f"node {name!r} cannot run in a process: {fault}", where="process")
+    return tuple(number[name] for name in names)
+
+
+def _close(cuts: Cuts, judge: Judge, state: State) -> float:
+    return judge.close(contract(cuts, state, calls=False).profile)
+
+
+def _worth_it(cuts: Cuts, judge: Judge, states: tuple[State, ...], given: set[int]) -> State:
+    """Return the best state, less the parts that gain too little."""
+    values: dict[State, float] = {}
+
+    def value(state: State) -> float:
+        if state not in values:
+            values[state] = _close(cuts, judge, state)
+        return values[state]
+
+    candidates = states if given else (*states, ())
+    best = min(candidates, key=value)
+    again = True
+    while again:
+        again = False
+        less = [
+            _renumbered((*best[:k], *best[k + 1 :]))
+            for k, part in enumerate(best)
+            if not given.intersection(bits(part.members))
+        ]
+        less = [state for state in less if not cuts.allowed(state)]
+        if less:
+            smaller = min(less, key=value)
+            if value(smaller) * (1 - WORTH) <= value(best):
+                best, again = smaller, True
+    return best
+
+
+def _renumbered(state: State) -> State:
+    number: dict[int, int] = {}
+    for part in state:
+        number.setdefault(part.worker, len(number))
+    return tuple(part._replace(worker=number[part.worker]) for part in state)
+
+
+def _described(cuts: Cuts, judge: Judge, state: State, makespan_s: float) -> tuple[PlanCluster, ...]:
+    names = cuts.structure.names
+    found = []
+    for k, part in enumerate(state):
+        without_s = _close(cuts, judge, _renumbered((*state[:k], *state[k + 1 :])))
+        found.append(
+            PlanCluster(
+                f"cluster {k}",
+                tuple(names[i] for i in cuts.sorted(part.members)),
+                part.worker,
+                tuple(names[i] for i in cuts.sorted(part.again)),
+                cluster_evidence(cuts, part, makespan_s, without_s),
+            )
+        )
+    return tuple(found)

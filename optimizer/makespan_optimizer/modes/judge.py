@@ -1,0 +1,113 @@
+"""What a choice of modes is worth: the simulator over a few orders, quickly, or over many, more closely.
+
+Work is counted in simulated nodes, not in seconds, so that the same profile and seed give the same choice on
+a slow machine.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from makespan_optimizer.bounds import Bound, lower_bounds
+from makespan_optimizer.instance import instance_of
+from makespan_optimizer.priorities import rules
+from makespan_optimizer.search import Search
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from makespan.profile import Profile
+    from makespan_optimizer.instance import Instance, Statistic
+
+_RULES = 4  # orders of a quick look; the default order and the critical path are two of them
+_RULES_WORK = 4_000
+_VARY_WORK = 6_000
+_MOVE_WORK = 6_000
+_GUIDE = 0.02  # weight of what is not yet the bottleneck
+
+
+class Judge:
+    """Judges profiles for one thread budget.
+
+    Parameters
+    ----------
+    budget : int
+    cores, first_call, statistic : as for `instance_of`
+    seed : int
+    over : callable
+        Says whether the time is up.
+    work : float
+        Nodes to simulate in all.
+    """
+
+    def __init__(
+        self,
+        budget: int,
+        *,
+        cores: float | None = None,
+        first_call: bool = False,
+        statistic: Statistic = "median",
+        seed: int = 0,
+        over: Callable[[], bool],
+        work: float,
+    ) -> None:
+        self.budget = budget
+        self.seed = seed
+        self.work = work
+        self.simulated = 0
+        self.looks = 0
+        self._late = over
+        self._how = (cores, first_call, statistic)
+
+    @property
+    def left(self) -> float:
+        """Nodes that may still be simulated."""
+        return max(0.0, self.work - self.simulated)
+
+    def over(self) -> bool:
+        """Say whether time or work is used up."""
+        return self.simulated >= self.work or self._late()
+
+    def instance(self, profile: Profile) -> Instance:
+        """Return the instance of a profile as it is judged here."""
+        cores, first_call, statistic = self._how
+        return instance_of(profile, cores=cores, first_call=first_call, statistic=statistic)
+
+    def quick(self, profile: Profile) -> tuple[float, float]:
+        """Return the makespan in seconds by a few orders, and a score that also counts what it uses.
+
+        The score tells apart choices of one makespan: the GIL, the cores and the threads that they leave free
+        may be worth something to the next choice.
+        """
+        instance = self.instance(profile)
+        search = Search(instance, self.budget, Bound("none", 0.0), _never)
+        for name, ranks in islice(rules(instance, self.budget, "GIL"), _RULES):
+            search.judge(name, ranks)
+        self.simulated += search.simulated
+        self.looks += 1
+        makespan_s = search.found.schedule.makespan * instance.tick_s
+        return makespan_s, makespan_s + _GUIDE * used_s(instance, self.budget)
+
+    def close(self, profile: Profile) -> float:
+        """Return the makespan in seconds by rules, their improvement and a short multistart."""
+        instance = self.instance(profile)
+        bound = lower_bounds(instance, self.budget)[0]
+        search = Search(instance, self.budget, bound, self._late)
+        search.try_rules(rules(instance, self.budget, bound.name), _RULES_WORK)
+        search.vary(self.seed, _VARY_WORK)
+        search.anneal(self.seed, _MOVE_WORK)
+        self.simulated += search.simulated
+        return search.found.schedule.makespan * instance.tick_s
+
+
+def used_s(instance: Instance, budget: int) -> float:
+    """Return seconds of the GIL, of all cores and of all threads that an instance takes, added up."""
+    wall = instance.wall
+    gil = sum(w * g for w, g in zip(wall, instance.gil, strict=True)) / 1000
+    cores = sum(w * c for w, c in zip(wall, instance.core, strict=True)) / instance.capacity
+    return (gil + cores + sum(wall) / budget) * instance.tick_s
+
+
+def _never() -> bool:
+    return False
