@@ -14,12 +14,15 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from makespan.order import ranks_by
+from makespan_optimizer.rigid.lists import list_schedule
+from makespan_optimizer.rigid.problem import THREADS, Resource, problem_of
 from makespan_optimizer.simulate import simulate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from makespan_optimizer.instance import Instance
+    from makespan_optimizer.rigid.problem import Problem
     from makespan_optimizer.simulate import Schedule
 
 Groups = tuple[tuple[tuple[int, ...], int], ...]
@@ -60,47 +63,39 @@ def order_ranks(order: Sequence[int]) -> list[int]:
     return ranks
 
 
+def rigid_problem(instance: Instance, budget: int, *, contended: bool) -> Problem:
+    """Return an instance as a problem whose resources are rigid.
+
+    Threads, and a resource ``lock NAME`` for each lock that two nodes share; an exclusive node demands all
+    threads. Whatever the simulator does without contention satisfies that, so its bounds hold.
+
+    Parameters
+    ----------
+    instance : Instance
+    budget : int
+        Threads.
+    contended : bool
+        Also forbid to share the GIL and the cores beyond their capacity, which reality does allow: schedules
+        of that are candidates, its bounds are worth nothing.
+    """
+    s = instance.structure
+    found = [Resource(THREADS, budget, tuple(budget if alone else 1 for alone in s.exclusive))]
+    if contended:
+        found.append(Resource("GIL", 1000, instance.gil))
+        found.append(Resource("cores", instance.capacity, instance.core))
+    found += [
+        Resource(f"lock {lock}", 1, tuple(int(lock in some) for some in s.locks))
+        for lock in sorted({lock for some in s.locks for lock in some})
+    ]
+    return problem_of(s, instance.wall, found)
+
+
 def rigid_schedule(instance: Instance, ranks: Sequence[int], budget: int) -> list[int]:
     """Return starts of a list schedule in which demands are rigid: nothing is shared beyond its capacity.
 
-    Nodes that hold the GIL for more than half of their time together never overlap, and so on: the resource
-    model of the solver, which needs such a schedule to begin with.
+    Nodes that hold the GIL for more than half of their time together never overlap, and so on.
     """
-    s, wall = instance.structure, instance.wall
-    demands = [
-        (budget if alone else 1, gil, core)
-        for alone, gil, core in zip(s.exclusive, instance.gil, instance.core, strict=True)
-    ]
-    waiting = [len(p) for p in s.preds]
-    ready = sorted((ranks[i], i) for i in range(len(wall)) if not waiting[i])
-    ends: list[tuple[int, int]] = []
-    free = (budget, 1000, instance.capacity)
-    held: set[str] = set()
-    start = [0] * len(wall)
-    now = 0
-    while ready or ends:
-        kept = []
-        for rank, i in ready:
-            demand = demands[i]
-            fits = all(d <= f for d, f in zip(demand, free, strict=True))
-            if fits and held.isdisjoint(s.locks[i]):
-                start[i] = now
-                heappush(ends, (now + wall[i], i))
-                free = (free[0] - demand[0], free[1] - demand[1], free[2] - demand[2])
-                held.update(s.locks[i])
-            else:
-                kept.append((rank, i))
-        ready = kept
-        now, i = heappop(ends)
-        demand = demands[i]
-        free = (free[0] + demand[0], free[1] + demand[1], free[2] + demand[2])
-        held.difference_update(s.locks[i])
-        for successor in s.succs[i]:
-            waiting[successor] -= 1
-            if not waiting[successor]:
-                ready.append((ranks[successor], successor))
-        ready.sort()
-    return start
+    return list_schedule(rigid_problem(instance, budget, contended=True), ranks)
 
 
 def all_orders(instance: Instance, most: int) -> list[list[int]] | None:
