@@ -34,6 +34,8 @@ SWITCH_INTERVAL_S = 0.005
 WAKE_S = 50e-6
 COLLIDE_S = 12e-6
 OFFSETS = 3
+LEAST_SPEED = 0.02  # of a node beside another one
+_PAIR_OFFSETS = 2
 _WHOLE = 0.8  # of a node's hold: a burst so long is taken for all of it
 _CHATTER_WAKES = 4  # cycles shorter than so many wake-ups are not followed one by one
 
@@ -133,6 +135,46 @@ def together(
     if ends_s and max(ends_s) < least_s:
         ends_s[ends_s.index(max(ends_s))] = least_s
     return ends_s
+
+
+def modelled_speeds(
+    a: Demand,
+    b: Demand,
+    cores: float,
+    switch_interval_s: float = SWITCH_INTERVAL_S,
+    *,
+    wake_s: float = WAKE_S,
+    crowding: float = 0.0,
+) -> tuple[float, float]:
+    """Return the speeds of two nodes while both run, as shares of alone; who starts first is left open.
+
+    >>> [round(speed, 1) for speed in modelled_speeds(Demand(1.0), Demand(2.0), 2)]
+    [0.5, 0.5]
+    """
+    there, back = (
+        together(both, cores, switch_interval_s, wake_s=wake_s, crowding=crowding, offsets=_PAIR_OFFSETS)
+        for both in ((a, b), (b, a))
+    )
+    ends = (there[0] + back[1]) / 2, (there[1] + back[0]) / 2
+    return pair_speeds((a.wall_s, b.wall_s), ends)
+
+
+def pair_speeds(alone_s: tuple[float, float], together_s: tuple[float, float]) -> tuple[float, float]:
+    """Return the speeds of two nodes while both ran, as shares of alone, from their common start.
+
+    The one that ended first ran at its speed to the end; the other one from then on at full speed.
+
+    >>> pair_speeds((1.0, 3.0), (2.0, 4.0))
+    (0.5, 0.5)
+    """
+    both_s = min(together_s)
+    if both_s <= 0:
+        return 1.0, 1.0
+    first, second = (
+        min(1.0, max(LEAST_SPEED, (alone - (end - both_s)) / both_s))
+        for alone, end in zip(alone_s, together_s, strict=True)
+    )
+    return first, second
 
 
 def _thread(node: Demand, rules: Rules, offset: float) -> Thread:

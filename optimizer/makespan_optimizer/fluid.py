@@ -14,8 +14,9 @@ the GIL leaves its core to others. No loss is modelled: sharing is work-conservi
 
 from __future__ import annotations
 
+from itertools import repeat
 from operator import mul
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,8 @@ class Fluid:
         Thousandths of the GIL and of one core that each node uses when it runs alone.
     capacity : int
         Thousandths of a core that there are.
+    marks : sequence of tuple, shape (n,)
+        What else sets nodes apart, if anything does; comparable with each other.
 
     Attributes
     ----------
@@ -44,14 +47,21 @@ class Fluid:
 
     __slots__ = ("_demands", "_mixtures", "capacity", "core", "gil", "kind", "known")
 
-    def __init__(self, gil: Sequence[int], core: Sequence[int], capacity: int) -> None:
+    def __init__(
+        self,
+        gil: Sequence[int],
+        core: Sequence[int],
+        capacity: int,
+        marks: Sequence[tuple[Any, ...]] = (),
+    ) -> None:
         self.gil = gil
         self.core = core
         self.capacity = capacity
-        demands = list(zip(gil, core, strict=True))
-        self._demands = sorted(set(demands))
-        number = {demand: k for k, demand in enumerate(self._demands)}
+        demands = list(zip(gil, core, marks or repeat(()), strict=bool(marks)))
+        kinds = sorted(set(demands))
+        number = {demand: k for k, demand in enumerate(kinds)}
         self.kind = [number[demand] for demand in demands]
+        self._demands = [(g / 1000, c / 1000) for g, c, _ in kinds]
         self.known: dict[tuple[int, ...], list[float]] = {}
         self._mixtures: dict[tuple[int, ...], list[float]] = {}
 
@@ -94,8 +104,12 @@ class Fluid:
 
     def _mixed(self, kinds: tuple[int, ...]) -> list[float]:
         """Return the speeds of a mixture: kinds in rising order."""
-        gil, core = zip(*[self._demands[k] for k in kinds], strict=True)
-        return shared_speeds([g / 1000 for g in gil], [c / 1000 for c in core], self.capacity / 1000)
+        return shared_speeds(*self._shares(kinds), self.capacity / 1000)
+
+    def _shares(self, kinds: tuple[int, ...]) -> tuple[list[float], list[float]]:
+        """Return shares of the GIL, and cores, of each kind."""
+        demands = [self._demands[k] for k in kinds]
+        return [g for g, _ in demands], [c for _, c in demands]
 
 
 def shared_speeds(gil: Sequence[float], core: Sequence[float], cores: float) -> list[float]:
@@ -122,7 +136,13 @@ def shared_speeds(gil: Sequence[float], core: Sequence[float], cores: float) -> 
                 break
             more_gil = _stretch(gil, [1 + c * more_core for c in core], 1.0)
         found = [1 / (1 + g * more_gil + c * more_core) for g, c in zip(gil, core, strict=True)]
-    # Whatever the rounding, no capacity is exceeded: lower bounds rely on it.
+    return within_capacity(found, gil, core, cores)
+
+
+def within_capacity(
+    found: list[float], gil: Sequence[float], core: Sequence[float], cores: float
+) -> list[float]:
+    """Return speeds that exceed no capacity, whatever the rounding was: lower bounds rely on it."""
     over = max(sum(map(mul, found, gil)), sum(map(mul, found, core)) / cores)
     if over <= 1:
         return found

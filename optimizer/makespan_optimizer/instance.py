@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 from makespan.errors import ProfileError
 from makespan.structure import Structure
+from makespan_optimizer.contention import SWITCH_INTERVAL_S
 from makespan_optimizer.fluid import Fluid
+from makespan_optimizer.neighbours import hand_off_s, sharing_of, tells_of_neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +27,8 @@ Statistic = Literal["median", "mean", "p90"]
 STATISTICS: tuple[Statistic, ...] = ("median", "mean", "p90")
 MOST_SECONDS = 1e8  # a node that takes longer is a clock that went wrong
 _MOST_TICKS = 10**12
+_STEPS = (10, 20, 50, 100)  # thousandths
+_MOST_MIXED = 64  # different demands
 _UNSET = Fluid((), (), 1)  # stands for: made from the demands
 
 
@@ -126,6 +130,8 @@ def instance_of(
     cores: float | None = None,
     first_call: bool = False,
     statistic: Statistic = "median",
+    switch_interval_s: float | None = None,
+    lossless: bool = False,
 ) -> Instance:
     """Return the instance of a profile.
 
@@ -138,6 +144,11 @@ def instance_of(
         Take the warm-up call's duration instead of the median: for a process that runs the DAG once.
     statistic : {"median", "mean", "p90"}
         Which duration of a node's calls to plan for; with several sets of inputs they may differ a lot.
+    switch_interval_s : float, optional
+        Of the interpreter that will run the plan; that of the profile's machine when omitted.
+    lossless : bool
+        Nodes share the GIL and the cores without loss: no waiting for the GIL after waking, no crowding, no
+        hand-offs; measured pairs are left out. So it is anyway where nothing of this was measured.
 
     Raises
     ------
@@ -156,17 +167,11 @@ def instance_of(
     walls_s = [wall_s * factor for (wall_s, _, _), factor in zip(rows, stretch, strict=True)]
     tick_s = _tick(math.fsum(walls_s))
     wall = tuple(round(wall_s / tick_s) for wall_s in walls_s)
-    gil = tuple(
-        _thousandths(share / factor) if profile.machine.gil else 0
-        for (_, share, _), factor in zip(rows, stretch, strict=True)
-    )
+    capacity = max(1, round(1000 * there))
+    gil, core = _shares(rows, stretch, capacity, gil=profile.machine.gil)
     sure = tuple(
         0 if measured[name].quality.gil_share_half_width is None else share
         for name, share in zip(structure.names, gil, strict=True)
-    )
-    capacity = max(1, round(1000 * there))
-    core = tuple(
-        min(capacity, _thousandths(used / factor)) for (_, _, used), factor in zip(rows, stretch, strict=True)
     )
     typical: tuple[int, ...] = ()
     if statistic != "median" and not first_call:
@@ -174,7 +179,14 @@ def instance_of(
             round(measured[name].wall_net_s.median * factor / tick_s)
             for name, factor in zip(structure.names, stretch, strict=True)
         )
-    return Instance(structure, wall, gil, sure, core, capacity, tick_s, typical=typical)
+    if lossless or not tells_of_neighbours(profile):
+        return Instance(structure, wall, gil, sure, core, capacity, tick_s, typical=typical)
+    interval_s = switch_interval_s or profile.machine.switch_interval_s or SWITCH_INTERVAL_S
+    sharing = sharing_of(
+        profile, gil=gil, core=core, capacity=capacity, stretch=stretch, switch_interval_s=interval_s
+    )
+    hand_off = round(hand_off_s(profile) / tick_s)
+    return Instance(structure, wall, gil, sure, core, capacity, tick_s, hand_off, typical, sharing)
 
 
 def _typical_s(node: NodeProfile, statistic: Statistic) -> float:
@@ -208,9 +220,31 @@ def _demands(
     return wall_s, gil, core
 
 
-def _thousandths(share: float) -> int:
-    """Round to whole hundredths (shares are not measured better), and return thousandths."""
-    return 10 * round(100 * share)
+def _shares(
+    rows: Sequence[tuple[float, float, float]], stretch: Sequence[float], capacity: int, *, gil: bool
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return thousandths of the GIL and of a core.
+
+    Shares are rounded to hundredths, which is better than they are measured; in a large DAG to tenths at
+    worst, so that the simulator meets the same mixtures of nodes again.
+    """
+    for step in _STEPS:
+        held = [
+            _rounded(share / factor, step) if gil else 0
+            for (_, share, _), factor in zip(rows, stretch, strict=True)
+        ]
+        used = [
+            min(capacity, _rounded(cores / factor, step))
+            for (_, _, cores), factor in zip(rows, stretch, strict=True)
+        ]
+        if len(set(zip(held, used, strict=True))) <= _MOST_MIXED:
+            break
+    return tuple(held), tuple(used)
+
+
+def _rounded(share: float, step: int) -> int:
+    """Round to whole steps, and return thousandths."""
+    return step * round(1000 * share / step)
 
 
 def _tick(total_s: float) -> float:

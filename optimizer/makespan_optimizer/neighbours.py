@@ -1,0 +1,128 @@
+"""What a profile tells of nodes beside each other: speeds of measured pairs, and how much computing crowds.
+
+A trial holds for the machine it was made on: for as many cores, and the same switch interval. With another
+number of cores it is still used when both nodes together want no more cores than there are, here or there.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+from makespan_optimizer.contention import demand_of, modelled_speeds, pair_speeds
+from makespan_optimizer.sharing import Machine, Sharing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from makespan.measurement import PairTrial
+    from makespan.profile import Profile
+    from makespan_optimizer.contention import Demand
+
+HAND_OFF_S = 30e-6
+_LEAST_HAND_OFF_S, _MOST_HAND_OFF_S = 10e-6, 100e-6
+_BUSY = 0.7  # cores: a node that computes most of its time
+_WIDE = 1.5  # cores: a node that crowds itself
+_MOST_CROWDED = 0.5
+_DOUBTED = 2  # pairs that stand for "no crowding" beside those that were measured
+
+
+def sharing_of(
+    profile: Profile,
+    *,
+    gil: Sequence[int],
+    core: Sequence[int],
+    capacity: int,
+    stretch: Sequence[float],
+    switch_interval_s: float,
+) -> Sharing:
+    """Return how the nodes of a profile share the machine.
+
+    Parameters
+    ----------
+    profile : Profile
+        All nodes measured.
+    gil, core : sequences of int, shape (n,)
+        Thousandths; in the order of the profile's structure.
+    capacity : int
+        Thousandths of a core.
+    stretch : sequence of float, shape (n,)
+        By how much a node alone takes longer because it wants more cores than there are.
+    switch_interval_s : float
+        Of the interpreter that will run the plan.
+    """
+    cores = capacity / 1000
+    demands = [
+        _stretched(demand_of(profile.node(shape.name)), factor, gil=profile.machine.gil)
+        for shape, factor in zip(profile.shape, stretch, strict=True)
+    ]
+    number = {shape.name: i for i, shape in enumerate(profile.shape)}
+    least = min(capacity, round(1000 * profile.machine.cores))
+    here = capacity == round(1000 * profile.machine.cores)
+    measured: dict[tuple[int, int], tuple[float, float]] = {}
+    tried: list[tuple[Demand, Demand, tuple[float, float]]] = []
+    for pair in profile.pairs:
+        i, j = (number[name] for name in pair.nodes)
+        if not _holds(pair, switch_interval_s) or not (here or core[i] + core[j] <= least):
+            continue
+        measured[i, j] = pair_speeds(pair.alone_s, pair.together_s)
+        if pair.like is None:
+            tried.append((demands[i], demands[j], measured[i, j]))
+    machine = Machine(cores, switch_interval_s, hand_off_s(profile))
+    crowding = crowding_of(tried, machine)
+    return Sharing(gil, core, capacity, demands, measured, machine._replace(crowding=crowding))
+
+
+def tells_of_neighbours(profile: Profile) -> bool:
+    """Say whether anything is known of nodes beside each other.
+
+    Of a profile made by hand, or read from a table, it is not: nodes then share without loss.
+    """
+    return bool(profile.pairs) or any("hand_off_s" in run.calibration for run in profile.runs)
+
+
+def hand_off_s(profile: Profile) -> float:
+    """Return the seconds until a sleeping worker runs, as the latest run of the profiler measured it."""
+    found = [run.calibration["hand_off_s"] for run in profile.runs if "hand_off_s" in run.calibration]
+    return min(_MOST_HAND_OFF_S, max(_LEAST_HAND_OFF_S, found[-1] if found else HAND_OFF_S))
+
+
+def _holds(pair: PairTrial, switch_interval_s: float) -> bool:
+    alike = abs(pair.switch_interval_s - switch_interval_s) <= 0.01 * switch_interval_s
+    return alike and min(pair.alone_s) > 0
+
+
+def _stretched(node: Demand, factor: float, *, gil: bool) -> Demand:
+    """Return a node on fewer cores than it wants; without a GIL nothing is held."""
+    if not gil:
+        node = node._replace(hold_s=0.0, native_s=node.native_s + node.hold_s, burst_s=0.0)
+    if factor == 1:
+        return node
+    hold_s, blocked_s = node.hold_s * factor, node.blocked_s * factor
+    native_s, width = node.native_s * factor, max(1.0, node.width / factor)
+    return node._replace(hold_s=hold_s, native_s=native_s, blocked_s=blocked_s, width=width)
+
+
+def crowding_of(pairs: Sequence[tuple[Demand, Demand, tuple[float, float]]], machine: Machine) -> float:
+    """Return by how much work takes longer for each further busy core, from pairs that were measured.
+
+    Only nodes that compute nearly all the time, on one core each, and do not want the same GIL tell it. The
+    median counts, drawn towards nothing where there are few.
+    """
+    found = []
+    for a, b, speeds in pairs:
+        if machine.cores < 2 or not all(_computes(node) for node in (a, b)):
+            continue
+        if a.hold_s / a.wall_s + b.hold_s / b.wall_s > 1.05:
+            continue
+        expected = modelled_speeds(a, b, machine.cores, machine.switch_interval_s, wake_s=machine.wake_s)
+        found.append(sum(said / took for said, took in zip(expected, speeds, strict=True)) / 2 - 1)
+    if not found:
+        return 0.0
+    typical: float = median(found) * len(found) / (len(found) + _DOUBTED)
+    return min(_MOST_CROWDED, max(0.0, typical))
+
+
+def _computes(node: Demand) -> bool:
+    used = (node.hold_s + node.native_s) / node.wall_s if node.wall_s > 0 else 0.0
+    return used > _BUSY and used * node.width < _WIDE
