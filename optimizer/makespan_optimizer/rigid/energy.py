@@ -39,7 +39,7 @@ def bounds(problem: Problem, over: Callable[[], bool] | None = None) -> list[Bou
         Whether to leave out what has not been computed yet; the first ones are always there.
 
     >>> from makespan_optimizer.rigid.problem import Resource, problem_from
-    >>> bounds(problem_from([1, 2, 2, 2], [[], [0], [0], [0]], [Resource("threads", 2, (1,) * 4)]))[0]
+    >>> bounds(problem_from([1, 2, 2, 2, 2], [[], [0], [0], [0], [0]], [Resource("threads", 2, (1,) * 5)]))[0]
     Bound(name='threads', ticks=5)
     """
     heads, tails = heads_of(problem), tails_of(problem)
