@@ -232,7 +232,7 @@ def test_what_if_prints_a_row_for_each_budget(cli, files):
     done = cli("what-if", "profile.json", "--threads", "1..3,8")
     assert done.code == 0
     lines = done.out.splitlines()
-    assert lines[0].split() == ["threads", "makespan", "bound", "gain"]
+    assert lines[0].split() == ["threads", "makespan", "bound", "gain", "binds"]
     assert [line.split()[0] for line in lines[1:]] == ["1", "2", "3", "8"]
     rows = json.loads(cli("what-if", "profile.json", "--threads", "2,1", "--json").out)
     assert [row["threads"] for row in rows] == [1, 2]

@@ -1,0 +1,164 @@
+"""What to optimise next: the makespan if one node were twice as fast, or free, for each node.
+
+A node that is shortened by x seconds shortens the best makespan by x at most: pause everything else for x
+while it runs, and a schedule of the faster DAG is one of the DAG as it is. So nodes are tried from the
+longest down, and as soon as half of the next one is less than what the tenth best has gained, no other can be
+among the ten. What is tried is counted in simulated nodes, not in seconds.
+
+An order that is found for the faster DAG is tried on the DAG as it is, too: what it gains there is no merit
+of the node.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from makespan.options import MAX_THREADS
+from makespan_optimizer.bounds import lower_bounds
+from makespan_optimizer.changes import AS_IT_IS, Change
+from makespan_optimizer.instance import instance_of
+from makespan_optimizer.options import check_cores, check_statistic, positive, whole
+from makespan_optimizer.priorities import rules
+from makespan_optimizer.search import Search
+from makespan_optimizer.what_if import Answer, answered, consistent, quick, told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from makespan.profile import Profile
+    from makespan_optimizer.instance import Instance, Statistic
+    from makespan_optimizer.search import Progress
+
+TOP = 10
+HALF, FREE = 0.5, 0.0
+_WORK = 1_000_000  # nodes to simulate in all
+_SMALL = 300  # nodes: up to here each question gets forward-backward passes
+_EACH = 5.0  # bounds and reading cost as much as so many simulations
+
+
+class NodeGain(msgspec.Struct, frozen=True):
+    """What a faster node would gain; seconds."""
+
+    name: str
+    wall_s: float
+    """Alone, as it is."""
+    half: Answer
+    """If it were twice as fast."""
+    free: Answer
+    """If it took no time at all."""
+    half_saves_s: float
+    free_saves_s: float
+
+
+class Sensitivity(msgspec.Struct, frozen=True):
+    """Which nodes are worth making faster."""
+
+    base: Answer
+    nodes: tuple[NodeGain, ...]
+    """By what the twice as fast node saves, most first."""
+    tried: int
+    """How many nodes were tried, the longest first."""
+    of: int
+    complete: bool
+    """No other node can save more than those that are told."""
+
+
+def sensitivity(
+    profile: Profile,
+    threads: int,
+    *,
+    change: Change = AS_IT_IS,
+    top: int = TOP,
+    cores: float | None = None,
+    time_limit_s: float = 10.0,
+    seed: int = 0,
+    first_call: bool = False,
+    statistic: Statistic = "median",
+    progress: Callable[[Progress], None] | None = None,
+) -> Sensitivity:
+    """Return what each node would save if it were faster, the `top` of them.
+
+    Parameters
+    ----------
+    profile : Profile
+    threads : int
+        The budget.
+    change : Change
+        What is different already.
+    top : int
+        How many nodes to tell.
+    cores, time_limit_s, seed, first_call, statistic, progress
+        See `makespan_optimizer.what_if.what_if`.
+
+    Raises
+    ------
+    OptionError, ProfileError
+        See `makespan_optimizer.what_if.what_if`.
+    """
+    budget = whole("threads", threads, 1, MAX_THREADS)
+    cores, statistic = check_cores(cores), check_statistic(statistic)
+    whole("seed", seed, 0, 2**31 - 1)
+    whole("top", top, 1, 1_000_000)
+    begun = time.monotonic()
+    until = begun + positive("time_limit_s", time_limit_s)
+
+    def over() -> bool:
+        return time.monotonic() >= until
+
+    def instance(factors: dict[str, float]) -> Instance:
+        changed = (change | Change(nodes=factors)).apply(profile)
+        return instance_of(changed, cores=cores, first_call=first_call, statistic=statistic)
+
+    here = instance({})
+    search = quick(here, budget, seed, over, scale=5.0)
+    found: list[tuple[str, float, Answer, Answer]] = []
+    questions, complete = 0.0, True
+    for i in sorted(range(len(here)), key=lambda i: -here.wall[i]):
+        name, wall_s = here.structure.names[i], here.seconds(here.wall[i])
+        base = answered(search, change)
+        if len(found) >= top and wall_s * (1 - HALF) <= _gains(base, found)[top - 1].half_saves_s:
+            break
+        if over() or search.simulated + questions >= _WORK:
+            complete = False
+            break
+        rows = []
+        for factor in (HALF, FREE):
+            faster = _faster(instance({name: factor}), budget, over, search.found.ranks)
+            questions += faster.simulated + _EACH * len(here)
+            search.judge("as before", faster.found.ranks)
+            rows.append(answered(faster, change | Change(nodes={name: factor})))
+        found.append((name, wall_s, rows[0], rows[1]))
+        if progress is not None:
+            progress(told(base, time.monotonic() - begun, f"{len(found)} of {len(here)} nodes"))
+    base = answered(search, change)
+    return Sensitivity(base, tuple(_gains(base, found)[:top]), len(found), len(here), complete)
+
+
+def _faster(instance: Instance, budget: int, over: Callable[[], bool], ranks: Sequence[int]) -> Search:
+    """Judge the order that was best before, and the critical path."""
+    bound = lower_bounds(instance, budget)[0]
+    search = Search(instance, budget, bound, over)
+    for name, its in (("as before", ranks), *islice(rules(instance, budget, bound.name), 1, 2)):
+        schedule = search.judge(name, its)
+        if len(instance) <= _SMALL:
+            search.improve(name, schedule)
+        if search.good:
+            break
+    return search
+
+
+def _gains(base: Answer, found: Sequence[tuple[str, float, Answer, Answer]]) -> list[NodeGain]:
+    """Compare with the DAG as it is; sorted by what half the time saves, ties as tried."""
+    gains = []
+    for name, wall_s, *rows in found:
+        _, half, free = consistent([base, *rows])
+        saves = [
+            min(wall_s * (1 - factor), base.makespan_s - row.makespan_s)
+            for factor, row in ((HALF, half), (FREE, free))
+        ]
+        gains.append(NodeGain(name, wall_s, half, free, round(saves[0], 9), round(saves[1], 9)))
+    return sorted(gains, key=lambda its: (-its.half_saves_s, -its.free_saves_s))

@@ -1,0 +1,93 @@
+"""What to optimise next."""
+
+import msgspec
+import pytest
+
+from makespan.errors import OptionError, ProfileError
+from makespan_optimizer.changes import Change
+from makespan_optimizer.sensitivity import sensitivity
+from makespan_optimizer.what_if import what_if
+from tests.builders import make_profile
+
+CHAIN = make_profile({"a": [], "b": ["a"], "c": []}, [2.0, 3.0, 1.0])
+CROWDED = make_profile(
+    {f"n{i}": [f"n{j}" for j in (i - 3, i - 5) if j >= 0 and i % 3] for i in range(24)},
+    [1.0 + i * 7 % 5 for i in range(24)],
+    ["python", "native", "io"] * 8,
+)
+
+
+def test_nodes_of_the_critical_path_come_first():
+    found = sensitivity(CHAIN, 2)
+    assert [(its.name, round(its.half_saves_s, 2), round(its.free_saves_s, 2)) for its in found.nodes] == [
+        ("b", 1.5, 3.0),
+        ("a", 1.0, 2.0),
+        ("c", 0.0, 0.0),
+    ]
+    assert found.base.makespan_s == pytest.approx(5.0, rel=0.005)
+    assert (found.tried, found.of, found.complete) == (3, 3, True)
+    assert found.nodes[0].half.change.nodes == {"b": 0.5}
+    assert msgspec.to_builtins(found)["nodes"][0]["free"]["makespan_s"] == pytest.approx(2.0, rel=0.005)
+
+
+def test_with_a_change_made_already():
+    found = sensitivity(CHAIN, 2, change=Change(nodes={"b": 0.0}))
+    assert found.base.makespan_s == pytest.approx(2.0, rel=0.005)
+    assert [(its.name, round(its.half_saves_s, 2)) for its in found.nodes] == [
+        ("a", 1.0),
+        ("c", 0.0),
+        ("b", 0.0),
+    ]
+
+
+def test_it_says_what_the_same_question_asked_singly_says():
+    found = sensitivity(CROWDED, 3)
+    for its in found.nodes[:3]:
+        asked = what_if(CROWDED, 3, nodes=[(its.name, 0.5), (its.name, 0)])
+        assert its.half.makespan_s == pytest.approx(asked[1].makespan_s, rel=0.05)
+        assert its.free.makespan_s == pytest.approx(asked[2].makespan_s, rel=0.05)
+
+
+def test_no_node_saves_more_than_it_takes_and_the_list_is_sorted():
+    found = sensitivity(CROWDED, 3, top=24)
+    assert len(found.nodes) == 24
+    for its in found.nodes:
+        assert 0 <= its.half_saves_s <= its.wall_s / 2 + 1e-9
+        assert its.half_saves_s <= its.free_saves_s <= its.wall_s + 1e-9
+        assert its.half.lower_bound_s <= its.half.makespan_s <= found.base.makespan_s
+    saved = [its.half_saves_s for its in found.nodes]
+    assert saved == sorted(saved, reverse=True)
+
+
+def test_the_longest_are_tried_until_no_other_can_be_among_the_best():
+    walls = [10.0, 8.0, *[0.1] * 50]
+    profile = make_profile({f"n{i}": [f"n{i - 1}"] if i else [] for i in range(52)}, walls)
+    found = sensitivity(profile, 1, top=2)
+    assert [its.name for its in found.nodes] == ["n0", "n1"]
+    assert (found.tried, found.complete) == (2, True)
+
+
+def test_names_do_not_matter():
+    renamed = {f"n{i}": f"z{97 * i % 89}" for i in range(24)}
+    other = make_profile(
+        {renamed[s.name]: [renamed[a] for a in s.after] for s in CROWDED.shape},
+        [1.0 + i * 7 % 5 for i in range(24)],
+        ["python", "native", "io"] * 8,
+    )
+    one, two = sensitivity(CROWDED, 3), sensitivity(other, 3)
+    assert [(renamed[n.name], n.half_saves_s) for n in one.nodes] == [
+        (n.name, n.half_saves_s) for n in two.nodes
+    ]
+
+
+def test_what_is_refused():
+    for options in ({"threads": 0}, {"threads": 1, "top": 0}, {"threads": 1, "seed": -1}):
+        with pytest.raises(OptionError):
+            sensitivity(CHAIN, **options)
+    with pytest.raises(ProfileError, match="profile again"):
+        sensitivity(make_profile({"a": []}, missing="a"), 1)
+
+
+def test_a_dag_without_nodes():
+    found = sensitivity(make_profile({}), 2)
+    assert (found.nodes, found.base.makespan_s, found.complete) == ((), 0.0, True)
