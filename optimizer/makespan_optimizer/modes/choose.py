@@ -114,7 +114,8 @@ def choose_modes(
     threads = _threads(profile, judge, free, wanted, ())
     workers = processes or (1 if wanted.process else 0)
     state: State = ()
-    complete, reasons = False, ()
+    complete = False
+    reasons: tuple[tuple[str, str], ...] = ()
     if workers:
         cuts = Cuts(apply_native(profile, threads), wanted.thread)
         given = _given(cuts, wanted.process)

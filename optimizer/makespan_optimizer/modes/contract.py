@@ -72,14 +72,15 @@ def contract(cuts: Cuts, parts: Sequence[Part], *, calls: bool = True) -> Contra
     shapes: list[Shape] = []
     nodes: list[NodeProfile] = []
     for i, shape in enumerate(profile.shape):
-        k = owner.get(i)
-        if k is None:
+        k = owner.get(i, -1)
+        if k < 0:
             after = tuple(dict.fromkeys(stands(p) for p in cuts.structure.preds[i]))
             moved = any(p in owner for p in cuts.structure.preds[i])
             shapes.append(msgspec.structs.replace(shape, after=after) if moved else shape)
             nodes.append(cuts.nodes[i])
-        elif i == (parts[k].members & -parts[k].members).bit_length() - 1:
-            part = parts[k]
+            continue
+        part = parts[k]
+        if i == (part.members & -part.members).bit_length() - 1:
             after = tuple(stands(p) for p in cuts.feeds(part.members) if not part.again >> p & 1)
             held = {lock for j in bits(part.members) for lock in cuts.structure.locks[j]}
             if locks[k]:
