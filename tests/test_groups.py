@@ -1,7 +1,7 @@
 """Sequential groups."""
 
 from makespan.structure import build
-from makespan_optimizer.groups import declared_groups, gil_group, gil_holders
+from makespan_optimizer.groups import computed_group, declared_groups, gil_holders
 from makespan_optimizer.instance import instance_from
 
 
@@ -43,8 +43,12 @@ def test_exclusive_nodes_overlap_nothing():
 
 def test_the_evidence_says_by_how_much():
     instance = instance_from(build("ba", ["", ""]), [5, 5], gil=[1000, 900], core=[1000, 900])
-    group = gil_group(instance, (0, 1), with_it=900_000.0, without=1_000_000.0)
+    group = computed_group(instance, "gil", (0, 1), 1, with_it=900_000.0, without=1_000_000.0)
     assert group.nodes == ("a", "b")
     assert group.reason == "gil"
     assert "90% or more" in group.evidence
-    assert "0.9 s instead of 1 s (-10.0%)" in group.evidence
+    assert "one at a time gives 0.9 s instead of 1 s (-10.0%) in the simulator" in group.evidence
+    of_cores = computed_group(instance, "cores", (0, 1), 2, 9e5, 1e6, scenarios=40)
+    assert (of_cores.reason, of_cores.limit) == ("cores", 2)
+    assert "2 at a time" in of_cores.evidence
+    assert of_cores.evidence.endswith("over 40 scenarios")

@@ -84,14 +84,9 @@ def test_a_gap_that_is_good_enough_ends_the_search():
     assert not search.proven
 
 
-def test_a_group_is_tried_beside_the_best():
-    structure = build("abcd", ["", "", "", "a"])
-    instance = instance_from(structure, [4, 4, 4, 8], gil=[1000, 1000, 1000, 0], core=[1000, 1000, 1000, 0])
-    search = search_of(instance, 4)
-    search.judge("start", [0, 1, 2, 3])
-    # All at once: a ends at 12, d at 20. One at a time: a at 4, d at 12.
-    assert search.found.schedule.makespan == pytest.approx(20)
-    found = search.try_group((0, 1, 2), [[0, 1, 2, 3]], 1000)
-    assert found is not None
-    assert found.schedule.makespan == pytest.approx(12)
-    assert search.found.schedule.makespan == pytest.approx(20)
+def test_the_pool_keeps_the_best_of_each_method():
+    search = search_of(instance_from(build("abc", ["", "", ""]), [1, 2, 4]), 2)
+    search.judge("short", [0, 1, 2])
+    search.judge("long", [2, 1, 0])
+    search.judge("long", [1, 2, 0])
+    assert {name: makespan for name, (makespan, _) in search.pool.items()} == {"short": 5.0, "long": 4.0}

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from makespan._version import __version__
-from makespan.plan import Plan, PlanBound, PlanNode
-from makespan_optimizer.groups import declared_groups
+from makespan.plan import Plan, PlanBound, PlanNode, Robust
+from makespan_optimizer.groups import computed_group, declared_groups
 from makespan_optimizer.lanes import hand_overs, lanes_of, slacks
+from makespan_optimizer.scenarios import percentile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from makespan.plan import PlanGroup, Solver, WhatIf
+    from makespan.plan import Solver
     from makespan.profile import Profile
     from makespan.structure import Structure
-    from makespan_optimizer.bounds import Bound
     from makespan_optimizer.canonical import Canonical
     from makespan_optimizer.instance import Instance
+    from makespan_optimizer.pipeline import Result
+    from makespan_optimizer.robust import Choice
     from makespan_optimizer.search import Candidate
 
 
@@ -27,12 +27,8 @@ def assemble(
     known: Canonical,
     instance: Instance,
     budget: int,
-    best: Candidate,
-    default_ticks: float,
-    bounds: Sequence[Bound],
+    found: Result,
     solver: Solver,
-    computed: Sequence[PlanGroup] = (),
-    what_if: Sequence[WhatIf] = (),
 ) -> Plan:
     """Return the plan; nodes sorted by name, times rounded to a billionth of a second.
 
@@ -42,18 +38,21 @@ def assemble(
         The DAG as declared.
     known : Canonical
         How the nodes of the instance are numbered.
-    default_ticks : float
-        Makespan of the default order in the same simulator.
-    bounds : sequence of Bound
-        The largest first.
     """
-    makespan_s = instance.seconds(best.schedule.makespan)
+    best, seconds = found.best, instance.seconds
+    makespan_s = seconds(best.schedule.makespan)
     # Contention is computed in floating point: a bound never passes the makespan it bounds.
-    found = tuple(
-        PlanBound(known.bound_name(bound.name), min(instance.seconds(bound.ticks), makespan_s))
-        for bound in bounds
+    bounds = tuple(
+        PlanBound(known.bound_name(bound.name), min(seconds(bound.ticks), makespan_s))
+        for bound in found.bounds
     )
-    bound_s = found[0].seconds
+    bound_s = bounds[0].seconds
+    groups = [
+        computed_group(
+            instance, its.gate.reason, its.gate.nodes, its.gate.limit, its.with_it, its.without, its.scenarios
+        )
+        for its in found.gained
+    ]
     return Plan(
         makespan_version=__version__,
         dag=profile.dag,
@@ -61,15 +60,27 @@ def assemble(
         threads=budget,
         cores=instance.capacity / 1000,
         makespan_s=makespan_s,
-        default_makespan_s=instance.seconds(default_ticks),
+        default_makespan_s=seconds(found.default),
         lower_bound_s=bound_s,
-        binding=found[0].name,
-        bounds=found,
+        binding=bounds[0].name,
         gap=round((makespan_s - bound_s) / makespan_s, 9) if makespan_s else 0.0,
         solver=solver,
-        what_if=tuple(what_if),
-        groups=(*declared_groups(structure), *computed),
+        bounds=bounds,
+        robust=None if found.choice is None else _robust(instance, found.choice),
+        what_if=tuple(found.answers),
+        groups=(*declared_groups(structure), *groups),
         nodes=_nodes(profile, structure, known, instance, best),
+    )
+
+
+def _robust(instance: Instance, choice: Choice) -> Robust:
+    seconds, makespans = instance.seconds, choice.best.makespans
+    return Robust(
+        scenarios=len(makespans),
+        mean_s=seconds(choice.best.mean),
+        p90_s=seconds(percentile(makespans, 0.9)),
+        default_mean_s=seconds(choice.default.mean),
+        critical_path_mean_s=seconds(choice.critical.mean),
     )
 
 

@@ -1,6 +1,6 @@
 """One numbering for all profiles that differ in names and in the order of declaration alone.
 
-A search breaks ties by node number, so two profiles of one DAG, its nodes declared in another order, would
+A search breaks ties by node number: two profiles of one DAG, its nodes declared in another order, would get
 different plans. Here nodes are numbered by what they are: how deep they lie, how long the path to the end
 is, and a fingerprint of durations, demands and surroundings. Fingerprints are refined along edges, locks
 and measured pairs (Weisfeiler and Leman 1968), over all predecessors and all successors at once, because a

@@ -11,7 +11,7 @@ much.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from makespan.plan import PlanGroup
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from makespan_optimizer.instance import Instance
 
 HOLDS = 700  # thousandths of the GIL: more than that, and overlapping two gains little
-# A group must shorten the makespan by this share: smaller gains in a simulator tend to vanish when measured.
-WORTH = 0.02
+_MOST_BITS = 50_000_000  # of memory, for sets of nodes
 
 
 def declared_groups(structure: Structure) -> list[PlanGroup]:
@@ -61,39 +60,69 @@ def gil_holders(instance: Instance) -> tuple[int, ...]:
     Only measured shares count: clocks alone cannot tell a Python loop from a matrix product. Empty when no
     two of them can overlap.
     """
-    s = instance.structure
-    holders = [
-        i
-        for i, share in enumerate(instance.gil_sure)
-        if share > HOLDS and instance.wall[i] and not s.exclusive[i]
-    ]
-    bit = dict.fromkeys(range(len(instance)), 0) | {i: 1 << k for k, i in enumerate(holders)}
-    # Which holders come before and after each node: one integer of bits each, O(nodes + edges) operations.
-    before, after = [0] * len(instance), [0] * len(instance)
-    for i in s.order:
-        for p in s.preds[i]:
+    alone = instance.structure.exclusive
+    return overlapping(
+        instance.structure,
+        [
+            i
+            for i, share in enumerate(instance.gil_sure)
+            if share > HOLDS and instance.wall[i] and not alone[i]
+        ],
+    )
+
+
+def overlapping(structure: Structure, nodes: Sequence[int]) -> tuple[int, ...]:
+    """Return those of the nodes that neither come before nor after all others of them.
+
+    Not looked at in a large DAG, where nearly all do.
+    """
+    n = len(structure)
+    if n * len(nodes) > _MOST_BITS:
+        return tuple(nodes)
+    bit = dict.fromkeys(range(n), 0) | {i: 1 << k for k, i in enumerate(nodes)}
+    # Which of them come before and after each node: one integer of bits each, O(nodes + edges) operations.
+    before, after = [0] * n, [0] * n
+    for i in structure.order:
+        for p in structure.preds[i]:
             before[i] |= before[p] | bit[p]
-    for i in reversed(s.order):
-        for j in s.succs[i]:
+    for i in reversed(structure.order):
+        for j in structure.succs[i]:
             after[i] |= after[j] | bit[j]
-    everyone = (1 << len(holders)) - 1
-    return tuple(i for i in holders if everyone & ~(before[i] | after[i] | bit[i]))
+    everyone = (1 << len(nodes)) - 1
+    return tuple(i for i in nodes if everyone & ~(before[i] | after[i] | bit[i]))
 
 
-def gil_group(instance: Instance, nodes: Sequence[int], with_it: float, without: float) -> PlanGroup:
-    """Return the group for a plan.
+def computed_group(
+    instance: Instance,
+    reason: Literal["gil", "cores", "measured"],
+    nodes: Sequence[int],
+    limit: int,
+    with_it: float,
+    without: float,
+    scenarios: int = 1,
+) -> PlanGroup:
+    """Return a group for a plan, with its evidence and gain.
 
     Parameters
     ----------
     with_it, without : float
-        Simulated makespan in ticks with the group and with the best plan that has none.
+        Makespan in ticks with the group and with the best plan that has none, in the mean over the scenarios.
     """
     names = tuple(sorted(instance.structure.names[i] for i in nodes))
-    shares = [instance.gil[i] / 1000 for i in nodes]
     saved = 1 - with_it / without
     after_s, before_s = instance.seconds(with_it), instance.seconds(without)
+    if reason == "gil":
+        title = "GIL holders"
+        why = f"each holds the GIL for {min(instance.gil[i] for i in nodes) / 1000:.0%} or more of its time"
+    elif reason == "cores":
+        title = "core users"
+        why = f"each keeps {min(instance.core[i] for i in nodes) / 1000:g} or more of the cores busy"
+    else:
+        title = f"{names[0]} and others"
+        why = "measured: each two of them take longer together than one after the other"
+    at_once = "one" if limit == 1 else str(limit)
+    where = "in the simulator" if scenarios == 1 else f"over {scenarios} scenarios"
     evidence = (
-        f"each holds the GIL for {min(shares):.0%} or more of its time; one at a time gives "
-        f"{after_s:.6g} s instead of {before_s:.6g} s (-{saved:.1%}) in the simulator"
+        f"{why}; {at_once} at a time gives {after_s:.6g} s instead of {before_s:.6g} s (-{saved:.1%}) {where}"
     )
-    return PlanGroup("GIL holders", names, 1, "gil", evidence)
+    return PlanGroup(title, names, limit, reason, evidence)

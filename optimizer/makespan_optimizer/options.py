@@ -13,19 +13,20 @@ if TYPE_CHECKING:
     from makespan.profile import Profile
     from makespan_optimizer.instance import Statistic
 
+AUTO = "auto"
 MOST_CORES = 100_000
 _LEAST_CORES = 0.01
 
 
 def check_budget(threads: Any, profile: Profile) -> int:
-    """Return the thread budget; the profile's cores, at least 2, when none is given.
+    """Return the thread budget; the profile's cores, at least 2, when none is given or it is to be chosen.
 
     Raises
     ------
     OptionError
-        Not a whole number from 1 to 1024.
+        Neither a whole number from 1 to 1024 nor ``auto``.
     """
-    if threads is None:
+    if threads is None or threads == AUTO:
         return min(MAX_THREADS, max(2, round(profile.machine.cores)))
     return whole("threads", threads, 1, MAX_THREADS)
 

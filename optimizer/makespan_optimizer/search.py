@@ -43,6 +43,8 @@ class Progress(msgspec.Struct, frozen=True):
     gap: float
     stopped: str | None = None
     """At the end: why it stopped."""
+    expected_s: float | None = None
+    """The mean over scenarios, once there is one."""
 
 
 class Candidate(NamedTuple):
@@ -80,6 +82,8 @@ class Search:
         self.gap = gap
         self.best: Candidate | None = None
         self.default: Schedule | None = None
+        self.pool: dict[str, tuple[float, Sequence[int]]] = {}
+        """The best of each method that had no groups: its makespan and ranks."""
         self.tried = 0
         self.simulated = 0
         """Nodes simulated so far: the work done."""
@@ -107,6 +111,8 @@ class Search:
         self.simulated += len(self.instance)
         if self.default is None:
             self.default = schedule
+        if not groups and (name not in self.pool or schedule.makespan < self.pool[name][0] * (1 - SAME)):
+            self.pool[name] = schedule.makespan, ranks
         if self.best is None or schedule.makespan < self.best.schedule.makespan * (1 - SAME):
             self.best = Candidate(name, ranks, groups, schedule)
         return schedule
@@ -206,22 +212,6 @@ class Search:
             if self.good or self.over():
                 return
             self.improve(name, self.judge(name, ranks))
-
-    def try_group(
-        self, nodes: tuple[int, ...], orders: Iterable[Sequence[int]], work: float
-    ) -> Candidate | None:
-        """Return the best candidate with a group of limit 1; the best so far is left as it is."""
-        groups: Groups = ((nodes, 1),)
-        other = Search(self.instance, self.budget, self.bound, self.over, self.gap)
-        for ranks in orders:
-            if other.best is not None and (self.over() or other.simulated >= work):
-                break
-            schedule = other.judge("sequential group", ranks, groups)
-            if other.simulated < work:
-                other.improve("sequential group", schedule, groups)
-        self.tried += other.tried
-        self.simulated += other.simulated
-        return other.best
 
     def _latest(self) -> list[float]:
         self.simulated += len(self.instance)

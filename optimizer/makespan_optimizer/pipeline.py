@@ -1,0 +1,288 @@
+"""The stages of one optimization, and what they share: the search, the time, the answers.
+
+Two judges follow each other. The first replays the median durations: it has the lower bound, and ends as
+soon as the bound is met. The second replays scenarios: it chooses among the best orders of all methods,
+searches on from there, and tries admission limits. Where nothing was seen to vary, its only scenario is the median.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import chain, islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from makespan.errors import NoPlanError
+from makespan.plan import WhatIf
+from makespan_optimizer.bounds import lower_bounds
+from makespan_optimizer.gates import gates, try_gates
+from makespan_optimizer.priorities import DEFAULT, rules
+from makespan_optimizer.robust import FRESH_SEED, Choice, choose, counts, search_orders
+from makespan_optimizer.scenarios import scenarios
+from makespan_optimizer.search import PROVEN, SAME, Candidate, Progress, Search
+from makespan_optimizer.simulate import simulate
+from makespan_optimizer.solver import SolverOptions, ask_solver
+from makespan_optimizer.trial import Option, Trial
+from makespan_optimizer.what_if import answer, default_budgets, quick, up_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from makespan.profile import Profile
+    from makespan_optimizer.bounds import Bound
+    from makespan_optimizer.gates import Gained
+    from makespan_optimizer.instance import Instance
+    from makespan_optimizer.trial import Judged
+
+# Nodes to simulate for each second of the time limit; one takes 2 to 10 µs.
+_RULES_WORK = 8_000
+_VARY_WORK = 2_000
+_MOVE_WORK = 10_000
+_EXPECTED_WORK = 40_000
+_GATE_WORK = 10_000
+# Seconds for each node, kept for the step that is under way at the end and for the plan itself.
+_END_S = 100e-6
+# Share of the time that the solver leaves to the scenarios.
+_AFTER_SOLVER = 0.35
+_POOL = 12  # orders of the first judge that the second looks at
+
+
+class Result(NamedTuple):
+    """What came of it.
+
+    Attributes
+    ----------
+    best : Candidate
+        With its schedule for the median durations.
+    default : float
+        Makespan of the declared default order, in ticks.
+    bounds : list of Bound
+        The largest first.
+    choice : Choice or None
+        The makespans over scenarios; None where nothing varies.
+    gained : list of Gained
+        Computed groups.
+    answers : list of WhatIf
+    stopped : str
+        Why the search ended.
+    tried : int
+        How many orders were judged.
+    """
+
+    best: Candidate
+    default: float
+    bounds: list[Bound]
+    choice: Choice | None
+    gained: list[Gained]
+    answers: list[WhatIf]
+    stopped: str
+    tried: int
+
+    @property
+    def proven(self) -> bool:
+        """The makespan meets its lower bound."""
+        return self.best.schedule.makespan <= self.bounds[0].ticks * (1 + PROVEN)
+
+
+class Pipeline:
+    """One optimization.
+
+    Parameters
+    ----------
+    profile : Profile
+        In canonical order.
+    instance : Instance
+        Of this profile.
+    default : sequence of int, shape (n,)
+        Ranks of the default order, as the runtime would have it.
+    budget : int
+        Threads.
+    begun : float
+        On the clock of `time.monotonic`.
+    options : SolverOptions
+        Their deadline is set here.
+    varies : bool
+        Durations were seen to vary: scenarios tell something.
+    progress : callable, optional
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        instance: Instance,
+        default: Sequence[int],
+        budget: int,
+        begun: float,
+        options: SolverOptions,
+        *,
+        varies: bool,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.profile = profile
+        self.instance = instance
+        self.budget = budget
+        self.begun = begun
+        self.options = options
+        self.progress = progress
+        self.varies = varies
+        limit_s = options.time_limit_s
+        self.deadline = begun + limit_s - min(limit_s / 2, len(instance) * _END_S)
+        self.bounds = lower_bounds(instance, budget)
+        self.search = Search(instance, budget, self.bounds[0], self.over, options.gap)
+        self.default = default
+        self.answers: list[WhatIf] = []
+        self.expected: float | None = None
+
+    def over(self) -> bool:
+        """Say whether the time is up."""
+        return time.monotonic() >= self.deadline
+
+    def run(self, asked: Sequence[int] | None) -> Result:
+        """Run all stages.
+
+        Parameters
+        ----------
+        asked : sequence of int, optional
+            Thread budgets to answer.
+
+        Raises
+        ------
+        NoPlanError
+            The time was up before the first order was judged.
+        """
+        stopped = self._nominal(asked)
+        default = simulate(self.instance, self.default, self.budget)
+        search = self.search
+        if default.makespan < search.found.schedule.makespan * (1 - SAME):
+            search.judge(DEFAULT, self.default)
+        best = search.found
+        gained: list[Gained] = []
+        choice = None
+        contended = self.instance.fluid.may_contend(self.budget)
+        if self.varies or (contended and not search.good):
+            best, choice, gained = self._over_scenarios(default.makespan)
+        bounds = self.bounds if search.bound in self.bounds else [search.bound, *self.bounds]
+        result = Result(best, default.makespan, bounds, choice, gained, [], stopped, max(1, search.tried))
+        stopped = self._why(result)
+        self._say("done", best, stopped)
+        return result._replace(stopped=stopped, answers=self._finished_answers(best))
+
+    def _nominal(self, asked: Sequence[int] | None) -> str:
+        """Search for the median durations; return why it ended."""
+        search, instance, options = self.search, self.instance, self.options
+        work = options.time_limit_s
+        if time.monotonic() >= self.begun + work:
+            raise NoPlanError(
+                f"{len(instance):,} nodes take more than the time limit of {work:g} s to read and bound",
+                where="no plan in time",
+                hint="raise the time limit (--time-limit, time_limit_s)",
+            )
+        known = rules(instance, self.budget, search.bound.name)
+        first = next(known)  # the default order, but its ties by canonical number: no better than others
+        search.try_rules(chain(islice(known, 1), [first], known), _RULES_WORK * work)
+        self._say("priority rules")
+        self._answer(asked)
+        exhausted = not search.good and search.try_all()
+        if not exhausted:
+            search.vary(options.seed, _VARY_WORK * work)
+            self._say("multistart")
+            search.anneal(options.seed, _MOVE_WORK * work)
+            self._say("local search")
+        if search.good:
+            return ""
+        keep_s = _AFTER_SOLVER * work if self.varies else 0.0
+        limited = options._replace(deadline=min(self.deadline, self.begun + work - keep_s))
+        note = ask_solver(search, limited, time.monotonic, lambda: self._say("solver"), bound_only=exhausted)
+        return "every order was tried" if exhausted else note
+
+    def _over_scenarios(self, default: float) -> tuple[Candidate, Choice | None, list[Gained]]:
+        """Choose by the expected makespan; return the winner, its figures, and its groups."""
+        search, instance, options = self.search, self.instance, self.options
+        work = _EXPECTED_WORK * options.time_limit_s * (1 if options.deterministic else 2)
+        some, many = counts(len(instance), work) if self.varies else (1, 1)
+        if not some or self.over():
+            return search.found, None, []
+        walls, unseen = [instance.wall], [instance.wall]
+        if self.varies:
+            walls = scenarios(self.profile, instance, some, options.seed)
+            unseen = scenarios(self.profile, instance, many, options.seed + FRESH_SEED)
+        trial, fresh = (Trial(instance, self.budget, some, self.over) for some in (walls, unseen))
+        # The best of each method that is no worse than the default order where nothing varies.
+        ranked = sorted(search.pool.items(), key=lambda its: its[1][0])
+        pool = [Option(name, ranks) for name, (makespan, ranks) in ranked if makespan <= default][:_POOL]
+        nominal = Option(search.found.name, search.found.ranks)
+        known = rules(instance, self.budget, search.bound.name)
+        next(known)
+        critical, declared = Option(*next(known)), Option(DEFAULT, self.default)
+        others = [nominal]
+        if self.varies:
+            others.append(search_orders(trial, [critical, *pool], options.seed, work).option)
+        choice = choose(fresh, declared, critical, others)
+        if not self.varies:
+            choice = choice._replace(best=fresh.judge(nominal))
+        self._expect(choice.best, "expected makespan")
+        best = choice.best
+        gained: list[Gained] = []
+        if not self.over():
+            best, gained = try_gates(
+                trial,
+                fresh,
+                choice.best,
+                [critical, *pool[:4]],
+                gates(instance, self.budget, self.profile),
+                _GATE_WORK * options.time_limit_s,
+            )
+            self._expect(best, "sequential groups")
+        search.tried += trial.judged + fresh.judged
+        option = best.option
+        schedule = simulate(instance, option.ranks, self.budget, option.groups)
+        candidate = Candidate(option.name, option.ranks, option.groups, schedule)
+        return candidate, choice._replace(best=best) if self.varies else None, gained
+
+    def _expect(self, judged: Judged, stage: str) -> None:
+        if self.varies:
+            self.expected = judged.mean
+        self._say(stage)
+
+    def _answer(self, asked: Sequence[int] | None) -> None:
+        """Answer the thread budgets, in half of the time at most unless they were asked for."""
+        limit_s, seed = self.options.time_limit_s, self.options.seed
+        until = self.deadline if asked is not None else min(self.deadline, time.monotonic() + limit_s / 2)
+        budgets = default_budgets(self.instance) if asked is None else asked
+        for budget in dict.fromkeys(budgets):
+            if asked is None and time.monotonic() >= until:
+                break
+            found = quick(self.instance, budget, seed, lambda: time.monotonic() >= until)
+            self.answers.append(answer(found))
+        self._say("other thread budgets")
+
+    def _finished_answers(self, best: Candidate) -> list[WhatIf]:
+        """Answer the budget of the plan by the plan itself, and each with what fewer threads reach."""
+        makespan_s = self.instance.seconds(best.schedule.makespan)
+        bound_s = min(self.instance.seconds(self.search.bound.ticks), makespan_s)
+        return up_to(
+            WhatIf(self.budget, makespan_s, bound_s) if given.threads == self.budget else given
+            for given in self.answers
+        )
+
+    def _why(self, result: Result) -> str:
+        """Say why the search ended."""
+        makespan, gap = result.best.schedule.makespan, self.options.gap
+        if result.proven:
+            return "proven: the plan meets its lower bound"
+        if makespan * (1 - gap) <= result.bounds[0].ticks:
+            return f"the gap is within the {gap:g} that was asked for"
+        if self.search.good:
+            return "for the median durations the search was done; this order is shorter in expectation"
+        return result.stopped
+
+    def _say(self, stage: str, best: Candidate | None = None, stopped: str | None = None) -> None:
+        """Report progress."""
+        if self.progress is None:
+            return
+        makespan = (best or self.search.found).schedule.makespan
+        bound = min(self.search.bound.ticks, makespan)
+        gap = (makespan - bound) / makespan if makespan else 0.0
+        seconds = self.instance.seconds
+        elapsed_s = time.monotonic() - self.begun
+        expected_s = None if self.expected is None else seconds(self.expected)
+        self.progress(Progress(stage, elapsed_s, seconds(makespan), seconds(bound), gap, stopped, expected_s))
