@@ -71,6 +71,9 @@ class Request(msgspec.Struct, frozen=True, tag="solve"):
         Ticks in a unit.
     number : int
         Given by the process that sends it.
+    until : float or None
+        When to have answered, on the clock of `time.monotonic`; given by the process that sends it. A child
+        that is still importing the solver has less time than `wall_s`.
     """
 
     wall: tuple[int, ...]
@@ -91,6 +94,7 @@ class Request(msgspec.Struct, frozen=True, tag="solve"):
     hint_modes: tuple[int, ...] = ()
     unit: int = 1
     number: int = 0
+    until: float | None = None
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):

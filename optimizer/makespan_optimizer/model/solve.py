@@ -132,7 +132,8 @@ class SolverProcess:
         ----------
         request : Request
         deadline : float
-            When to kill the child, on the clock of `time.monotonic`.
+            When to kill the child, on the clock of `time.monotonic`. It should be a bit later than
+            `request.wall_s` from now, or the child is killed while it says its last word.
         hear : callable, optional
             Called with each event as it comes; True ends the search.
         """
@@ -140,7 +141,9 @@ class SolverProcess:
         if self._child is None:
             return Outcome([], killed=False, trouble=trouble)
         number, self._sent = self._sent, self._sent + 1
-        message = msgspec.json.encode(msgspec.structs.replace(request, number=number)) + b"\n"
+        until = min(time.monotonic() + request.wall_s, deadline)
+        asked = msgspec.structs.replace(request, number=number, until=until)
+        message = msgspec.json.encode(asked) + b"\n"
         events: list[Event] = []
         try:
             ended = self._converse(self._child, message, number, deadline, hear, events)

@@ -102,7 +102,8 @@ def solve_request(request: Request, say: Callable[[Event], None], current: Curre
     solver = cp_model.CpSolver()
     set_parameters(solver.parameters, request)
     solver.best_bound_callback = lambda bound: say(Event("bound", bound=_up(bound, unit), number=number))
-    left = request.wall_s - (time.monotonic() - begun)
+    until = begun + request.wall_s
+    left = (until if request.until is None else min(until, request.until)) - time.monotonic()
     solver.parameters.max_time_in_seconds = max(0.01, left)
     if current is not None:
         current.solver, current.number = solver, number

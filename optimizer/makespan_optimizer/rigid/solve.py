@@ -1,0 +1,310 @@
+"""From a problem to a schedule with a proof, under one time limit.
+
+Bounds; list schedules and their forward and backward passes; variations of them; then the solver: on the
+whole problem as long as that is small, on windows of the schedule beyond. Whatever is best so far is a
+schedule, and the search ends as soon as it meets the bound. What the solver says is checked before it counts.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+from makespan_optimizer.model.request import request_of
+from makespan_optimizer.model.solve import SolverProcess
+from makespan_optimizer.rigid.check import violations
+from makespan_optimizer.rigid.energy import bounds
+from makespan_optimizer.rigid.lists import makespan_of
+from makespan_optimizer.rigid.multistart import multistart
+from makespan_optimizer.rigid.problem import Solution
+from makespan_optimizer.rigid.windows import Sweep, mirrored, to_the_right
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from makespan_optimizer.model.request import Event
+    from makespan_optimizer.model.solve import Outcome
+    from makespan_optimizer.rigid.problem import Problem
+    from makespan_optimizer.rigid.windows import Window
+
+MOST_NODES = 300  # of a problem that the solver is given as a whole
+
+# Shares of the time limit, and seconds.
+_STARTS_SHARE, _STARTS_S = 0.1, 0.5
+_IMPORT_S = (
+    0.02  # with this much spent on starts, the solver will probably be wanted: its import takes longer
+)
+_LEAST_S = 0.05  # with less than that left no solver is asked
+_ANSWER_S = 0.03  # kept from the solver for hearing its answer
+_GRACE_S = 0.3  # after the time limit the solver is killed
+_END_S = 2e-6  # for each node: what the last check takes
+
+# Windows: how many nodes, and how long each is tried.
+_SIZE = 80
+_WINDOW_S = 0.4
+
+# Work for each second of the time limit when it is counted, not timed.
+_PLACED = 30_000
+_SOLVER_UNITS = 0.1
+_WINDOWS = 1.0
+_WINDOW_UNITS = 0.05
+
+
+class Progress(NamedTuple):
+    """How far the search is; `stage` is ``bounds``, ``starts``, ``solver`` or ``windows``."""
+
+    stage: str
+    makespan: int
+    bound: int
+
+
+def solve(
+    problem: Problem,
+    *,
+    time_limit_s: float,
+    seed: int = 0,
+    workers: int = 2,
+    gap: float = 0.0,
+    deterministic: bool = False,
+    hint: Sequence[int] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    solver: SolverProcess | None = None,
+    now: Callable[[], float] = time.monotonic,
+) -> Solution:
+    """Return the best schedule found, and a lower bound of all.
+
+    Parameters
+    ----------
+    problem : Problem
+    time_limit_s : float
+        Wall seconds for everything.
+    seed, workers : int
+        Of the multistart and the solver; how many threads the solver uses.
+    gap : float
+        A gap that is good enough: the search ends there.
+    deterministic : bool
+        Count work instead of seconds: same problem, options and seed, same schedule, unless the time limit
+        comes first, which `stopped` says.
+    hint : sequence of int, shape (n,), optional
+        Starts of a feasible schedule; the result is no longer.
+    progress : callable, optional
+        Called with a `Progress` after each step forward.
+    solver : SolverProcess, optional
+        To be shared by many calls; without one, a call starts its own when it needs it.
+    now : callable
+        The clock; the solver's process is killed by `time.monotonic`.
+
+    Raises
+    ------
+    ValueError
+        The hint is no feasible schedule.
+
+    >>> from makespan_optimizer.rigid.problem import Resource, problem_from
+    >>> two = problem_from([2, 2, 1], [[], [], []], [Resource("lock", 1, (1, 1, 0))])
+    >>> solve(two, time_limit_s=1).makespan
+    4
+    """
+    if hint is not None and (broken := violations(problem, hint)):
+        raise ValueError(f"the hint is no schedule: {broken[0]}")
+    run = _Run(problem, time_limit_s, gap, deterministic, progress, now)
+    with ExitStack() as stack:
+        process = solver or stack.enter_context(SolverProcess())
+        return run.solution(_search(run, process, seed, workers, hint))
+
+
+class _Run:
+    """The best schedule and the best bound so far, and the time."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        limit_s: float,
+        gap: float,
+        deterministic: bool,
+        progress: Callable[[Progress], None] | None,
+        now: Callable[[], float],
+    ) -> None:
+        self.problem = problem
+        self.limit_s = limit_s
+        self.gap = gap
+        self.deterministic = deterministic
+        self.progress = progress
+        self.now = now
+        self.begun = now()
+        self.deadline = self.begun + limit_s - min(limit_s / 10, len(problem) * _END_S)
+        self.start: tuple[int, ...] = ()
+        self.makespan = 0
+        self.method = ""
+        self.bound = 0
+        self.binding = "critical path"
+        self.trouble = ""
+
+    @property
+    def left_s(self) -> float:
+        return self.deadline - self.now()
+
+    @property
+    def good(self) -> bool:
+        """The best schedule is as near to the bound as was asked."""
+        return bool(self.method) and self.makespan * (1 - self.gap) <= self.bound
+
+    def over(self) -> bool:
+        return self.left_s <= 0
+
+    def take(self, method: str, start: Sequence[int], *, check: bool = True) -> bool:
+        """Keep a schedule if it is one and shorter than the best; say so."""
+        if len(start) != len(self.problem):
+            return False
+        makespan = makespan_of(self.problem, start)
+        if self.method and makespan >= self.makespan:
+            return False
+        if check and violations(self.problem, start):
+            return False
+        self.start, self.makespan, self.method = tuple(start), makespan, method
+        return True
+
+    def raise_bound(self, ticks: int | None, binding: str) -> None:
+        if ticks is not None and self.bound < ticks <= self.makespan:
+            self.bound, self.binding = ticks, binding
+
+    def say(self, stage: str) -> None:
+        if self.progress is not None:
+            self.progress(Progress(stage, self.makespan, self.bound))
+
+    def solution(self, stopped: str) -> Solution:
+        if self.makespan <= self.bound:
+            stopped = "proven: the schedule meets its lower bound"
+        elif self.good:
+            stopped = f"the gap is within the {self.gap:g} that was asked for"
+        elif self.trouble:
+            stopped = f"no result from the solver: {self.trouble}"
+        return Solution(self.start, self.makespan, self.bound, self.binding, self.method, stopped)
+
+
+def _search(run: _Run, process: SolverProcess, seed: int, workers: int, hint: Sequence[int] | None) -> str:
+    """Run all steps; return why the search stopped."""
+    _starts(run, process, seed, hint)
+    if run.good:
+        return ""
+    if len(run.problem) <= MOST_NODES:
+        _whole(run, process, seed, workers)
+        done = run.good or run.deterministic or bool(run.trouble)
+    else:
+        done = False
+    if not done:
+        _windows(run, process, seed, workers)
+    return "time limit reached" if run.over() else "the work for this time limit is done"
+
+
+def _starts(run: _Run, process: SolverProcess, seed: int, hint: Sequence[int] | None) -> None:
+    """Bounds, and the multistart."""
+    found = bounds(run.problem, run.over)
+    run.bound, run.binding = found[0].ticks, found[0].name
+    run.say("bounds")
+    share_s = min(_STARTS_S, _STARTS_SHARE * run.limit_s)
+    begun = run.now()
+
+    def enough() -> bool:
+        spent = run.now() - begun
+        if spent > _IMPORT_S:
+            process.start()
+        return run.over() or (not run.deterministic and spent > share_s)
+
+    best = multistart(
+        run.problem,
+        seed=seed,
+        bound=run.bound,
+        binding=run.binding,
+        work=_PLACED * share_s if run.deterministic else float("inf"),
+        over=enough,
+        hint=hint,
+    )
+    run.take(best.method, best.start, check=False)
+    run.say("starts")
+
+
+def _whole(run: _Run, process: SolverProcess, seed: int, workers: int) -> None:
+    """Give the solver the whole problem."""
+    left = run.left_s
+    if left < _LEAST_S:
+        return
+    request = request_of(
+        run.problem,
+        run.start,
+        wall_s=left - _ANSWER_S,
+        at_least=run.bound,
+        deterministic_s=_SOLVER_UNITS * run.limit_s if run.deterministic else None,
+        seed=seed,
+        workers=workers,
+        gap=run.gap,
+    )
+
+    def hear(event: Event) -> bool:
+        if run.deterministic and event.kind != "done":
+            return False  # when such an event comes is a matter of luck
+        run.raise_bound(event.bound, "solver")
+        if event.start:
+            run.take("solver", event.start)
+        run.say("solver")
+        return run.good
+
+    outcome = process.solve(request, deadline=_deadline(run), hear=hear)
+    if outcome.last is None and run.deterministic:
+        for event in outcome.events:
+            run.take("solver", event.start)
+    run.trouble = outcome.trouble or ""
+
+
+def _windows(run: _Run, process: SolverProcess, seed: int, workers: int) -> None:
+    """Sweep over the schedule, to and fro, until the time is up."""
+    problem, flipped = run.problem, False
+    schedule = list(run.start)
+    tried, most = 0, max(1, round(_WINDOWS * run.limit_s)) if run.deterministic else None
+    while not run.over() and not run.good and not run.trouble and tried != most:
+        sweep = Sweep(problem, to_the_right(problem, schedule), run.bound)
+        while not run.over() and sweep.makespan > run.bound and tried != most:
+            window = sweep.window(_SIZE)
+            if window is None:
+                break
+            _squeeze(run, process, sweep, window, seed + tried, workers)
+            tried += 1
+            if run.trouble:
+                break
+        schedule = mirrored(problem, sweep.start)
+        problem, flipped = problem.backwards(), not flipped
+        run.take("windows", mirrored(problem, schedule) if flipped else schedule)
+        run.say("windows")
+
+
+def _squeeze(
+    run: _Run, process: SolverProcess, sweep: Sweep, window: Window, seed: int, workers: int
+) -> None:
+    left = run.left_s
+    if window.at_least >= window.end or left < _LEAST_S:
+        sweep.advance(window)
+        return
+    request = window.request(
+        min(_WINDOW_S, left - _ANSWER_S),
+        deterministic_s=_WINDOW_UNITS if run.deterministic else None,
+        seed=seed,
+        workers=workers,
+    )
+    outcome = process.solve(request, deadline=_deadline(run))
+    found = _best(outcome, window)
+    if found is None:
+        sweep.advance(window)
+    else:
+        sweep.advance(window, *found)
+    run.trouble = outcome.trouble or ""
+
+
+def _best(outcome: Outcome, window: Window) -> tuple[tuple[int, ...], int] | None:
+    for event in reversed(outcome.events):
+        if len(event.start) == len(window.nodes) and event.makespan is not None:
+            return event.start, event.makespan
+    return None
+
+
+def _deadline(run: _Run) -> float:
+    return time.monotonic() + run.left_s + _GRACE_S
