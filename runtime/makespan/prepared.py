@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from makespan.describe import bind
 from makespan.dispatch import Rules
-from makespan.errors import MissingExtraError, OptionError, PlanError
+from makespan.errors import DescribeError, MissingExtraError, OptionError, PlanError
 from makespan.executor import Execution, Trace
 from makespan.graph import check_threads
 from makespan.order import default_ranks
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from makespan.plan import Plan
     from makespan.program import Program
     from makespan.run import Run
+    from makespan.structure import Structure
     from makespan_optimizer.measure.insitu import InSitu
     from makespan_optimizer.measure.sampling.watch import SamplerName
 
@@ -211,6 +212,7 @@ def _rules(dag: DAG[..., Any], plan: Plan | None, threads: int | None, where: st
             where=where,
             hint=f"optimize with --threads {threads}",
         )
+    _refuse_modes(plan, where)
     number = {name: i for i, name in enumerate(structure.names)}
     # Declared locks and exclusive nodes are in the structure already.
     groups = [
@@ -218,7 +220,62 @@ def _rules(dag: DAG[..., Any], plan: Plan | None, threads: int | None, where: st
         for group in plan.groups
         if group.reason not in ("lock", "exclusive")
     ]
-    return Rules(structure, ranks, plan.threads, groups)
+    return Rules(_with_starts_after(structure, plan, where), ranks, plan.threads, groups)
+
+
+def _refuse_modes(plan: Plan, where: str) -> None:
+    """Refuse modes that a run would silently leave out.
+
+    Raises
+    ------
+    PlanError
+        A node is to run in a worker process, or with so many native threads.
+    """
+    clustered = {name for cluster in plan.clusters for name in cluster.nodes}
+    for node in plan.nodes:
+        if node.mode == "process" or node.name in clustered:
+            raise PlanError(
+                f"it has node {node.name!r} run in a worker process, and runs have only threads so far",
+                where=where,
+                hint="optimize without --processes and without pins to a process",
+            )
+        if node.native_threads is not None:
+            raise PlanError(
+                f"it has node {node.name!r} run with {node.native_threads} native "
+                f"thread{'' if node.native_threads == 1 else 's'}, and runs do not limit these so far",
+                where=where,
+                hint="optimize without --native-threads and without pins of native threads",
+            )
+
+
+def _with_starts_after(structure: Structure, plan: Plan, where: str) -> Structure:
+    """Return the structure with the further precedence that was asked for when the plan was made.
+
+    Raises
+    ------
+    PlanError
+        It names a node that the DAG has not, or nodes would wait for each other.
+    """
+    further = {node.name: node.starts_after for node in plan.nodes if node.starts_after}
+    if not further:
+        return structure
+    from makespan.structure import build
+
+    names = structure.names
+    try:
+        return build(
+            names,
+            [
+                [*(names[p] for p in some), *further.get(name, ())]
+                for name, some in zip(names, structure.preds, strict=True)
+            ],
+            locks=structure.locks,
+            exclusive=structure.exclusive,
+        )
+    except DescribeError as error:
+        raise PlanError(
+            f"with what nodes start after, {error}", where=where, hint="optimize again"
+        ) from error
 
 
 def default_threads() -> int:

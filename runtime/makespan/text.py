@@ -61,21 +61,36 @@ def plan_summary(plan: Plan) -> str:
         if len(plan.groups) > MOST_GROUPS:
             told.append(f"{len(plan.groups) - MOST_GROUPS:,} more")
         lines.append(f"{plural(len(plan.groups), 'sequential group')}: {'; '.join(told)}")
+    lines.extend(_modes(plan))
     lines.extend(_what_if(plan))
     return "\n".join(lines)
 
 
 def _group(group: PlanGroup) -> str:
-    lock = clean(group.name.removeprefix("lock ").removeprefix("lock:"), 40)
+    lock = clean(group.name.removeprefix("lock ").removeprefix("lock:").removeprefix("pinned "), 40)
     why = {
         "lock": f"share lock {lock}",
         "exclusive": "run beside nothing else",
+        "pinned": f"are pinned to lock {lock}",
         "gil": "hold the GIL",
         "cores": "fill the cores",
         "measured": "measured slower side by side",
     }[group.reason]
     limit = "" if group.limit == 1 else f", {group.limit} at once"
     return f"{{{some(group.nodes)}}} {why}{limit}"
+
+
+def _modes(plan: Plan) -> Iterable[str]:
+    for cluster in plan.clusters[:MOST_GROUPS]:
+        again = f", {some(cluster.again)} again there" if cluster.again else ""
+        yield f"worker process {cluster.worker}: {some(cluster.nodes)}{again}: {clean(cluster.evidence, 400)}"
+    limited: dict[int, list[str]] = {}
+    for node in plan.nodes:
+        if node.native_threads is not None:
+            limited.setdefault(node.native_threads, []).append(node.name)
+    if limited:
+        told = [f"{threads} for {some(names)}" for threads, names in sorted(limited.items())]
+        yield f"native threads: {'; '.join(told)}"
 
 
 def _what_if(plan: Plan) -> Iterable[str]:

@@ -61,6 +61,8 @@ class Wanted(msgspec.Struct, frozen=True):
     process: tuple[str, ...] = ()
     thread: tuple[str, ...] = ()
     native: dict[str, int] = {}
+    once: tuple[str, ...] = ()
+    """Sources that never run again in a worker."""
 
 
 def choose_modes(
@@ -117,7 +119,7 @@ def choose_modes(
     complete = False
     reasons: tuple[tuple[str, str], ...] = ()
     if workers:
-        cuts = Cuts(apply_native(profile, threads), wanted.thread)
+        cuts = Cuts(apply_native(profile, threads), wanted.thread, wanted.once)
         given = _given(cuts, wanted.process)
         cutter = Cutter(cuts, judge, workers, given, only_given=not processes)
         found = cutter.search()
@@ -128,13 +130,15 @@ def choose_modes(
         if state and free and not judge.over():
             threads = _threads(profile, judge, free, wanted, state)
     chosen = apply_native(profile, threads)
-    makespan_s = _close(Cuts(chosen, wanted.thread), judge, state)
+    makespan_s = _close(Cuts(chosen, wanted.thread, wanted.once), judge, state)
     if threads.keys() - wanted.native.keys() and not state and makespan_s > without_s * (1 - WORTH_NATIVE):
         threads = dict(wanted.native)
         makespan_s = judge.close(apply_native(profile, threads)) if threads else without_s
     return ModeChoice(
         tuple(sorted(threads.items())),
-        _described(Cuts(apply_native(profile, threads), wanted.thread), judge, state, makespan_s),
+        _described(
+            Cuts(apply_native(profile, threads), wanted.thread, wanted.once), judge, state, makespan_s
+        ),
         makespan_s,
         without_s,
         complete,

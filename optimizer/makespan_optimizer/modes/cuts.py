@@ -51,7 +51,7 @@ class Crossing(NamedTuple):
 class Cuts:
     """The DAG of a profile with what its edges cost to cut; computed once, asked often."""
 
-    def __init__(self, profile: Profile, stay: Iterable[str] = ()) -> None:
+    def __init__(self, profile: Profile, stay: Iterable[str] = (), once: Iterable[str] = ()) -> None:
         self.profile = profile
         s = self.structure = profile.structure()
         known = {node.name: node for node in profile.nodes}
@@ -67,7 +67,7 @@ class Cuts:
         self.place = [0] * n
         for k, i in enumerate(s.order):
             self.place[i] = k
-        kept = set(stay)
+        kept, never_again = set(stay), set(once)
         self.faults = [
             "it is pinned to a thread" if name in kept else kept_here(shape, known[name])
             for name, shape in zip(s.names, profile.shape, strict=True)
@@ -84,8 +84,8 @@ class Cuts:
         self._arguments = [transfer_of(node.args_pickling) for node in self.nodes]
         self.sources = sum(
             1 << i
-            for i in range(n)
-            if not s.preds[i] and not self.faults[i] and s.succs[i] and not s.locks[i]
+            for i in bits(self.free)
+            if not s.preds[i] and s.succs[i] and not s.locks[i] and s.names[i] not in never_again
         )
         """Nodes that may run again in a worker: they take nothing from others, and hold no lock."""
         self.crossing = lru_cache(maxsize=_CACHE)(self._crossing)

@@ -1,0 +1,127 @@
+"""Optimize with modes and pins: choose them, optimize what comes of it, and tell the plan of the DAG itself.
+
+::
+
+    profile ─ pins ─▶ edges, locks ─ native threads, clusters ─▶ contracted profile ─ optimize ─▶ plan ─▶ back
+
+A part of the time is for the choice of modes; the rest, for the order under them, is the same whether much or
+little of it was used, so that the same options give the same plan.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from makespan.order import default_ranks
+from makespan.plan import PlanBound
+from makespan_optimizer.instance import instance_of
+from makespan_optimizer.modes.bound import bounds_over_modes
+from makespan_optimizer.modes.choose import ModeChoice, Wanted, applied, choose_modes, parts_of
+from makespan_optimizer.modes.cuts import Cuts
+from makespan_optimizer.modes.expand import Modes, expand
+from makespan_optimizer.modes.native import apply_native
+from makespan_optimizer.options import check_budget, check_cores, check_statistic, positive, whole
+from makespan_optimizer.pinned import Pinned
+from makespan_optimizer.pins import Pins
+from makespan_optimizer.simulate import simulate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from makespan.plan import Plan
+    from makespan.profile import Profile
+
+_SHARE = 0.3  # of the time, for the choice of modes
+_WORK = 20_000  # nodes to simulate for each second of the time limit
+
+
+def optimize_with_modes(
+    profile: Profile,
+    threads: int | str | None,
+    *,
+    pins: Any = None,
+    processes: int = 0,
+    native_threads: bool = False,
+    optimize: Callable[..., Plan],
+    **options: Any,
+) -> Plan:
+    """Return a plan that keeps to pins, and says which nodes run in worker processes and with what threads.
+
+    Parameters
+    ----------
+    profile : Profile
+    threads : int or "auto", optional
+        With "auto", modes are chosen for as many threads as there are cores, and threads for these modes.
+    pins : Pins, pin, str, or a list of these
+    processes : int
+        Worker processes at most.
+    native_threads : bool
+        Choose native threads.
+    optimize : callable
+        As `makespan_optimizer.optimize.optimize`, without modes; takes ``ordering`` as well.
+    options
+        Further ones of `optimize`.
+
+    Raises
+    ------
+    OptionError
+        An option has a value that it cannot have; pins contradict each other or the DAG, or cannot be had.
+    """
+    begun = time.monotonic()
+    budget = check_budget(None if threads == "auto" else threads, profile)
+    limit_s = positive("time_limit_s", options.pop("time_limit_s", 10.0), 1e9)
+    whole("processes", processes, 0, 64)
+    how = {
+        "cores": check_cores(options.get("cores")),
+        "first_call": options.get("first_call", False),
+        "statistic": check_statistic(options.get("statistic", "median")),
+    }
+    pinned = Pinned(Pins.of(pins), profile)
+    choice = ModeChoice()
+    share = 0.0
+    if processes or native_threads or pinned.process or pinned.native:
+        share = _SHARE
+        choice = choose_modes(
+            pinned.profile,
+            budget,
+            processes=processes,
+            native=native_threads,
+            seed=options.get("seed", 0),
+            over=lambda: time.monotonic() >= begun + share * limit_s,
+            work=_WORK * limit_s,
+            wanted=Wanted(pinned.process, pinned.thread, pinned.native, pinned.once),
+            **how,
+        )
+    contracted = applied(pinned.profile, choice)
+    cuts = Cuts(apply_native(pinned.profile, choice.threads_of))
+    modes = Modes(
+        profile, cuts, parts_of(cuts, choice.clusters), contracted, instance_of(cuts.profile, **how)
+    )
+    stands_for = {
+        name: contracted.names[k] for k, cluster in enumerate(choice.clusters) for name in cluster.nodes
+    }
+    plan = optimize(
+        contracted.profile,
+        threads,
+        time_limit_s=(1 - share) * limit_s,
+        ordering=lambda names: pinned.ordering(names, stands_for),
+        **options,
+    )
+    bare = instance_of(profile, **how)
+    default = simulate(bare, default_ranks(bare.structure), plan.threads)
+    bounds: list[PlanBound] = []
+    if share:
+        relaxed, found = bounds_over_modes(
+            pinned.profile,
+            plan.threads,
+            processes=processes or (1 if pinned.process else 0),
+            native=native_threads or bool(pinned.native),
+            **how,
+        )
+        bounds = [PlanBound(bound.name, relaxed.seconds(bound.ticks)) for bound in found]
+    plan = expand(plan, modes, pinned, choice.threads_of, bounds, bare.seconds(default.makespan))
+    solver = msgspec.structs.replace(plan.solver, time_limit_s=limit_s)
+    return msgspec.structs.replace(plan, solver=solver, clusters=choice.clusters)
