@@ -67,17 +67,35 @@ def test_the_longest_are_tried_until_no_other_can_be_among_the_best():
     assert (found.tried, found.complete) == (2, True)
 
 
-def test_names_do_not_matter():
+def test_names_and_the_order_of_declaration_do_not_matter():
+    walls = {f"n{i}": 1.0 + i * 7 % 5 + i / 100 for i in range(24)}
+    kinds = dict(zip(walls, ["python", "native", "io"] * 8, strict=True))
+    after = {f"n{i}": [f"n{j}" for j in (i - 3, i - 5) if j >= 0 and i % 3] for i in range(24)}
+    held = {"n3": ["db"], "n7": ["db"], "n1": ["a lock"], "n4": ["a lock"]}
     renamed = {f"n{i}": f"z{97 * i % 89}" for i in range(24)}
+    backwards = list(after)[::-1]
+    one = make_profile(after, walls, kinds, locks=held)
     other = make_profile(
-        {renamed[s.name]: [renamed[a] for a in s.after] for s in CROWDED.shape},
-        [1.0 + i * 7 % 5 for i in range(24)],
-        ["python", "native", "io"] * 8,
+        {renamed[name]: [renamed[p] for p in after[name]] for name in backwards},
+        [walls[name] for name in backwards],
+        [kinds[name] for name in backwards],
+        locks={renamed[name]: locks for name, locks in held.items()},
     )
-    one, two = sensitivity(CROWDED, 3), sensitivity(other, 3)
-    assert [(renamed[n.name], n.half_saves_s) for n in one.nodes] == [
-        (n.name, n.half_saves_s) for n in two.nodes
+    told = [
+        [(renamed.get(n.name, n.name), n.half_saves_s, n.half.binding) for n in sensitivity(p, 3).nodes]
+        for p in (one, other)
     ]
+    assert told[0] == told[1]
+    rows = [what_if(p, [2, 3], nodes={name: 0.5}) for p, name in ((one, "n4"), (other, renamed["n4"]))]
+    assert [(r.makespan_s, r.lower_bound_s, r.binding) for r in rows[0]] == [
+        (r.makespan_s, r.lower_bound_s, r.binding) for r in rows[1]
+    ]
+
+
+def test_a_lock_that_binds_has_its_own_name():
+    profile = make_profile({"a": [], "b": []}, 1.0, locks={"a": ["db"], "b": ["db"]})
+    assert what_if(profile, 2)[0].binding == "lock db"
+    assert sensitivity(profile, 2).base.binding == "lock db"
 
 
 def test_what_is_refused():

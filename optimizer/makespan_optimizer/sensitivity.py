@@ -19,6 +19,7 @@ import msgspec
 
 from makespan.options import MAX_THREADS
 from makespan_optimizer.bounds import lower_bounds
+from makespan_optimizer.canonical import canonical
 from makespan_optimizer.changes import AS_IT_IS, Change
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.options import check_cores, check_statistic, positive, whole
@@ -109,8 +110,10 @@ def sensitivity(
     def over() -> bool:
         return time.monotonic() >= until
 
+    own = canonical(profile, profile.structure())
+
     def instance(factors: dict[str, float]) -> Instance:
-        changed = (change | Change(nodes=factors)).apply(profile)
+        changed = (change | Change(nodes=factors)).apply(own.profile)
         return instance_of(changed, cores=cores, first_call=first_call, statistic=statistic)
 
     here = instance({})
@@ -119,7 +122,7 @@ def sensitivity(
     questions, complete = 0.0, True
     for i in sorted(range(len(here)), key=lambda i: -here.wall[i]):
         name, wall_s = here.structure.names[i], here.seconds(here.wall[i])
-        base = answered(search, change)
+        base = answered(search, change, own.bound_name)
         if len(found) >= top and wall_s * (1 - HALF) <= _gains(base, found)[top - 1].half_saves_s:
             break
         if over() or search.simulated + questions >= _WORK:
@@ -130,11 +133,11 @@ def sensitivity(
             faster = _faster(instance({name: factor}), budget, over, search.found.ranks)
             questions += faster.simulated + _EACH * len(here)
             search.judge("as before", faster.found.ranks)
-            rows.append(answered(faster, change | Change(nodes={name: factor})))
+            rows.append(answered(faster, change | Change(nodes={name: factor}), own.bound_name))
         found.append((name, wall_s, rows[0], rows[1]))
         if progress is not None:
             progress(told(base, time.monotonic() - begun, f"{len(found)} of {len(here)} nodes"))
-    base = answered(search, change)
+    base = answered(search, change, own.bound_name)
     return Sensitivity(base, tuple(_gains(base, found)[:top]), len(found), len(here), complete)
 
 

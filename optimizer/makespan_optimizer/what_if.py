@@ -19,6 +19,7 @@ import msgspec
 from makespan.options import MAX_THREADS
 from makespan.plan import WhatIf
 from makespan_optimizer.bounds import lower_bounds
+from makespan_optimizer.canonical import canonical
 from makespan_optimizer.changes import AS_IT_IS, Change, changes
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.options import check_cores, check_statistic, positive, whole
@@ -112,7 +113,9 @@ def what_if(
     begun = time.monotonic()
     factors = nodes.items() if isinstance(nodes, Mapping) else nodes
     every = [AS_IT_IS, *changes(factors, process, no_gil=no_gil, together=together)]
-    instances = [instance_of(change.apply(profile), **known) for change in every]
+    # Names and the order of declaration shall not matter.
+    own = canonical(profile, profile.structure())
+    instances = [instance_of(change.apply(own.profile), **known) for change in every]
     count = len(budgets) * len(every)
     found: list[Answer] = []
     for budget in budgets:
@@ -122,7 +125,7 @@ def what_if(
             search = quick(instance, budget, seed, _after(until), scale=5.0, start=start)
             # What is good for the DAG as it is, is a good beginning for all that differ little from it.
             start = start or [search.found.ranks]
-            found.append(answered(search, change))
+            found.append(answered(search, change, own.bound_name))
             if progress is not None:
                 progress(told(found[-1], time.monotonic() - begun))
     return consistent(found)
@@ -168,10 +171,10 @@ def answer(search: Search) -> WhatIf:
     return WhatIf(search.budget, makespan_s, min(bound_s, makespan_s))
 
 
-def answered(search: Search, change: Change = AS_IT_IS) -> Answer:
-    """Return what a search found for a change, in seconds."""
+def answered(search: Search, change: Change, name: Callable[[str], str]) -> Answer:
+    """Return what a search found for a change, in seconds; `name`: from a bound's name to the user's."""
     its = answer(search)
-    return Answer(its.threads, its.makespan_s, its.lower_bound_s, search.bound.name, change)
+    return Answer(its.threads, its.makespan_s, its.lower_bound_s, name(search.bound.name), change)
 
 
 class _Row(Protocol):
