@@ -185,7 +185,7 @@ def instance_of(
     sharing = sharing_of(
         profile, gil=gil, core=core, capacity=capacity, stretch=stretch, switch_interval_s=interval_s
     )
-    hand_off = round(hand_off_s(profile) / tick_s)
+    hand_off = round((hand_off_s(profile) or 0.0) / tick_s)
     return Instance(structure, wall, gil, sure, core, capacity, tick_s, hand_off, typical, sharing)
 
 

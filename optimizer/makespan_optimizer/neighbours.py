@@ -9,7 +9,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from makespan_optimizer.contention import demand_of, modelled_speeds, pair_speeds
+from makespan_optimizer.contention import WAKE_S, demand_of, modelled_speeds, pair_speeds
 from makespan_optimizer.sharing import Machine, Sharing
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from makespan.profile import Profile
     from makespan_optimizer.contention import Demand
 
-HAND_OFF_S = 30e-6
 _LEAST_HAND_OFF_S, _MOST_HAND_OFF_S = 10e-6, 100e-6
 _BUSY = 0.7  # cores: a node that computes most of its time
 _WIDE = 1.5  # cores: a node that crowds itself
@@ -68,7 +67,7 @@ def sharing_of(
         measured[i, j] = pair_speeds(pair.alone_s, pair.together_s)
         if pair.like is None:
             tried.append((demands[i], demands[j], measured[i, j]))
-    machine = Machine(cores, switch_interval_s, hand_off_s(profile))
+    machine = Machine(cores, switch_interval_s, hand_off_s(profile) or WAKE_S)
     crowding = crowding_of(tried, machine)
     return Sharing(gil, core, capacity, demands, measured, machine._replace(crowding=crowding))
 
@@ -78,13 +77,13 @@ def tells_of_neighbours(profile: Profile) -> bool:
 
     Of a profile made by hand, or read from a table, it is not: nodes then share without loss.
     """
-    return bool(profile.pairs) or any("hand_off_s" in run.calibration for run in profile.runs)
+    return bool(profile.pairs) or hand_off_s(profile) is not None
 
 
-def hand_off_s(profile: Profile) -> float:
+def hand_off_s(profile: Profile) -> float | None:
     """Return the seconds until a sleeping worker runs, as the latest run of the profiler measured it."""
     found = [run.calibration["hand_off_s"] for run in profile.runs if "hand_off_s" in run.calibration]
-    return min(_MOST_HAND_OFF_S, max(_LEAST_HAND_OFF_S, found[-1] if found else HAND_OFF_S))
+    return min(_MOST_HAND_OFF_S, max(_LEAST_HAND_OFF_S, found[-1])) if found else None
 
 
 def _holds(pair: PairTrial, switch_interval_s: float) -> bool:
