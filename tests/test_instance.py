@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from makespan.errors import ProfileError
-from makespan.profile import Quality, Spread
+from makespan.profile import PairTrial, Quality, Spread
 from makespan.structure import build
 from makespan_optimizer.instance import instance_from, instance_of
 from tests.builders import make_profile
@@ -131,3 +131,38 @@ def test_a_share_that_is_an_upper_bound_is_not_sure_whatever_other_runs_had():
     instance = instance_of(msgspec.structs.replace(made, nodes=(unsure, second)))
     assert instance.gil == (1000, 1000)
     assert instance.gil_sure == (0, 1000)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"native_s": -1.0}, r"native_s of node 'b' is -1.0"),
+        ({"blocked_s": {"io": math.nan}}, r"blocked_s.io of node 'b' is nan"),
+        ({"gil_burst_max_s": math.inf}, r"gil_burst_max_s of node 'b' is inf"),
+        ({"wall_net_s": Spread(1.0, 1.0, 1.0, (1.0, -2.0))}, r"samples\[1\] of node 'b' is -2.0"),
+    ],
+)
+def test_whatever_cannot_be_is_refused_by_name(fields, named):
+    made = make_profile({"a": [], "b": []}, 1.0)
+    first, second = made.nodes
+    odd = msgspec.structs.replace(second, **fields)
+    with pytest.raises(ProfileError, match=named):
+        instance_of(msgspec.structs.replace(made, nodes=(first, odd)))
+
+
+def test_a_trial_that_cannot_be_is_refused_by_the_names_of_its_nodes():
+    made = make_profile({"a": [], "b": []}, 1.0)
+    pair = PairTrial(nodes=("a", "b"), alone_s=(1.0, 1.0), together_s=(1.0, math.nan), repeats=3)
+    with pytest.raises(ProfileError, match=r"the trial of 'a' beside 'b' says nan"):
+        instance_of(msgspec.structs.replace(made, pairs=(pair,)))
+
+
+def test_many_different_shares_are_rounded_so_that_mixtures_come_again():
+    n = 300
+    splits = {f"n{i}": (i / n, (i + n) / (2 * n), 0.0, 0.5 - i / (2 * n)) for i in range(n)}
+    few = {name: splits[name] for name in list(splits)[::10]}
+    exact = instance_of(make_profile({name: [] for name in few}, 1.0, splits=few))
+    assert exact.gil[3] == 100
+    rounded = instance_of(make_profile({name: [] for name in splits}, 1.0, splits=splits))
+    assert len(set(zip(rounded.gil, rounded.core, strict=True))) <= 64
+    assert all(abs(share - 1000 * i / n) <= 50 for i, share in enumerate(rounded.gil))

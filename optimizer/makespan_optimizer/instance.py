@@ -19,9 +19,9 @@ from makespan_optimizer.fluid import Fluid
 from makespan_optimizer.neighbours import hand_off_s, sharing_of, tells_of_neighbours
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from makespan.profile import NodeProfile, Profile
+    from makespan.profile import NodeProfile, PairTrial, Profile
 
 Statistic = Literal["median", "mean", "p90"]
 STATISTICS: tuple[Statistic, ...] = ("median", "mean", "p90")
@@ -158,6 +158,7 @@ def instance_of(
     structure = profile.structure()
     measured = {node.name: node for node in profile.nodes}
     _refuse_unmeasured(structure.names, measured)
+    _refuse_pairs(profile.pairs)
     here = profile.machine.cores
     there = here if cores is None else cores
     rows = [
@@ -272,12 +273,28 @@ def _refuse_unmeasured(names: Sequence[str], measured: dict[str, NodeProfile]) -
             "other_cpu_s": node.other_cpu_s,
             "first_s": node.first_s or 0.0,
             "wall_net_s.p90": node.wall_net_s.p90,
-            "wall_net_s.samples": max(node.wall_net_s.samples, default=0.0),
+            "wall_net_s.p10": node.wall_net_s.p10,
+            "native_s": node.native_s,
+            "gil_burst_max_s": node.gil_burst_max_s or 0.0,
         }
+        values |= {f"wall_net_s.samples[{k}]": value for k, value in enumerate(node.wall_net_s.samples)}
+        values |= {f"blocked_s.{kind}": value for kind, value in node.blocked_s.items()}
         for field_name, value in values.items():
             if not 0 <= value <= MOST_SECONDS:  # NaN too
                 raise ProfileError(
                     f"{field_name} of node {name!r} is {value!r}: not from 0 to {MOST_SECONDS:g} seconds",
                     where=name,
+                    hint="profile again",
+                )
+
+
+def _refuse_pairs(pairs: Iterable[PairTrial]) -> None:
+    for pair in pairs:
+        for value in (*pair.alone_s, *pair.together_s):
+            if not 0 <= value <= MOST_SECONDS:
+                a, b = pair.nodes
+                raise ProfileError(
+                    f"the trial of {a!r} beside {b!r} says {value!r}: not from 0 to {MOST_SECONDS:g} seconds",
+                    where=a,
                     hint="profile again",
                 )

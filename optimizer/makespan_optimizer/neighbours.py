@@ -51,8 +51,9 @@ def sharing_of(
         Of the interpreter that will run the plan.
     """
     cores = capacity / 1000
+    node_of = {node.name: node for node in profile.nodes}
     demands = [
-        _stretched(demand_of(profile.node(shape.name)), factor, gil=profile.machine.gil)
+        _stretched(demand_of(node_of[shape.name]), factor, gil=profile.machine.gil)
         for shape, factor in zip(profile.shape, stretch, strict=True)
     ]
     number = {shape.name: i for i, shape in enumerate(profile.shape)}
