@@ -2,7 +2,8 @@
 
     python benchmarks/optimizer.py --sets generated/stg/50,generated/resources/100 --sample 8
     python benchmarks/optimizer.py --instances DIR --sets stg/50,psplib/j30,wf --threads 2,4 --time-limit 10
-    python benchmarks/optimizer.py … --json            one row an instance and method
+    python benchmarks/optimizer.py … --json       one row an instance and method
+    python benchmarks/optimizer.py … --robust     expected makespans when durations vary (`benchmarks.robust`)
 
 Sets of a folder are those of `benchmarks.instances`, those made by seed of `benchmarks.generated`, methods of
 `benchmarks.rivals`. Methods run one after the other on each instance, in an order that rotates, on the same
@@ -25,12 +26,14 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script: its neighbours
 
+from benchmarks import robust
 from benchmarks.cases import Case, InstanceError
 from benchmarks.generated import generate, is_generated
 from benchmarks.instances import read_set
 from benchmarks.referee import Row, WrongError, rows_of, table
 from benchmarks.rival_solvers import Process
 from benchmarks.rivals import Method, Task, ask, methods
+from makespan_optimizer.model.solve import SolverProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -82,7 +85,7 @@ def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = list(methods(Process()))
+    names = list(methods(Process(), SolverProcess()))
     parser.add_argument("--instances", type=Path, metavar="DIR", help="a folder that holds the sets")
     parser.add_argument("--sets", default="generated/stg/50,generated/psplib/j30,generated/resources/100")
     parser.add_argument("--threads", default="2,4,8,16", help="thread budgets, comma-separated")
@@ -94,6 +97,8 @@ def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument(
         "--reference", type=float, metavar="S", help="a long CP-SAT run besides, for best known"
     )
+    parser.add_argument("--robust", action="store_true", help="plans over scenarios instead")
+    parser.add_argument("--scenarios", type=int, default=robust.SCENARIOS, help="for --robust")
     parser.add_argument("--by-threads", action="store_true", help="a line for each thread budget")
     parser.add_argument("--json", action="store_true", help="print rows as JSON")
     options = parser.parse_args()
@@ -101,7 +106,13 @@ def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         options.threads = [int(number) for number in options.threads.split(",")]
     except ValueError:
         parser.error("--threads should be whole numbers, comma-separated")
-    for name, least in (("sample", 1), ("time_limit", 0.001), ("workers", 1), ("reference", 0.001)):
+    for name, least in (
+        ("sample", 1),
+        ("time_limit", 0.001),
+        ("workers", 1),
+        ("scenarios", 1),
+        ("reference", 0.001),
+    ):
         value = getattr(options, name)
         if value is not None and not least <= value < 1e6:
             parser.error(f"--{name.replace('_', '-')} should be at least {least}")
@@ -127,42 +138,70 @@ def cases_of(options: argparse.Namespace) -> Iterator[Case]:
 def main() -> None:
     """Parse the command line, solve, print."""
     parser, options = parse()
-
-    def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
-    limits = {"time_limit_s": options.time_limit, "seed": options.seed, "workers": options.workers}
+    rows: list[Row] = []
     try:
-        tasks = tasks_of(list(cases_of(options)), options.threads, limits)
+        cases = list(cases_of(options))
+        code = _robust(cases, options, rows) if options.robust else _solve(cases, options, rows)
     except InstanceError as error:
         parser.error(str(error))
-    rows: list[Row] = []
-    code = 0
-    with closing(Process()) as process:
-        known = methods(process)
-        chosen = []
-        for name in options.methods:
-            if lacking := known[name].missing():
-                say(f"{name} is left out: {lacking}")
-            else:
-                chosen.append(known[name])
-        if not chosen:
-            parser.error("none of the methods can run here")
-        try:
-            warm_up(chosen)
-            for some in run(tasks, chosen, process, options.reference, say):
-                rows += some
-        except KeyboardInterrupt:
-            say("stopped; this is what is done")
-            code = 130
-        except WrongError as error:
-            say(f"WRONG: {error}")
-            code = 1
     if options.json:
         print("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]")
+    elif options.robust:
+        print(robust.table(rows))
     else:
         print(table(rows, by_threads=options.by_threads))
     sys.exit(code)
+
+
+def _solve(cases: Sequence[Case], options: argparse.Namespace, rows: list[Row]) -> int:
+    """Run the methods; return an exit code."""
+    limits = {"time_limit_s": options.time_limit, "seed": options.seed, "workers": options.workers}
+    tasks = tasks_of(cases, options.threads, limits)
+    with closing(Process()) as process, SolverProcess() as solver:
+        known = methods(process, solver)
+        chosen = []
+        for name in options.methods:
+            if lacking := known[name].missing():
+                _say(f"{name} is left out: {lacking}")
+            else:
+                chosen.append(known[name])
+        try:
+            warm_up(chosen)
+            for some in run(tasks, chosen, process, options.reference, _say):
+                rows += some
+        except KeyboardInterrupt:
+            return _stopped()
+        except WrongError as error:
+            _say(f"WRONG: {error}")
+            return 1
+    return 0
+
+
+def _robust(cases: Sequence[Case], options: argparse.Namespace, rows: list[Row]) -> int:
+    """Replay plans over scenarios; return an exit code."""
+    try:
+        rows.extend(
+            robust.rows_of(
+                cases,
+                options.threads,
+                scenarios=options.scenarios,
+                time_limit_s=options.time_limit,
+                seed=options.seed,
+                say=_say,
+            )
+        )
+    except KeyboardInterrupt:
+        return _stopped()
+    return 0
+
+
+def _stopped() -> int:
+    _say("stopped; this is what is done")
+    return 130
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import rival_rules
+from benchmarks import optimizer, rival_rules
 from benchmarks.cases import Case, Known
 from benchmarks.generated import generate
 from benchmarks.referee import WrongError, rows_of, summary, table
 from benchmarks.rival_solvers import SOLVERS, Answer, Process, Request, missing
-from benchmarks.rivals import Task, ask, elementary_bound, methods
+from benchmarks.rivals import Method, Task, ask, elementary_bound, methods
+from makespan_optimizer.model.solve import SolverProcess
 from makespan_optimizer.rigid.check import violations
 from makespan_optimizer.rigid.lists import list_schedule
 from makespan_optimizer.rigid.problem import Resource
@@ -200,7 +201,8 @@ def test_a_table_is_the_best_known():
 
 def test_every_method_that_can_run_solves_the_small_case(process):
     task = task_of(SMALL)
-    answers = {m.name: m.run(task) for m in methods(process).values() if not m.missing()}
+    with SolverProcess() as solver:
+        answers = {m.name: m.run(task) for m in methods(process, solver).values() if not m.missing()}
     assert all(row["makespan"] == 9 for row in rows_of(task, answers))
 
 
@@ -255,3 +257,46 @@ def test_bad_options_are_refused(arguments, said):
     done = run(*arguments)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def with_method(monkeypatch, run_it):
+    """Let the command know one method only."""
+    fake = {"fake": Method("fake", run_it, lambda: None)}
+    monkeypatch.setattr(optimizer, "methods", lambda *_: fake)
+    monkeypatch.setattr(optimizer, "warm_up", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["optimizer.py", "--instances", str(DATA), "--sets", "stg/3", "--json"])
+
+
+def test_a_wrong_schedule_ends_the_run_loudly(monkeypatch, capsys):
+    with_method(monkeypatch, lambda task: Answer((0,) * len(task.problem), 0, 0.0))
+    with pytest.raises(SystemExit) as left:
+        optimizer.main()
+    assert left.value.code == 1
+    assert "WRONG: stg/3 fork, 2 threads: the schedule of fake does not hold" in capsys.readouterr().err
+
+
+def test_ctrl_c_prints_what_is_done(monkeypatch, capsys):
+    asked = []
+
+    def stopped(task):
+        asked.append(task)
+        if len(asked) > 2:
+            raise KeyboardInterrupt
+        start = list_schedule(task.problem, rival_rules.critical_path(task.problem))
+        return Answer(tuple(start), None, 0.0)
+
+    with_method(monkeypatch, stopped)
+    with pytest.raises(SystemExit) as left:
+        optimizer.main()
+    assert left.value.code == 130
+    said = capsys.readouterr()
+    assert len(json.loads(said.out)) == 2
+    assert "stopped" in said.err
+
+
+def test_a_long_run_is_the_reference(process):
+    fifo = Method("fifo", lambda task: Answer(tuple(rival_rules.fifo(task.problem)), None, 0.0), lambda: None)
+    case = Case("x", "x", (2, 2, 4), ((),) * 3)
+    ((first, reference),) = optimizer.run([task_of(case)], [fifo], process, 5.0, lambda _: None)
+    assert (first["method"], reference["method"]) == ("fifo", "reference")
+    assert first["makespan"] > first["best_known"] == reference["makespan"] == 4
