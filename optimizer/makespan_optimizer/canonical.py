@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _MASK = (1 << 64) - 1
 _ROUNDS = 2
+_LARGE = 5_000  # nodes: beyond, one round
 _DIGITS = 12  # of a share: two roundings of one figure in different units agree to so many
 
 
@@ -106,9 +107,9 @@ def numbering(
         _figures(node, longest, len(some), alone=alone)
         for node, some, alone in zip(nodes, structure.locks, structure.exclusive, strict=True)
     ]
-    for _ in range(_ROUNDS):
+    for _ in range(_ROUNDS if n <= _LARGE else 1):
         marks = _along_edges(structure, _beside(structure, pairs, marks))
-    near = _walk(structure, marks)
+    near = _walk(structure, marks) if len(set(marks)) < n else marks
     return sorted(range(n), key=lambda i: (depth[i], -levels[i], marks[i], near[i]))
 
 

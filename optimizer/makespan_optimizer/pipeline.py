@@ -2,7 +2,8 @@
 
 Two judges follow each other. The first replays the median durations: it has the lower bound, and ends as
 soon as the bound is met. The second replays scenarios: it chooses among the best orders of all methods,
-searches on from there, and tries admission limits. Where nothing was seen to vary, its only scenario is the median.
+searches on from there, and tries admission limits. Where nothing was seen to vary, its only scenario is the
+median. In a large DAG the orders come from the rigid half, and few of them are replayed.
 """
 
 from __future__ import annotations
@@ -12,21 +13,22 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from makespan.errors import NoPlanError
-from makespan.plan import WhatIf
 from makespan_optimizer.bounds import lower_bounds
 from makespan_optimizer.gates import gates, try_gates
+from makespan_optimizer.other_budgets import LARGE, other_budgets, with_plan
 from makespan_optimizer.priorities import DEFAULT, rules
+from makespan_optimizer.rigid_half import ask_rigid
 from makespan_optimizer.robust import FRESH_SEED, Choice, choose, counts, search_orders
 from makespan_optimizer.scenarios import scenarios
 from makespan_optimizer.search import PROVEN, SAME, Candidate, Progress, Search
 from makespan_optimizer.simulate import simulate
-from makespan_optimizer.solver import SolverOptions, ask_solver
+from makespan_optimizer.solver import MOST_NODES, SolverOptions, ask_solver
 from makespan_optimizer.trial import Option, Trial
-from makespan_optimizer.what_if import answer, default_budgets, quick, up_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from makespan.plan import WhatIf
     from makespan.profile import Profile
     from makespan_optimizer.bounds import Bound
     from makespan_optimizer.gates import Gained
@@ -40,7 +42,7 @@ _MOVE_WORK = 10_000
 _EXPECTED_WORK = 40_000
 _GATE_WORK = 10_000
 # Seconds for each node, kept for the step that is under way at the end and for the plan itself.
-_END_S = 100e-6
+_END_S = 60e-6
 # Share of the time that the solver leaves to the scenarios.
 _AFTER_SOLVER = 0.35
 _POOL = 12  # orders of the first judge that the second looks at
@@ -164,7 +166,11 @@ class Pipeline:
         result = Result(best, default.makespan, bounds, choice, gained, [], stopped, max(1, search.tried))
         stopped = self._why(result)
         self._say("done", best, stopped)
-        return result._replace(stopped=stopped, answers=self._finished_answers(best))
+        seconds = self.instance.seconds
+        bound_s, makespan_s = seconds(bounds[0].ticks), seconds(best.schedule.makespan)
+        return result._replace(
+            stopped=stopped, answers=with_plan(self.answers, self.budget, makespan_s, bound_s)
+        )
 
     def _nominal(self, asked: Sequence[int] | None) -> str:
         """Search for the median durations; return why it ended."""
@@ -176,13 +182,17 @@ class Pipeline:
                 where="no plan in time",
                 hint="raise the time limit (--time-limit, time_limit_s)",
             )
+        large = len(instance) > LARGE
         known = rules(instance, self.budget, search.bound.name)
         first = next(known)  # the default order, but its ties by canonical number: no better than others
-        search.try_rules(chain(islice(known, 1), [first], known), _RULES_WORK * work)
+        if large:
+            search.judge(*next(known))
+        else:
+            search.try_rules(chain(islice(known, 1), [first], known), _RULES_WORK * work)
         self._say("priority rules")
         self._answer(asked)
         exhausted = not search.good and search.try_all()
-        if not exhausted:
+        if not exhausted and not large:
             search.vary(options.seed, _VARY_WORK * work)
             self._say("multistart")
             search.anneal(options.seed, _MOVE_WORK * work)
@@ -191,6 +201,8 @@ class Pipeline:
             return ""
         keep_s = _AFTER_SOLVER * work if self.varies else 0.0
         limited = options._replace(deadline=min(self.deadline, self.begun + work - keep_s))
+        if len(instance) > MOST_NODES:
+            return ask_rigid(search, limited, time.monotonic, lambda: self._say("windows"))
         note = ask_solver(search, limited, time.monotonic, lambda: self._say("solver"), bound_only=exhausted)
         return "every order was tried" if exhausted else note
 
@@ -244,25 +256,14 @@ class Pipeline:
         self._say(stage)
 
     def _answer(self, asked: Sequence[int] | None) -> None:
-        """Answer the thread budgets, in half of the time at most unless they were asked for."""
-        limit_s, seed = self.options.time_limit_s, self.options.seed
-        until = self.deadline if asked is not None else min(self.deadline, time.monotonic() + limit_s / 2)
-        budgets = default_budgets(self.instance) if asked is None else asked
-        for budget in dict.fromkeys(budgets):
-            if asked is None and time.monotonic() >= until:
-                break
-            found = quick(self.instance, budget, seed, lambda: time.monotonic() >= until)
-            self.answers.append(answer(found))
+        """Answer the thread budgets, in a part of the time unless they were asked for."""
+        until = self.deadline
+        if asked is None:
+            share = 0.1 if len(self.instance) > LARGE else 0.5
+            until = min(until, time.monotonic() + share * self.options.time_limit_s)
+        ranks = self.search.found.ranks
+        self.answers = other_budgets(self.instance, ranks, asked, self.options.seed, until)
         self._say("other thread budgets")
-
-    def _finished_answers(self, best: Candidate) -> list[WhatIf]:
-        """Answer the budget of the plan by the plan itself, and each with what fewer threads reach."""
-        makespan_s = self.instance.seconds(best.schedule.makespan)
-        bound_s = min(self.instance.seconds(self.search.bound.ticks), makespan_s)
-        return up_to(
-            WhatIf(self.budget, makespan_s, bound_s) if given.threads == self.budget else given
-            for given in self.answers
-        )
 
     def _why(self, result: Result) -> str:
         """Say why the search ended."""
