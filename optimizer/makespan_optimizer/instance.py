@@ -19,7 +19,7 @@ from makespan_optimizer.fluid import Fluid
 from makespan_optimizer.neighbours import hand_off_s, sharing_of, tells_of_neighbours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from makespan.profile import NodeProfile, PairTrial, Profile
 
@@ -56,6 +56,8 @@ class Instance:
         Ticks of the median call where `wall` is another statistic of the same calls; else empty.
     fluid : Fluid
         How fast nodes run that run together; shared by all instances with the same demands.
+    ordering : callable, optional
+        Rearranges ranks to keep to the user's pins; doing it twice changes nothing.
     """
 
     structure: Structure
@@ -68,6 +70,7 @@ class Instance:
     hand_off: int = 0
     typical: tuple[int, ...] = field(default=(), repr=False, compare=False)
     fluid: Fluid = field(default=_UNSET, repr=False, compare=False)
+    ordering: Callable[[Sequence[int]], list[int]] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.fluid is _UNSET:
@@ -80,6 +83,10 @@ class Instance:
     def seconds(self, ticks: float) -> float:
         """Return ticks as seconds, rounded to a billionth of a second (canonical files need one form)."""
         return round(ticks * self.tick_s, 9)
+
+    def pinned(self, ranks: Sequence[int]) -> Sequence[int]:
+        """Return the ranks as they have to be: every candidate is judged by these."""
+        return ranks if self.ordering is None else self.ordering(ranks)
 
     def backwards(self) -> Instance:
         """Return the same instance with time reversed: schedules of it are read from the end."""
