@@ -1,4 +1,4 @@
-"""Why a plan is as it is: what binds, what is critical, what a node waits for.
+"""Why a plan is as it is: what binds, what is critical, why a node has its rank, group and mode.
 
 Everything is read off the plan itself, so a plan can be explained where the profile and the code are not at
 hand.
@@ -6,24 +6,41 @@ hand.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
+
+from makespan.observed import Cause, critical_chain
+from makespan.plan import PlanBound, PlanCluster, PlanGroup, Robust
+from makespan.plan_spans import SAME_S, spans_of
+from makespan_optimizer.reasons import Paths, Share, shares, to_go_lower
 
 if TYPE_CHECKING:
     from makespan.plan import Plan, PlanNode
 
-_SAME_S = 2e-9  # times in a plan are rounded to a billionth of a second
-_SHOWN = 8
+Started = Literal["start", "input", "group", "thread"]
 
 
-class GroupNote(msgspec.Struct, frozen=True):
-    """A sequential group, and why it is there."""
+class ChainNote(msgspec.Struct, frozen=True):
+    """A node of the chain that decides the planned end; seconds."""
 
     name: str
-    nodes: tuple[str, ...]
-    reason: str
-    evidence: str
+    start_s: float
+    duration_s: float
+    alone_s: float
+    cause: Cause
+    """Why it starts no earlier: the start, an input, a lock or group, a thread."""
+    waited_s: float
+    """From the end of the node before."""
+
+
+class BoundNote(msgspec.Struct, frozen=True):
+    """A lower bound, and whose seconds it is made of."""
+
+    name: str
+    seconds: float
+    nodes: tuple[Share, ...]
+    """Of ``critical path`` the longest path in order; of a resource its users, the biggest first."""
 
 
 class NodeNote(msgspec.Struct, frozen=True):
@@ -31,6 +48,8 @@ class NodeNote(msgspec.Struct, frozen=True):
 
     name: str
     rank: int
+    of: int
+    """How many nodes there are."""
     start_s: float
     duration_s: float
     alone_s: float
@@ -38,13 +57,34 @@ class NodeNote(msgspec.Struct, frozen=True):
     critical: bool
     kind: str
     lane: int
+    mode: str
+    native_threads: int | None
+    ready_s: float
+    """When its inputs are there."""
+    after_s: float
+    """The longest path that comes after it."""
+    after_path: tuple[str, ...]
+    """That path."""
+    before_s: float
+    """The longest path that comes before it."""
+    path_place: int
+    """1: no node has a longer path to the end, itself included."""
     waits_for: tuple[str, ...]
     """Its inputs."""
+    starts_after: tuple[str, ...]
+    """What it was pinned to come after."""
     waited_for_by: tuple[str, ...]
     """The nodes that take its result."""
     started_by: tuple[str, ...]
     """Whose end let it start: the input that came last, or who held its worker, lock or group."""
+    started: Started
+    """What of it that was."""
+    starts: tuple[str, ...]
+    """Nodes that start when it ends, because of it: they would wait if it came later."""
     groups: tuple[str, ...]
+    cluster: str | None
+    chain: tuple[str, ...]
+    """Nodes that its worker runs back to back with it."""
     beside: tuple[str, ...]
     """What else runs while it runs."""
 
@@ -64,12 +104,24 @@ class Explanation(msgspec.Struct, frozen=True):
     stopped: str
     critical_path: tuple[str, ...]
     """Nodes without slack, by their start."""
-    groups: tuple[GroupNote, ...]
+    groups: tuple[PlanGroup, ...]
+    chain: tuple[ChainNote, ...]
+    """What decides the planned end, first node first."""
+    bounds: tuple[BoundNote, ...]
+    """The largest first; the first one binds."""
+    lower: tuple[str, ...]
+    """What it would take to go lower, in words."""
+    clusters: tuple[PlanCluster, ...]
+    chains: tuple[tuple[str, ...], ...]
+    switch_interval_s: float | None
+    robust: Robust | None
     node: NodeNote | None = None
 
     def text(self) -> str:
-        """Return the explanation in words, a line each."""
-        return "\n".join(_plan_lines(self) if self.node is None else _node_lines(self, self.node)) + "\n"
+        """Return the explanation in words."""
+        from makespan_optimizer.explain_text import node_lines, plan_lines
+
+        return "\n".join(plan_lines(self) if self.node is None else node_lines(self, self.node)) + "\n"
 
 
 def explain(plan: Plan, node: str | None = None) -> Explanation:
@@ -80,6 +132,9 @@ def explain(plan: Plan, node: str | None = None) -> Explanation:
     PlanError
         The plan has no such node.
     """
+    asked = None if node is None else plan.node(node)
+    paths = Paths(plan)
+    bounds = plan.bounds or (PlanBound(plan.binding, plan.lower_bound_s),)
     return Explanation(
         dag=plan.dag.name,
         threads=plan.threads,
@@ -94,30 +149,38 @@ def explain(plan: Plan, node: str | None = None) -> Explanation:
         critical_path=tuple(
             n.name for n in sorted(plan.nodes, key=lambda n: (n.start_s, n.rank)) if n.critical
         ),
-        groups=tuple(GroupNote(g.name, g.nodes, g.reason, g.evidence) for g in plan.groups),
-        node=None if node is None else _explain_node(plan, plan.node(node)),
+        groups=plan.groups,
+        chain=_chain(plan),
+        bounds=tuple(BoundNote(b.name, b.seconds, shares(plan, b.name)) for b in bounds),
+        lower=to_go_lower(plan),
+        clusters=plan.clusters,
+        chains=plan.chains,
+        switch_interval_s=plan.switch_interval_s,
+        robust=plan.robust,
+        node=None if asked is None else _explain_node(plan, paths, asked),
     )
 
 
-def _explain_node(plan: Plan, node: PlanNode) -> NodeNote:
+def _chain(plan: Plan) -> tuple[ChainNote, ...]:
+    of = {node.name: node for node in plan.nodes}
+    found = []
+    for step in critical_chain(spans_of(plan)):
+        node = of[step.name]
+        waited_s = step.waited_s if step.waited_s > SAME_S else 0.0
+        found.append(ChainNote(node.name, node.start_s, node.duration_s, node.alone_s, step.cause, waited_s))
+    return tuple(found)
+
+
+def _explain_node(plan: Plan, paths: Paths, node: PlanNode) -> NodeNote:
     end_s = node.start_s + node.duration_s
-    groups = [group for group in plan.groups if node.name in group.nodes]
     others = [other for other in plan.nodes if other.name != node.name]
-    just_ended = [
-        other for other in others if abs(other.start_s + other.duration_s - node.start_s) <= _SAME_S
-    ]
-    # Of what ended at that moment: an input first, else a fellow of a group, else whoever freed a worker.
-    fellows = {name for group in groups for name in group.nodes}
-    started_by = (
-        [other for other in just_ended if other.name in node.after]
-        or [other for other in just_ended if other.name in fellows]
-        or [other for other in just_ended if other.lane == node.lane or node.exclusive or other.exclusive]
-    )
-    if node.start_s <= _SAME_S and not node.after:
-        started_by = []
+    started, started_by = _started(plan, node)
+    ends_s = {other.name: other.start_s + other.duration_s for other in others}
+    level_s = paths.level_s[node.name]
     return NodeNote(
         name=node.name,
         rank=node.rank,
+        of=len(plan.nodes),
         start_s=node.start_s,
         duration_s=node.duration_s,
         alone_s=node.alone_s,
@@ -125,61 +188,55 @@ def _explain_node(plan: Plan, node: PlanNode) -> NodeNote:
         critical=node.critical,
         kind=node.kind,
         lane=node.lane,
+        mode=node.mode,
+        native_threads=node.native_threads,
+        ready_s=max((ends_s[name] for name in (*node.after, *node.starts_after)), default=0.0),
+        after_s=max(0.0, round(level_s - node.duration_s, 9)),
+        after_path=paths.after(node.name),
+        before_s=round(paths.head_s[node.name], 9),
+        path_place=1 + sum(level > level_s + SAME_S for level in paths.level_s.values()),
         waits_for=node.after,
+        starts_after=node.starts_after,
         waited_for_by=tuple(other.name for other in others if node.name in other.after),
-        started_by=tuple(other.name for other in started_by),
-        groups=tuple(group.name for group in groups),
+        started_by=started_by,
+        started=started,
+        starts=tuple(
+            other.name
+            for other in sorted(others, key=lambda other: other.rank)
+            if abs(other.start_s - end_s) <= SAME_S and node.name in _started(plan, other)[1]
+        ),
+        groups=tuple(group.name for group in plan.groups if node.name in group.nodes),
+        cluster=next((its.name for its in plan.clusters if node.name in its.nodes), None),
+        chain=next((chain for chain in plan.chains if node.name in chain), ()),
         beside=tuple(
             other.name
             for other in sorted(others, key=lambda other: (other.start_s, other.rank))
-            if other.start_s < end_s - _SAME_S and other.start_s + other.duration_s > node.start_s + _SAME_S
+            if other.start_s < end_s - SAME_S and ends_s[other.name] > node.start_s + SAME_S
         ),
     )
 
 
-def _plan_lines(e: Explanation) -> list[str]:
-    gain = 1 - e.makespan_s / e.default_makespan_s if e.default_makespan_s else 0.0
-    budget = f"{e.threads} {'threads' if e.threads > 1 else 'thread'}"
-    usual = f"the default order takes {e.default_makespan_s:.4g} s ({_signed(-gain)})"
-    lines = [
-        f"{e.dag}: {e.makespan_s:.4g} s with {budget}; {usual}",
-        f"lower bound {e.lower_bound_s:.4g} s, set by: {e.binding}; gap {e.gap:.1%}"
-        + (", proven optimal" if e.status == "optimal" else ""),
-        f"found by: {e.winner}; stopped: {e.stopped}",
-        f"critical: {_some(e.critical_path)}",
+def _started(plan: Plan, node: PlanNode) -> tuple[Started, tuple[str, ...]]:
+    """Say whose end let a node start: an input first, else a fellow of a group, else who freed a worker."""
+    inputs = {*node.after, *node.starts_after}
+    if node.start_s <= SAME_S and not inputs:
+        return "start", ()
+    fellows = {name for group in plan.groups if node.name in group.nodes for name in group.nodes}
+    just_ended = [
+        other
+        for other in plan.nodes
+        if other.name != node.name and abs(other.start_s + other.duration_s - node.start_s) <= SAME_S
     ]
-    lines += [f"group {g.name} ({g.reason}): {_some(g.nodes)}: {g.evidence}" for g in e.groups]
-    if not e.groups:
-        lines.append("no sequential groups")
-    return lines
-
-
-def _node_lines(e: Explanation, n: NodeNote) -> list[str]:
-    slower = n.duration_s - n.alone_s
-    took = f"{n.duration_s:.4g} s" + (
-        f" ({n.alone_s:.4g} s alone, the rest is waiting for the GIL or a core)"
-        if slower > 0.005 * n.alone_s and slower > _SAME_S
-        else ""
-    )
-    place = "critical: a delay of it delays the end" if n.critical else f"slack {n.slack_s:.4g} s"
-    return [
-        f"{n.name} ({n.kind}): rank {n.rank}, starts at {n.start_s:.4g} s, takes {took}, worker {n.lane + 1}",
-        place,
-        f"waits for: {_some(n.waits_for)}",
-        f"starts when this ends: {_some(n.started_by)}" if n.started_by else "starts at once",
-        f"waited for by: {_some(n.waited_for_by)}",
-        f"groups: {_some(n.groups)}",
-        f"beside it: {_some(n.beside)}",
-        f"plan: {e.makespan_s:.4g} s, bound {e.lower_bound_s:.4g} s ({e.binding})",
-    ]
-
-
-def _some(names: tuple[str, ...]) -> str:
-    if not names:
-        return "nothing"
-    shown = ", ".join(names[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
-
-
-def _signed(share: float) -> str:
-    return f"{share:+.1%}".replace("-", "−")
+    found: tuple[Started, tuple[str, ...]] = "start", ()
+    for cause, names in (
+        ("input", [other.name for other in just_ended if other.name in inputs]),
+        ("group", [other.name for other in just_ended if other.name in fellows]),
+        (
+            "thread",
+            [o.name for o in just_ended if o.lane == node.lane or node.exclusive or o.exclusive],
+        ),
+    ):
+        if names:
+            found = cause, tuple(names)  # type: ignore[assignment]
+            break
+    return found

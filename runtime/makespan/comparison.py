@@ -20,9 +20,10 @@ from makespan.account import report_of
 from makespan.causes import SHARE, cause
 from makespan.differences import SAME_S, Account, ChainStep, Comparison, NodeChange, Side
 from makespan.errors import PlanError, RecordError
-from makespan.observed import Span, Step, critical_chain
+from makespan.observed import Step, critical_chain
 from makespan.plan import Plan
 from makespan.plan_changes import plan_changes
+from makespan.plan_spans import spans_of
 from makespan.words import signed_seconds
 
 if TYPE_CHECKING:
@@ -104,26 +105,6 @@ def _view(thing: Plan | RunRecord, label: str) -> _View:
     times = {node.name: (node.start_s, node.end_s) for node in thing.nodes if node.status == "ok"}
     side = Side(label, "run", thing.dag.name, thing.threads, len(times), thing.makespan_s, thing.status)
     return _View(side, times, frozenset(times), report_of(thing).chain, thing.dag.fingerprint)
-
-
-def spans_of(plan: Plan) -> list[Span]:
-    """Return the nodes of a plan on their time axis, with what each may have waited for."""
-    held: dict[str, list[str]] = {}
-    for number, group in enumerate(plan.groups):
-        for name in group.nodes if group.limit == 1 else ():
-            held.setdefault(name, []).append(f"group {number}")
-    return [
-        Span(
-            node.name,
-            node.start_s,
-            node.start_s + node.duration_s,
-            node.lane,
-            (*node.after, *node.starts_after),
-            (*node.locks, *held.get(node.name, ())),
-            node.exclusive,
-        )
-        for node in plan.nodes
-    ]
 
 
 def _account(a: _View, b: _View) -> Account:
