@@ -1,9 +1,9 @@
 """Forward and backward passes over a schedule.
 
 A schedule pushed to the right shows for each node the latest start that keeps the end: nodes that must start
-early are urgent, however short they are. Scheduling backwards by latest end, and forwards again by latest start,
-is the cheapest improvement there is (Li & Willis 1992; Valls, Ballestín & Quintanilla 2005). With the serial
-scheme a pass never lengthens the schedule; with the parallel one it may.
+early are urgent, however short they are. Scheduling backwards by latest end, and forwards again by latest
+start, is the cheapest improvement there is (Li & Willis 1992; Valls, Ballestín & Quintanilla 2005). With the
+serial scheme a pass never lengthens the schedule; with the parallel one it may.
 
 A backward pass is a forward pass on the problem with time reversed.
 """
@@ -54,26 +54,31 @@ class Passes:
         """Return when the last node ends."""
         return max(map(int.__add__, start, self.wall), default=0)
 
+    def order(self, start: Sequence[int]) -> list[int]:
+        """Return the nodes by their starts, in a topological order also where some take no time."""
+        return sorted(self.forward.problem.order, key=start.__getitem__)
+
     def latest(self, start: Sequence[int], *, serial: bool = False) -> list[int]:
         """Return the starts when the schedule is pushed to the right; the first may be above or below 0."""
         self.done += len(start)
         wall = self.wall
         n = len(start)
         if serial:
-            by_end = sorted(range(n), key=lambda i: (-start[i] - wall[i], -start[i]))
-            back = self.backward.serial(_respecting(by_end, wall, self.backward))
+            end = [at + w for at, w in zip(start, wall, strict=True)]
+            back = self.backward.serial(
+                sorted(self.backward.problem.order, key=end.__getitem__, reverse=True)
+            )
         else:
             back = self.backward.parallel(ranks_by([start[i] + wall[i] for i in range(n)]))
-        end = self.makespan(back)
-        return [end - back[i] - wall[i] for i in range(n)]
+        length = self.makespan(back)
+        return [length - at - w for at, w in zip(back, wall, strict=True)]
 
     def again(self, start: Sequence[int], *, serial: bool = False) -> list[int]:
         """Return the schedule after a pass to the right and one to the left."""
         late = self.latest(start, serial=serial)
         self.done += len(start)
         if serial:
-            by_start = sorted(range(len(late)), key=lambda i: (late[i], late[i] + self.wall[i]))
-            return self.forward.serial(_respecting(by_start, self.wall, self.forward))
+            return self.forward.serial(self.order(late))
         return self.forward.parallel(ranks_by([-at for at in late]))
 
     def until_stuck(self, start: list[int], *, serial: bool = False, most: int = 10) -> list[int]:
@@ -104,13 +109,3 @@ def improve(problem: Problem, start: Sequence[int]) -> list[int]:
         if passes.makespan(after) < passes.makespan(best):
             best = after
     return best
-
-
-def _respecting(order: list[int], wall: Sequence[int], lists: Lists) -> list[int]:
-    """Return the order itself, or made topological where nodes of no duration stand at the same moment."""
-    if 0 not in wall:
-        return order
-    ranks = [0] * len(order)
-    for rank, i in enumerate(order):
-        ranks[i] = rank
-    return lists.topological(ranks)

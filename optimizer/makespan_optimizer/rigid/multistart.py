@@ -6,13 +6,16 @@ import random
 from typing import TYPE_CHECKING, NamedTuple
 
 from makespan.order import ranks_by
+from makespan_optimizer.rigid.genetic import generations
 from makespan_optimizer.rigid.improve import Passes
 from makespan_optimizer.rigid.rules import bottleneck_share, levels_of, rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from makespan_optimizer.rigid.problem import Problem
+
+_MOST_BRED = 2000  # nodes; beyond, a generation takes too long
 
 
 class Found(NamedTuple):
@@ -83,6 +86,7 @@ def multistart(
 
     if hint is not None:
         judge("hint", hint)
+    starts = [list(hint)] if hint is not None else []
     share = bottleneck_share(problem, binding)
     for number, (name, ranks) in enumerate(rules(problem, share)):
         if number >= 2 and good():
@@ -90,21 +94,50 @@ def multistart(
         start = passes.parallel(ranks)
         judge(name, start)
         if not good():
-            judge(f"{name}, forward-backward", passes.until_stuck(passes.again(start)))
+            start = passes.until_stuck(passes.again(start))
+            judge(f"{name}, forward-backward", start)
+        starts.append(start)
     source = random.Random(seed)  # noqa: S311 (not for secrets)
-    wall, n = problem.wall, len(problem)
-    latest = passes.latest(best.start)
-    record = best.makespan
-    while not good():
-        if best.makespan < record:
-            record, latest = best.makespan, passes.latest(best.start)
+    if not good():
+        varied = variations if _plain(problem) else generations
+        for start in varied(passes, starts, source):
+            judge("multistart", start)
+            if good():
+                break
+    return best._replace(tried=passes.done)
+
+
+def _plain(problem: Problem) -> bool:
+    """Say whether variations do better than generations: threads alone, or too many nodes to breed."""
+    unit = all(max(r.demand) <= 1 for r in problem.resources)
+    return len(problem) > _MOST_BRED or (unit and len(problem.resources) <= 1)
+
+
+def variations(passes: Passes, first: Sequence[Sequence[int]], source: random.Random) -> Iterator[list[int]]:
+    """Yield schedules without end: noisy critical paths, and noisy latest starts of the best schedule so far.
+
+    Parameters
+    ----------
+    passes : Passes
+        Of the problem.
+    first : sequence of starts
+        Schedules to begin with, at least one.
+    source : random.Random
+    """
+    problem, wall = passes.forward.problem, passes.wall
+    best = min(first, key=passes.makespan)
+    latest, record = passes.latest(best), passes.makespan(best)
+    while True:
         spread = source.choice((0.05, 0.1, 0.2, 0.4))
         reach = source.choice((0.01, 0.03, 0.1, 0.25)) * record
         for urgency in (
             levels_of(problem, [w * source.uniform(1 - spread, 1 + spread) for w in wall]),
-            [source.uniform(-reach, reach) - latest[i] for i in range(n)],
+            [source.uniform(-reach, reach) - at for at in latest],
         ):
             start = passes.parallel(ranks_by(urgency))
-            if judge("multistart", start) < record * 1.01 and not good():
-                judge("multistart, forward-backward", passes.until_stuck(passes.again(start)))
-    return best._replace(tried=passes.done)
+            yield start
+            if passes.makespan(start) < record * 1.01:
+                start = passes.until_stuck(passes.again(start))
+                yield start
+            if passes.makespan(start) < record:
+                latest, record = passes.latest(start), passes.makespan(start)
