@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ROUNDS = 8  # of the two factors in turn; two are enough in nearly all cases
+_EXACT = 1e-11  # relative, of a capacity: what is left is taken off in the end
 _MOST_KEPT = 100_000  # mixtures of demands whose speeds are remembered
 
 
@@ -156,11 +157,15 @@ def _stretch(demand: Sequence[float], base: Sequence[float], capacity: float) ->
     with equal demands the first step is exact.
     """
     terms = [(d, b) for d, b in zip(demand, base, strict=True) if d]
+    most = capacity * (1 + _EXACT)
     x = 0.0
     for _ in range(30):
-        rates = [d / (b + d * x) for d, b in terms]
-        used = sum(rates)
-        if used <= capacity * (1 + 1e-12):
+        used = squares = 0.0
+        for d, b in terms:
+            rate = d / (b + d * x)
+            used += rate
+            squares += rate * rate
+        if used <= most:
             break
-        x += (used * used / capacity - used) / sum(map(mul, rates, rates))
+        x += (used * used / capacity - used) / squares
     return x

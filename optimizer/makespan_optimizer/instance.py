@@ -17,6 +17,7 @@ from makespan.structure import Structure
 from makespan_optimizer.contention import SWITCH_INTERVAL_S
 from makespan_optimizer.fluid import Fluid
 from makespan_optimizer.neighbours import hand_off_s, sharing_of, tells_of_neighbours
+from makespan_optimizer.shares import whole_shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,8 +28,6 @@ Statistic = Literal["median", "mean", "p90"]
 STATISTICS: tuple[Statistic, ...] = ("median", "mean", "p90")
 MOST_SECONDS = 1e8  # a node that takes longer is a clock that went wrong
 _MOST_TICKS = 10**12
-_STEPS = (10, 20, 50, 100)  # thousandths
-_MOST_MIXED = 64  # different demands
 _UNSET = Fluid((), (), 1)  # stands for: made from the demands
 
 
@@ -176,7 +175,7 @@ def instance_of(
     tick_s = _tick(math.fsum(walls_s))
     wall = tuple(round(wall_s / tick_s) for wall_s in walls_s)
     capacity = max(1, round(1000 * there))
-    gil, core = _shares(rows, stretch, capacity, gil=profile.machine.gil)
+    gil, core = whole_shares(rows, stretch, capacity, gil=profile.machine.gil)
     sure = tuple(
         0 if measured[name].quality.gil_share_half_width is None else share
         for name, share in zip(structure.names, gil, strict=True)
@@ -216,9 +215,8 @@ def _demands(
     whole call, and never uses more cores than the machine has.
     """
     wall_s = node.wall_net_s.median
-    if wall_s <= 0:
-        gil, core = 0.0, 0.0
-    else:
+    gil = core = 0.0
+    if wall_s > 0:
         gil = min(1.0, node.gil_s / wall_s)
         core = min(cores, max(gil, min(1.0, node.cpu_s / wall_s) + node.other_cpu_s / wall_s))
     if first_call and node.first_s is not None:
@@ -226,33 +224,6 @@ def _demands(
     elif statistic != "median":
         wall_s = _typical_s(node, statistic)
     return wall_s, gil, core
-
-
-def _shares(
-    rows: Sequence[tuple[float, float, float]], stretch: Sequence[float], capacity: int, *, gil: bool
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return thousandths of the GIL and of a core.
-
-    Shares are rounded to hundredths, which is better than they are measured; in a large DAG to tenths at
-    worst, so that the simulator meets the same mixtures of nodes again.
-    """
-    for step in _STEPS:
-        held = [
-            _rounded(share / factor, step) if gil else 0
-            for (_, share, _), factor in zip(rows, stretch, strict=True)
-        ]
-        used = [
-            min(capacity, _rounded(cores / factor, step))
-            for (_, _, cores), factor in zip(rows, stretch, strict=True)
-        ]
-        if len(set(zip(held, used, strict=True))) <= _MOST_MIXED:
-            break
-    return tuple(held), tuple(used)
-
-
-def _rounded(share: float, step: int) -> int:
-    """Round to whole steps, and return thousandths."""
-    return step * round(1000 * share / step)
 
 
 def _tick(total_s: float) -> float:
@@ -267,10 +238,9 @@ def _tick(total_s: float) -> float:
 def _refuse_unmeasured(names: Sequence[str], measured: dict[str, NodeProfile]) -> None:
     missing = [name for name in names if name not in measured]
     if missing:
-        shown = ", ".join(repr(name) for name in missing[:5])
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        shown = ", ".join(map(repr, missing[:5])) + (f" and {len(missing) - 5} more" if missing[5:] else "")
         which = "these nodes have" if len(missing) > 1 else "this node has"
-        raise ProfileError(f"{which} no usable measurement: {shown}{more}", hint="profile again")
+        raise ProfileError(f"{which} no usable measurement: {shown}", hint="profile again")
     for name in names:
         node = measured[name]
         values = {

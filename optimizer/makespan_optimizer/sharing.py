@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Speeds = tuple[float, float]
 
 MOST_CLASSES = 40  # of demand: so many pairs of them are simulated in about a second at worst
+MOST_KINDS = 64  # of nodes, as far as classes decide: so that the same mixtures of nodes are met again
 # Cells of demand that count as one class, ever coarser: ratio of lengths, step of shares.
 _GRIDS = ((1.25, 0.04), (1.6, 0.08), (2.5, 0.2), (6.0, 0.34), (1e3, 0.5), (1e9, 1.0))
 
@@ -82,7 +83,7 @@ class Sharing(Fluid):
         measured: Mapping[tuple[int, int], Speeds],
         machine: Machine,
     ) -> None:
-        numbers, self._classes = classes(demands)
+        numbers, self._classes = classes(demands, list(zip(gil, core, strict=True)))
         self.machine = machine
         super().__init__(gil, core, capacity, _marks(gil, core, numbers, measured))
         self._class_of = dict(zip(self.kind, numbers, strict=True))
@@ -159,18 +160,22 @@ def fluid_pair(a: Demand, b: Demand, cores: float) -> Speeds:
     return found[0], found[1]
 
 
-def classes(demands: Sequence[Demand]) -> tuple[list[int], list[Demand]]:
+def classes(
+    demands: Sequence[Demand], shares: Sequence[tuple[int, int]] = ()
+) -> tuple[list[int], list[Demand]]:
     """Return the class of each node, and the mean demand of each class; at most `MOST_CLASSES`.
 
-    Classes are numbered by what their nodes demand, not by who comes first.
+    Classes are numbered by what their nodes demand, not by who comes first. Nodes with equal `shares` are of
+    one kind if they are of one class; of kinds, too, there are to be few.
     """
-    cells: dict[tuple[int, ...], list[Demand]] = {}
     keys: list[tuple[int, ...]] = []
+    shares = shares or [(0, 0)] * len(demands)
     for ratio, step in _GRIDS:
         keys = [_cell(node, ratio, step) for node in demands]
-        if len(set(keys)) <= MOST_CLASSES:
+        few = len(set(zip(keys, shares, strict=True))) <= max(MOST_KINDS, len(set(shares)))
+        if few and len(set(keys)) <= MOST_CLASSES:
             break
-    cells = defaultdict(list)
+    cells: dict[tuple[int, ...], list[Demand]] = defaultdict(list)
     for key, node in zip(keys, demands, strict=True):
         cells[key].append(node)
     number = {key: k for k, key in enumerate(sorted(cells))}
