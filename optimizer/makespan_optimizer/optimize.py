@@ -10,6 +10,7 @@ numbered by what they are first, so that names and the order of declaration do n
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from makespan.options import MAX_THREADS
@@ -33,12 +34,13 @@ from makespan_optimizer.pipeline import Pipeline
 from makespan_optimizer.solver import SolverOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Literal
 
     from makespan.plan import Plan
     from makespan.profile import Profile
     from makespan_optimizer.instance import Statistic
+    from makespan_optimizer.pins import Pin, Pins
     from makespan_optimizer.search import Progress
 
 
@@ -56,6 +58,10 @@ def optimize(
     first_call: bool = False,
     statistic: Statistic = "median",
     progress: Callable[[Progress], None] | None = None,
+    pins: Pins | Iterable[Pin | str] | Pin | str | None = None,
+    processes: int = 0,
+    native_threads: bool = False,
+    ordering: Callable[[Sequence[str]], Callable[[Sequence[int]], list[int]] | None] | None = None,
 ) -> Plan:
     """Compute a plan.
 
@@ -85,6 +91,14 @@ def optimize(
         Which duration of a node's calls to plan for.
     progress : callable, optional
         Called with a `Progress` after each step; the last one says why the search stopped.
+    pins : Pins, pin, str, or a list of these, optional
+        What the plan has to keep to: ``["b after a", "a, c in order"]``; see `makespan_optimizer.pins`.
+    processes : int
+        Plan for so many worker processes beside the threads, at most. Runs refuse such a plan so far.
+    native_threads : bool
+        Choose how many native threads nodes may use, of what was measured. Runs refuse such a plan so far.
+    ordering : callable, optional
+        Takes names, and returns what rearranges the ranks of these nodes, if anything does.
 
     Raises
     ------
@@ -97,6 +111,27 @@ def optimize(
     NoPlanError
         The time limit ended before the first order was judged.
     """
+    if pins is not None or processes or native_threads:
+        from makespan_optimizer.modes.plan import optimize_with_modes
+
+        return optimize_with_modes(
+            profile,
+            threads,
+            pins=pins,
+            processes=processes,
+            native_threads=native_threads,
+            optimize=optimize,
+            cores=cores,
+            time_limit_s=time_limit_s,
+            seed=seed,
+            workers=workers,
+            gap=gap,
+            deterministic=deterministic,
+            what_if=what_if,
+            first_call=first_call,
+            statistic=statistic,
+            progress=progress,
+        )
     begun = time.monotonic()
     budget = check_budget(threads, profile)
     cores = check_cores(cores)
@@ -110,9 +145,11 @@ def optimize(
     structure = profile.structure()
     known = canonical(profile, structure)
     instance = instance_of(known.profile, cores=cores, first_call=first_call, statistic=statistic)
+    if ordering is not None:
+        instance = replace(instance, ordering=ordering(instance.structure.names))
     # A first call was measured once: nothing is known of how it varies.
     vary = not first_call and varies(profile)
-    default = known.here(default_ranks(structure))
+    default = instance.pinned(known.here(default_ranks(structure)))
     if threads == AUTO:
         budget = smallest_good_budget(
             known.profile if vary else None, instance, seed, lambda: time.monotonic() > begun + limit_s / 4

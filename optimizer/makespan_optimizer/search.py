@@ -106,6 +106,7 @@ class Search:
 
     def judge(self, name: str, ranks: Sequence[int], groups: Groups = ()) -> Schedule:
         """Simulate a candidate, and keep it when it is better."""
+        ranks = self.instance.pinned(ranks)
         schedule = simulate(self.instance, ranks, self.budget, groups)
         self.tried += 1
         self.simulated += len(self.instance)

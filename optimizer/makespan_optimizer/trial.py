@@ -77,6 +77,7 @@ class Trial:
 
     def judge(self, option: Option, *, first: int | None = None) -> Judged:
         """Replay an order in all scenarios, or in the first few."""
+        option = option._replace(ranks=self.instance.pinned(option.ranks))
         rules = Rules(self.instance.structure, option.ranks, self.budget, option.groups)
         worlds = self.worlds[:first]
         self.simulated += len(worlds) * len(self.instance)
@@ -85,6 +86,7 @@ class Trial:
 
     def beats(self, option: Option, best: Judged) -> Judged | None:
         """Return the judged order when it is shorter in the mean; given up once that is unlikely."""
+        option = option._replace(ranks=self.instance.pinned(option.ranks))
         rules = Rules(self.instance.structure, option.ranks, self.budget, option.groups)
         n = len(self.instance)
         self.judged += 1
