@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from makespan.profile import Profile
     from makespan_optimizer.instance import Statistic
 
-_ROUNDING = 10  # thousandths of a core: shares are rounded to hundredths, in clusters once more
+# Thousandths that shares are rounded by: to hundredths, and in a cluster anew. In a large DAG similar shares
+# get their mean, so the bounds of GIL and cores hold as far as that does.
+_ROUNDING = 10
+_COARSE = 100
+_FEW = 64  # nodes
 
 
 def bounds_over_modes(
@@ -83,13 +87,12 @@ def least(
                     wall_s[i] = min(wall_s[i], its_s)
                     gil_s[i] = min(gil_s[i], its_s * other.gil_sure[i])
                     core_s[i] = min(core_s[i], its_s * other.core[i])
-    free = 0
-    if processes:
-        free = Cuts(profile).free
-        for i in range(n):
-            if free >> i & 1:
-                gil_s[i] = 0.0
-                core_s[i] = max(0.0, core_s[i] - _ROUNDING * wall_s[i])
+    free = Cuts(profile).free if processes else 0
+    slack = _ROUNDING if n <= _FEW else _COARSE
+    for i in range(n):
+        if free >> i & 1 or n > _FEW:
+            core_s[i] = max(0.0, core_s[i] - slack * wall_s[i])
+            gil_s[i] = 0.0 if free >> i & 1 else max(0.0, gil_s[i] - slack * wall_s[i])
     wall = [max(0, int(its_s / base.tick_s) - (free >> i & 1)) for i, its_s in enumerate(wall_s)]
     gil = tuple(int(g / w) if w > 0 else 0 for g, w in zip(gil_s, wall_s, strict=True))
     core = tuple(int(c / w) if w > 0 else 0 for c, w in zip(core_s, wall_s, strict=True))

@@ -46,6 +46,8 @@ class ModeChoice(msgspec.Struct, frozen=True):
     """Expected without any, by the same search."""
     complete: bool = False
     """Every way to cut the DAG was tried."""
+    cut_short: bool = False
+    """The time was up before the work was done: another machine may choose otherwise."""
     reasons: tuple[tuple[str, str], ...] = ()
     """Nodes that cannot run in a worker, and why."""
 
@@ -142,6 +144,7 @@ def choose_modes(
         makespan_s,
         without_s,
         complete,
+        judge.late,
         reasons,
     )
 

@@ -38,11 +38,9 @@ def cluster_evidence(cuts: Cuts, part: Part, makespan_s: float, without_s: float
         saved = sum((its.bytes or 0) for its in sent if its is not None)
         text += f"; {named} run{'s' if len(again) == 1 else ''} there again ({seconds(cost_s)}) instead of "
         text += f"sending {size(saved)}"
-    saved_share = 1 - makespan_s / without_s if without_s else 0.0
-    return (
-        f"{text}; expected {seconds(makespan_s)} instead of {seconds(without_s)} (-{percent(saved_share)}) "
-        f"in the simulator"
-    )
+    change = makespan_s / without_s - 1 if without_s else 0.0
+    expected = f"expected {seconds(makespan_s)} instead of {seconds(without_s)}"
+    return f"{text}; {expected} ({percent(change, signed=True)}) in the simulator"
 
 
 def size(count: int) -> str:

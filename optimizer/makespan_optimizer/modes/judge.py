@@ -1,5 +1,8 @@
 """What a choice of modes is worth: the simulator over a few orders, quickly, or over many, more closely.
 
+The quick look lets nodes share the GIL and the cores without loss: what two nodes cost each other would have
+to be worked out anew for every choice. The close look knows it, and decides.
+
 Work is counted in simulated nodes, not in seconds, so that the same profile and seed give the same choice on
 a slow machine.
 """
@@ -21,9 +24,7 @@ if TYPE_CHECKING:
     from makespan_optimizer.instance import Instance, Statistic
 
 _RULES = 4  # orders of a quick look; the default order and the critical path are two of them
-_RULES_WORK = 4_000
-_VARY_WORK = 6_000
-_MOVE_WORK = 6_000
+_CLOSE = 0.02  # share of the work for each stage of one close look
 _GUIDE = 0.02  # weight of what is not yet the bottleneck
 
 
@@ -56,8 +57,9 @@ class Judge:
         self.seed = seed
         self.work = work
         self.simulated = 0
-        self.looks = 0
-        self._late = over
+        self.late = False
+        """The time was up at some point."""
+        self._over = over
         self._how = (cores, first_call, statistic)
 
     @property
@@ -67,12 +69,18 @@ class Judge:
 
     def over(self) -> bool:
         """Say whether time or work is used up."""
-        return self.simulated >= self.work or self._late()
+        return self._time_is_up() or self.simulated >= self.work
 
-    def instance(self, profile: Profile) -> Instance:
+    def _time_is_up(self) -> bool:
+        self.late = self.late or self._over()
+        return self.late
+
+    def instance(self, profile: Profile, *, lossless: bool = False) -> Instance:
         """Return the instance of a profile as it is judged here."""
         cores, first_call, statistic = self._how
-        return instance_of(profile, cores=cores, first_call=first_call, statistic=statistic)
+        return instance_of(
+            profile, cores=cores, first_call=first_call, statistic=statistic, lossless=lossless
+        )
 
     def quick(self, profile: Profile) -> tuple[float, float]:
         """Return the makespan in seconds by a few orders, and a score that also counts what it uses.
@@ -80,12 +88,11 @@ class Judge:
         The score tells apart choices of one makespan: the GIL, the cores and the threads that they leave free
         may be worth something to the next choice.
         """
-        instance = self.instance(profile)
+        instance = self.instance(profile, lossless=True)
         search = Search(instance, self.budget, Bound("none", 0.0), _never)
         for name, ranks in islice(rules(instance, self.budget, "GIL"), _RULES):
             search.judge(name, ranks)
         self.simulated += search.simulated
-        self.looks += 1
         makespan_s = search.found.schedule.makespan * instance.tick_s
         return makespan_s, makespan_s + _GUIDE * used_s(instance, self.budget)
 
@@ -93,10 +100,9 @@ class Judge:
         """Return the makespan in seconds by rules, their improvement and a short multistart."""
         instance = self.instance(profile)
         bound = lower_bounds(instance, self.budget)[0]
-        search = Search(instance, self.budget, bound, self._late)
-        search.try_rules(rules(instance, self.budget, bound.name), _RULES_WORK)
-        search.vary(self.seed, _VARY_WORK)
-        search.anneal(self.seed, _MOVE_WORK)
+        search = Search(instance, self.budget, bound, self._time_is_up)
+        search.try_rules(rules(instance, self.budget, bound.name), _CLOSE * self.work)
+        search.vary(self.seed, _CLOSE * self.work)
         self.simulated += search.simulated
         return search.found.schedule.makespan * instance.tick_s
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from makespan.profile import Profile
 
 _SHARE = 0.3  # of the time, for the choice of modes
-_WORK = 20_000  # nodes to simulate for each second of the time limit
+_WORK = 10_000  # nodes to simulate for each second of the time limit
 
 
 def optimize_with_modes(
@@ -123,5 +123,8 @@ def optimize_with_modes(
         )
         bounds = [PlanBound(bound.name, relaxed.seconds(bound.ticks)) for bound in found]
     plan = expand(plan, modes, pinned, choice.threads_of, bounds, bare.seconds(default.makespan))
-    solver = msgspec.structs.replace(plan.solver, time_limit_s=limit_s)
+    stopped = plan.solver.stopped
+    if choice.cut_short:
+        stopped += "; the choice of modes was cut short by the time limit"
+    solver = msgspec.structs.replace(plan.solver, time_limit_s=limit_s, stopped=stopped)
     return msgspec.structs.replace(plan, solver=solver, clusters=choice.clusters)
