@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from makespan.structure import Structure
     from makespan_optimizer.canonical import Canonical
     from makespan_optimizer.instance import Instance
-    from makespan_optimizer.pipeline import Result
+    from makespan_optimizer.result import Result
     from makespan_optimizer.robust import Choice
     from makespan_optimizer.search import Candidate
 
@@ -69,6 +69,7 @@ def assemble(
         robust=None if found.choice is None else _robust(instance, found.choice),
         what_if=tuple(found.answers),
         groups=(*declared_groups(structure), *groups),
+        chains=tuple(sorted(tuple(instance.structure.names[i] for i in chain) for chain in found.chains)),
         nodes=_nodes(profile, structure, known, instance, best),
     )
 

@@ -10,30 +10,28 @@ from __future__ import annotations
 
 import time
 from itertools import chain, islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from makespan.errors import NoPlanError
 from makespan_optimizer.bounds import lower_bounds
-from makespan_optimizer.gates import gates, try_gates
+from makespan_optimizer.chains import Fused, fuse
 from makespan_optimizer.other_budgets import LARGE, other_budgets, with_plan
 from makespan_optimizer.priorities import DEFAULT, rules
+from makespan_optimizer.result import Result
 from makespan_optimizer.rigid_half import ask_rigid
-from makespan_optimizer.robust import FRESH_SEED, Choice, choose, counts, search_orders
-from makespan_optimizer.scenarios import scenarios
-from makespan_optimizer.search import PROVEN, SAME, Candidate, Progress, Search
+from makespan_optimizer.search import SAME, Progress, Search
+from makespan_optimizer.second import Second
 from makespan_optimizer.simulate import simulate
 from makespan_optimizer.solver import MOST_NODES, SolverOptions, ask_solver
-from makespan_optimizer.trial import Option, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from makespan.plan import WhatIf
     from makespan.profile import Profile
-    from makespan_optimizer.bounds import Bound
-    from makespan_optimizer.gates import Gained
     from makespan_optimizer.instance import Instance
-    from makespan_optimizer.trial import Judged
+    from makespan_optimizer.search import Candidate
+    from makespan_optimizer.simulate import Schedule
 
 # Nodes to simulate for each second of the time limit; one takes 2 to 10 µs.
 _RULES_WORK = 8_000
@@ -45,44 +43,6 @@ _GATE_WORK = 10_000
 _END_S = 60e-6
 # Share of the time that the solver leaves to the scenarios.
 _AFTER_SOLVER = 0.35
-_POOL = 12  # orders of the first judge that the second looks at
-
-
-class Result(NamedTuple):
-    """What came of it.
-
-    Attributes
-    ----------
-    best : Candidate
-        With its schedule for the median durations.
-    default : float
-        Makespan of the declared default order, in ticks.
-    bounds : list of Bound
-        The largest first.
-    choice : Choice or None
-        The makespans over scenarios; None where nothing varies.
-    gained : list of Gained
-        Computed groups.
-    answers : list of WhatIf
-    stopped : str
-        Why the search ended.
-    tried : int
-        How many orders were judged.
-    """
-
-    best: Candidate
-    default: float
-    bounds: list[Bound]
-    choice: Choice | None
-    gained: list[Gained]
-    answers: list[WhatIf]
-    stopped: str
-    tried: int
-
-    @property
-    def proven(self) -> bool:
-        """The makespan meets its lower bound."""
-        return self.best.schedule.makespan <= self.bounds[0].ticks * (1 + PROVEN)
 
 
 class Pipeline:
@@ -156,14 +116,25 @@ class Pipeline:
         search = self.search
         if default.makespan < search.found.schedule.makespan * (1 - SAME):
             search.judge(DEFAULT, self.default)
-        best = search.found
-        gained: list[Gained] = []
-        choice = None
+        best, second = search.found, None
         contended = self.instance.fluid.may_contend(self.budget)
         if self.varies or (contended and not search.good):
-            best, choice, gained = self._over_scenarios(default.makespan)
+            second = self._second(default.makespan)
+            best = best if second is None else second.candidate
+        fused = self._fused(best, second)
+        best = best._replace(ranks=fused.ranks, schedule=fused.schedule)
         bounds = self.bounds if search.bound in self.bounds else [search.bound, *self.bounds]
-        result = Result(best, default.makespan, bounds, choice, gained, [], stopped, max(1, search.tried))
+        result = Result(
+            best,
+            default.makespan,
+            bounds,
+            second.final(fused.ranks) if second is not None and self.varies else None,
+            [] if second is None else second.gained,
+            fused.chains,
+            [],
+            stopped,
+            max(1, search.tried),
+        )
         stopped = self._why(result)
         self._say("done", best, stopped)
         seconds = self.instance.seconds
@@ -206,54 +177,40 @@ class Pipeline:
         note = ask_solver(search, limited, time.monotonic, lambda: self._say("solver"), bound_only=exhausted)
         return "every order was tried" if exhausted else note
 
-    def _over_scenarios(self, default: float) -> tuple[Candidate, Choice | None, list[Gained]]:
-        """Choose by the expected makespan; return the winner, its figures, and its groups."""
-        search, instance, options = self.search, self.instance, self.options
+    def _second(self, most: float) -> Second | None:
+        """Choose by the expected makespan, as far as time and work go."""
+        options = self.options
         work = _EXPECTED_WORK * options.time_limit_s * (1 if options.deterministic else 2)
-        some, many = counts(len(instance), work) if self.varies else (1, 1)
-        if not some or self.over():
-            return search.found, None, []
-        walls, unseen = [instance.wall], [instance.wall]
-        if self.varies:
-            walls = scenarios(self.profile, instance, some, options.seed)
-            unseen = scenarios(self.profile, instance, many, options.seed + FRESH_SEED)
-        trial, fresh = (Trial(instance, self.budget, some, self.over) for some in (walls, unseen))
-        # The best of each method that is no worse than the default order where nothing varies.
-        ranked = sorted(search.pool.items(), key=lambda its: its[1][0])
-        pool = [Option(name, ranks) for name, (makespan, ranks) in ranked if makespan <= default][:_POOL]
-        nominal = Option(search.found.name, search.found.ranks)
-        known = rules(instance, self.budget, search.bound.name)
-        next(known)
-        critical, declared = Option(*next(known)), Option(DEFAULT, self.default)
-        others = [nominal]
-        if self.varies:
-            others.append(search_orders(trial, [critical, *pool], options.seed, work).option)
-        choice = choose(fresh, declared, critical, others)
-        if not self.varies:
-            choice = choice._replace(best=fresh.judge(nominal))
-        self._expect(choice.best, "expected makespan")
-        best = choice.best
-        gained: list[Gained] = []
+        if self.over():
+            return None
+        second = Second(self.search, self.profile, self.default, most, options.seed, work, varies=self.varies)
+        if not second.possible:
+            return None
+        second.choose()
+        self.expected = second.mean if self.varies else None
+        self._say("expected makespan")
         if not self.over():
-            best, gained = try_gates(
-                trial,
-                fresh,
-                choice.best,
-                [critical, *pool[:4]],
-                gates(instance, self.budget, self.profile),
-                _GATE_WORK * options.time_limit_s,
-            )
-            self._expect(best, "sequential groups")
-        search.tried += trial.judged + fresh.judged
-        option = best.option
-        schedule = simulate(instance, option.ranks, self.budget, option.groups)
-        candidate = Candidate(option.name, option.ranks, option.groups, schedule)
-        return candidate, choice._replace(best=best) if self.varies else None, gained
+            second.limit(_GATE_WORK * options.time_limit_s)
+            self.expected = second.mean if self.varies else None
+            self._say("sequential groups")
+        return second
 
-    def _expect(self, judged: Judged, stage: str) -> None:
-        if self.varies:
-            self.expected = judged.mean
-        self._say(stage)
+    def _fused(self, best: Candidate, second: Second | None) -> Fused:
+        """Fuse the chains that cost nothing, for the median durations nor over the fresh scenarios."""
+        search, most = self.search, best.schedule.makespan * (1 + SAME)
+        if self.over():
+            return Fused(best.ranks, best.schedule, ())
+
+        def worsens(ranks: Sequence[int]) -> Schedule | None:
+            schedule = simulate(self.instance, ranks, self.budget, best.groups)
+            search.tried += 1
+            if schedule.makespan > most or self.over():
+                return None
+            if second is not None and second.worse(ranks):
+                return None
+            return schedule
+
+        return fuse(self.instance, best.ranks, best.groups, best.schedule, worsens)
 
     def _answer(self, asked: Sequence[int] | None) -> None:
         """Answer the thread budgets, in a part of the time unless they were asked for."""

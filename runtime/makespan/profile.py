@@ -128,7 +128,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             places={shape.name: shape.place for shape in self.shape},
         )
 
-    def optimize(self, threads: int | None = None, **options: Any) -> Plan:
+    def optimize(self, threads: int | Literal["auto"] | None = None, **options: Any) -> Plan:
         """Compute a plan; see `makespan_optimizer.optimize.optimize` for the options.
 
         Raises

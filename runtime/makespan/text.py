@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from makespan.figures import Report
-    from makespan.plan import Plan, PlanGroup
+    from makespan.plan import Plan, PlanGroup, Robust
     from makespan.profile import NodeProfile, Profile
     from makespan.record import RunRecord
 
@@ -56,6 +56,8 @@ def plan_summary(plan: Plan) -> str:
     bound = f"lower bound {seconds(plan.lower_bound_s)} ({clean(plan.binding, 40)})"
     first = f"{seconds(plan.makespan_s)} with {plural(plan.threads, 'thread')}{against} · {bound}"
     lines = [f"{first}, gap {percent(plan.gap)}, {clean(proof, 200)}"]
+    if plan.robust is not None:
+        lines.append(_expected(plan.robust))
     if plan.groups:
         told = [_group(group) for group in plan.groups[:MOST_GROUPS]]
         if len(plan.groups) > MOST_GROUPS:
@@ -64,6 +66,21 @@ def plan_summary(plan: Plan) -> str:
     lines.extend(_modes(plan))
     lines.extend(_what_if(plan))
     return "\n".join(lines)
+
+
+def _expected(robust: Robust) -> str:
+    """Say what a run takes in the mean, and what other orders would."""
+    others = [
+        f"{name} {seconds(mean_s)}, {percent(robust.mean_s / mean_s - 1, signed=True)}"
+        for name, mean_s in (
+            ("default order", robust.default_mean_s),
+            ("critical path", robust.critical_path_mean_s),
+        )
+        if mean_s > 0
+    ]
+    against = f" ({'; '.join(others)})" if others else ""
+    tail = f"nine in ten runs below {seconds(robust.p90_s)}"
+    return f"expected {seconds(robust.mean_s)} over {robust.scenarios} scenarios{against} · {tail}"
 
 
 def _group(group: PlanGroup) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from makespan.errors import MakespanError
 
+AUTO = "auto"
 MAX_SECONDS = 1e7
 MAX_SEED = 2**31 - 1
 SAMPLER_HELP = "auto takes the best that works; gil, canary, clocks: this one or an error (default: auto)"
@@ -64,6 +65,13 @@ def number(what: str, least: float, most: float, *, above: bool = False) -> Call
 
 
 threads = whole("a thread budget", 1, MAX_THREADS)
+
+
+def threads_or_auto(text: str) -> int | str:
+    """Convert a thread budget, or the word for the optimizer's choice."""
+    return AUTO if text == AUTO else threads(text)
+
+
 cores = number("the number of cores", 0.01, 100_000)
 seconds = number("a time limit in seconds", 0, MAX_SECONDS, above=True)
 seed = whole("a seed", 0, MAX_SEED)

@@ -1,0 +1,127 @@
+"""The second judge: of the best orders of all methods, the one that is best in expectation.
+
+It searches on some scenarios and decides on others that no search has seen. Where nothing varies the only
+scenario is the plan's own durations: then it looks for admission limits alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from makespan_optimizer.gates import gates, try_gates
+from makespan_optimizer.priorities import DEFAULT, rules
+from makespan_optimizer.robust import FRESH_SEED, Choice, choose, counts, search_orders
+from makespan_optimizer.scenarios import scenarios
+from makespan_optimizer.search import SAME, Candidate
+from makespan_optimizer.simulate import simulate
+from makespan_optimizer.trial import Option, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from makespan.profile import Profile
+    from makespan_optimizer.gates import Gained
+    from makespan_optimizer.search import Search
+    from makespan_optimizer.trial import Judged
+
+_POOL = 12  # orders of the first judge that it looks at
+_GATED = 4  # of these, tried with each limit
+
+
+class Second:
+    """A choice over scenarios.
+
+    Parameters
+    ----------
+    search : Search
+        What the first judge found.
+    profile : Profile
+        That of the instance.
+    default : sequence of int, shape (n,)
+        Ranks of the default order.
+    most : float
+        Makespan of the default order: longer ones are not looked at.
+    work : float
+        Nodes to simulate, more or less.
+    varies : bool
+        Durations were seen to vary.
+    """
+
+    def __init__(
+        self,
+        search: Search,
+        profile: Profile,
+        default: Sequence[int],
+        most: float,
+        seed: int,
+        work: float,
+        *,
+        varies: bool,
+    ) -> None:
+        self.search = search
+        self.profile = profile
+        self.seed = seed
+        self.work = work
+        self.varies = varies
+        self.gained: list[Gained] = []
+        instance, budget = search.instance, search.budget
+        some, many = counts(len(instance), work) if varies else (1, 1)
+        self.possible = some > 0
+        """There is time for a few scenarios."""
+        if not self.possible:
+            return
+        walls, unseen = [instance.wall], [instance.wall]
+        if varies:
+            walls = scenarios(profile, instance, some, seed)
+            unseen = scenarios(profile, instance, many, seed + FRESH_SEED)
+        self._trial = Trial(instance, budget, walls, search.over)
+        self._fresh = Trial(instance, budget, unseen, search.over)
+        ranked = sorted(search.pool.items(), key=lambda its: its[1][0])
+        pool = [Option(name, ranks) for name, (makespan, ranks) in ranked if makespan <= most * (1 + SAME)]
+        known = rules(instance, budget, search.bound.name)
+        next(known)
+        self._declared, self._critical = Option(DEFAULT, default), Option(*next(known))
+        self._pool = [self._critical, *pool[:_POOL]]
+
+    def choose(self) -> None:
+        """Search over scenarios, and decide on fresh ones."""
+        nominal = Option(self.search.found.name, self.search.found.ranks)
+        others = [nominal]
+        if self.varies:
+            others.append(search_orders(self._trial, self._pool, self.seed, self.work).option)
+        self._choice = choose(self._fresh, self._declared, self._critical, others)
+        # Where nothing varies, the first judge has decided.
+        self._best = self._choice.best if self.varies else self._fresh.judge(nominal)
+
+    def limit(self, work: float) -> None:
+        """Try admission limits; `work` is the number of nodes to simulate."""
+        orders = self._pool[: 1 + _GATED]
+        options = gates(self.search.instance, self.search.budget, self.profile)
+        self._best, self.gained = try_gates(self._trial, self._fresh, self._best, orders, options, work)
+
+    @property
+    def mean(self) -> float:
+        """The expected makespan of the best order, in ticks."""
+        return self._best.mean
+
+    @property
+    def candidate(self) -> Candidate:
+        """The best order, with its schedule for the plan's own durations."""
+        self.search.tried += self._trial.judged + self._fresh.judged
+        self._trial.judged = self._fresh.judged = 0
+        option = self._best.option
+        schedule = simulate(self.search.instance, option.ranks, self.search.budget, option.groups)
+        return Candidate(option.name, option.ranks, option.groups, schedule)
+
+    def worse(self, ranks: Sequence[int]) -> bool:
+        """Say whether other ranks with the same groups take longer in expectation."""
+        return self._judged(ranks).mean > self._best.mean * (1 + SAME)
+
+    def final(self, ranks: Sequence[int]) -> Choice:
+        """Return the makespans of the chosen order, its nodes ranked like this."""
+        return self._choice._replace(best=self._judged(ranks))
+
+    def _judged(self, ranks: Sequence[int]) -> Judged:
+        if list(ranks) == list(self._best.option.ranks):
+            return self._best
+        return self._fresh.judge(self._best.option._replace(ranks=ranks))
