@@ -32,6 +32,7 @@ WORTH = 0.03  # a cluster must gain this share
 WORTH_NATIVE = 0.02  # all limits of native threads together
 WORK = 200_000  # nodes to simulate
 MOST_PROCESSES = 64
+MOST_NODES = 4_000  # for clusters
 
 
 class ModeChoice(msgspec.Struct, frozen=True):
@@ -80,6 +81,7 @@ def choose_modes(
     first_call: bool = False,
     statistic: Statistic = "median",
     wanted: Wanted = Wanted(),  # noqa: B008 (frozen)
+    say: Callable[[float], None] | None = None,
 ) -> ModeChoice:
     """Choose modes for a thread budget.
 
@@ -100,15 +102,32 @@ def choose_modes(
     cores, first_call, statistic : as for `makespan_optimizer.instance.instance_of`
     wanted : Wanted
         Modes that are given.
+    say : callable, optional
+        Told the best makespan so far, in seconds.
 
     Raises
     ------
     OptionError
-        `processes` is no whole number from 0 to 64; a mode that is wanted cannot be had.
+        `processes` is no whole number from 0 to 64, or the DAG has more than 4,000 nodes; a mode that is
+        wanted cannot be had.
     """
     whole("processes", processes, 0, MOST_PROCESSES)
+    workers = processes or (1 if wanted.process else 0)
+    if workers and len(profile.shape) > MOST_NODES:
+        raise OptionError(
+            f"worker processes are chosen for up to {MOST_NODES:,} nodes, and this DAG has "
+            f"{len(profile.shape):,}",
+            where="processes",
+        )
     judge = Judge(
-        budget, cores=cores, first_call=first_call, statistic=statistic, seed=seed, over=over, work=work
+        budget,
+        cores=cores,
+        first_call=first_call,
+        statistic=statistic,
+        seed=seed,
+        over=over,
+        work=work,
+        say=say,
     )
     nodes = {node.name: node for node in profile.nodes}
     for name, m in wanted.native.items():
@@ -116,7 +135,6 @@ def choose_modes(
     free = {node.name: choices(node) for node in profile.nodes if native and choices(node)}
     without_s = judge.close(profile)
     threads = _threads(profile, judge, free, wanted, ())
-    workers = processes or (1 if wanted.process else 0)
     state: State = ()
     complete = False
     reasons: tuple[tuple[str, str], ...] = ()

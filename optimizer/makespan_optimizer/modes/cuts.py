@@ -12,7 +12,7 @@ A may wait for B and B for A). Sets are integers of bits, so that closures take 
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from makespan_optimizer.modes.process import (
@@ -57,13 +57,6 @@ class Cuts:
         known = {node.name: node for node in profile.nodes}
         self.nodes: list[NodeProfile] = [known[name] for name in s.names]
         n = len(s)
-        self.before, self.after = [0] * n, [0] * n
-        for i in s.order:
-            for p in s.preds[i]:
-                self.before[i] |= self.before[p] | 1 << p
-        for i in reversed(s.order):
-            for j in s.succs[i]:
-                self.after[i] |= self.after[j] | 1 << j
         self.place = [0] * n
         for k, i in enumerate(s.order):
             self.place[i] = k
@@ -89,6 +82,26 @@ class Cuts:
         )
         """Nodes that may run again in a worker: they take nothing from others, and hold no lock."""
         self.crossing = lru_cache(maxsize=_CACHE)(self._crossing)
+
+    @cached_property
+    def before(self) -> list[int]:
+        """The nodes that have to finish before each node starts, as sets of bits."""
+        s = self.structure
+        found = [0] * len(self)
+        for i in s.order:
+            for p in s.preds[i]:
+                found[i] |= found[p] | 1 << p
+        return found
+
+    @cached_property
+    def after(self) -> list[int]:
+        """The nodes that start only after each node has finished."""
+        s = self.structure
+        found = [0] * len(self)
+        for i in reversed(s.order):
+            for j in s.succs[i]:
+                found[i] |= found[j] | 1 << j
+        return found
 
     def __len__(self) -> int:
         """Return the number of nodes."""

@@ -14,17 +14,16 @@ import msgspec
 
 from makespan.plan import Plan, PlanBound, PlanGroup, PlanNode
 from makespan_optimizer.groups import declared_groups
-from makespan_optimizer.modes.cuts import bits
 from makespan_optimizer.modes.process import HAND_OVER_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from makespan.plan import Solver
+    from makespan.plan import PlanCluster, Solver
     from makespan.profile import Profile
     from makespan_optimizer.instance import Instance
     from makespan_optimizer.modes.contract import Contracted
-    from makespan_optimizer.modes.cuts import Cuts, Part
+    from makespan_optimizer.modes.cuts import Cuts
     from makespan_optimizer.pinned import Pinned
 
 _DIGITS = 9
@@ -40,7 +39,8 @@ class Modes(NamedTuple):
         As it was given: the DAG's own edges and locks.
     cuts : Cuts
         Of the profile with pins and native threads.
-    parts : tuple of Part
+    clusters : tuple of PlanCluster
+        Their nodes in the order in which the worker runs them.
     contracted : Contracted
     instance : Instance
         Of the profile with pins and native threads, nothing contracted.
@@ -48,7 +48,7 @@ class Modes(NamedTuple):
 
     profile: Profile
     cuts: Cuts
-    parts: Sequence[Part]
+    clusters: tuple[PlanCluster, ...]
     contracted: Contracted
     instance: Instance
 
@@ -74,8 +74,7 @@ def expand(
     """
     structure = modes.profile.structure()
     inside = {
-        name: [modes.cuts.structure.names[i] for i in modes.cuts.sorted(part.members)]
-        for name, part in zip(modes.contracted.names, modes.parts, strict=True)
+        name: cluster.nodes for name, cluster in zip(modes.contracted.names, modes.clusters, strict=True)
     }
     after = {
         name: tuple(structure.names[p] for p in some)
@@ -124,13 +123,15 @@ def expand(
 
 def _unfolded(node: PlanNode, modes: Modes) -> list[PlanNode]:
     """Return the nodes of a cluster, one after the other within its time."""
-    part = modes.parts[modes.contracted.names.index(node.name)]
-    crossing = modes.cuts.crossing(part.members, part.again)
+    cluster = modes.clusters[modes.contracted.names.index(node.name)]
     instance, cuts = modes.instance, modes.cuts
-    order = cuts.sorted(part.members)
+    number = {name: i for i, name in enumerate(cuts.structure.names)}
+    order = [number[name] for name in cluster.nodes]
+    again = [number[name] for name in cluster.again]
+    crossing = cuts.crossing(sum(1 << i for i in order), sum(1 << i for i in again))
     walls = [instance.wall[i] * instance.tick_s for i in order]
     # What is not theirs is before and after them, as the transfers and the sources that run again tell.
-    again_s = sum(instance.wall[i] * instance.tick_s for i in bits(part.again))
+    again_s = sum(instance.wall[i] * instance.tick_s for i in again)
     before_s = crossing.inputs.total_s + HAND_OVER_S / 2 + again_s
     after_s = crossing.outputs.total_s + HAND_OVER_S / 2
     rest_s = max(0.0, node.alone_s - sum(walls))

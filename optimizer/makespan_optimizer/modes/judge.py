@@ -9,6 +9,7 @@ a slow machine.
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ class Judge:
         Says whether the time is up.
     work : float
         Nodes to simulate in all.
+    say : callable, optional
+        Told the best makespan so far, in seconds, whenever there is a better one.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Judge:
         seed: int = 0,
         over: Callable[[], bool],
         work: float,
+        say: Callable[[float], None] | None = None,
     ) -> None:
         self.budget = budget
         self.seed = seed
@@ -60,6 +64,8 @@ class Judge:
         self.late = False
         """The time was up at some point."""
         self._over = over
+        self._say = say
+        self._best_s = math.inf
         self._how = (cores, first_call, statistic)
 
     @property
@@ -93,7 +99,7 @@ class Judge:
         for name, ranks in islice(rules(instance, self.budget, "GIL"), _RULES):
             search.judge(name, ranks)
         self.simulated += search.simulated
-        makespan_s = search.found.schedule.makespan * instance.tick_s
+        makespan_s = self._told(search.found.schedule.makespan * instance.tick_s)
         return makespan_s, makespan_s + _GUIDE * used_s(instance, self.budget)
 
     def close(self, profile: Profile) -> float:
@@ -104,7 +110,14 @@ class Judge:
         search.try_rules(rules(instance, self.budget, bound.name), _CLOSE * self.work)
         search.vary(self.seed, _CLOSE * self.work)
         self.simulated += search.simulated
-        return search.found.schedule.makespan * instance.tick_s
+        return self._told(search.found.schedule.makespan * instance.tick_s)
+
+    def _told(self, makespan_s: float) -> float:
+        if makespan_s < self._best_s:
+            self._best_s = makespan_s
+            if self._say is not None:
+                self._say(makespan_s)
+        return makespan_s
 
 
 def used_s(instance: Instance, budget: int) -> float:

@@ -17,15 +17,17 @@ import msgspec
 
 from makespan.order import default_ranks
 from makespan.plan import PlanBound
+from makespan_optimizer.canonical import canonical
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.modes.bound import bounds_over_modes
-from makespan_optimizer.modes.choose import ModeChoice, Wanted, applied, choose_modes, parts_of
+from makespan_optimizer.modes.choose import MOST_PROCESSES, ModeChoice, Wanted, applied, choose_modes
 from makespan_optimizer.modes.cuts import Cuts
 from makespan_optimizer.modes.expand import Modes, expand
 from makespan_optimizer.modes.native import apply_native
 from makespan_optimizer.options import check_budget, check_cores, check_statistic, positive, whole
 from makespan_optimizer.pinned import Pinned
 from makespan_optimizer.pins import Pins
+from makespan_optimizer.search import Progress
 from makespan_optimizer.simulate import simulate
 
 if TYPE_CHECKING:
@@ -71,60 +73,79 @@ def optimize_with_modes(
         An option has a value that it cannot have; pins contradict each other or the DAG, or cannot be had.
     """
     begun = time.monotonic()
-    budget = check_budget(None if threads == "auto" else threads, profile)
+    budget = check_budget(threads, profile)
     limit_s = positive("time_limit_s", options.pop("time_limit_s", 10.0), 1e9)
-    whole("processes", processes, 0, 64)
+    seed = whole("seed", options.get("seed", 0), 0, 2**31 - 1)
+    whole("processes", processes, 0, MOST_PROCESSES)
     how = {
         "cores": check_cores(options.get("cores")),
         "first_call": options.get("first_call", False),
         "statistic": check_statistic(options.get("statistic", "median")),
     }
+    bare = instance_of(profile, **how)
     pinned = Pinned(Pins.of(pins), profile)
+    choosing = bool(processes or native_threads or pinned.process or pinned.native)
+    choosable = {
+        "processes": processes or (1 if pinned.process else 0),
+        "native": native_threads or bool(pinned.native),
+    }
     choice = ModeChoice()
-    share = 0.0
-    if processes or native_threads or pinned.process or pinned.native:
-        share = _SHARE
+    if choosing:
+        bound_s = _bounds(pinned.profile, budget, choosable, how)[0].seconds
         choice = choose_modes(
-            pinned.profile,
+            canonical(pinned.profile, pinned.profile.structure()).profile,
             budget,
             processes=processes,
             native=native_threads,
-            seed=options.get("seed", 0),
-            over=lambda: time.monotonic() >= begun + share * limit_s,
+            seed=seed,
+            over=lambda: time.monotonic() >= begun + _SHARE * limit_s,
             work=_WORK * limit_s,
             wanted=Wanted(pinned.process, pinned.thread, pinned.native, pinned.once),
+            say=_teller(options.get("progress"), begun, bound_s),
             **how,
         )
     contracted = applied(pinned.profile, choice)
-    cuts = Cuts(apply_native(pinned.profile, choice.threads_of))
-    modes = Modes(
-        profile, cuts, parts_of(cuts, choice.clusters), contracted, instance_of(cuts.profile, **how)
-    )
     stands_for = {
         name: contracted.names[k] for k, cluster in enumerate(choice.clusters) for name in cluster.nodes
     }
     plan = optimize(
         contracted.profile,
         threads,
-        time_limit_s=(1 - share) * limit_s,
+        time_limit_s=(1 - _SHARE) * limit_s if choosing else limit_s,
         ordering=lambda names: pinned.ordering(names, stands_for),
         **options,
     )
-    bare = instance_of(profile, **how)
     default = simulate(bare, default_ranks(bare.structure), plan.threads)
-    bounds: list[PlanBound] = []
-    if share:
-        relaxed, found = bounds_over_modes(
-            pinned.profile,
-            plan.threads,
-            processes=processes or (1 if pinned.process else 0),
-            native=native_threads or bool(pinned.native),
-            **how,
-        )
-        bounds = [PlanBound(bound.name, relaxed.seconds(bound.ticks)) for bound in found]
-    plan = expand(plan, modes, pinned, choice.threads_of, bounds, bare.seconds(default.makespan))
+    cuts = Cuts(apply_native(pinned.profile, choice.threads_of))
+    plan = expand(
+        plan,
+        Modes(profile, cuts, choice.clusters, contracted, instance_of(cuts.profile, **how)),
+        pinned,
+        choice.threads_of,
+        _bounds(pinned.profile, plan.threads, choosable, how) if choosing else (),
+        bare.seconds(default.makespan),
+    )
     stopped = plan.solver.stopped
     if choice.cut_short:
         stopped += "; the choice of modes was cut short by the time limit"
     solver = msgspec.structs.replace(plan.solver, time_limit_s=limit_s, stopped=stopped)
     return msgspec.structs.replace(plan, solver=solver, clusters=choice.clusters)
+
+
+def _bounds(profile: Profile, budget: int, choosable: dict[str, Any], how: dict[str, Any]) -> list[PlanBound]:
+    """Return the bounds over all modes that may be chosen, the largest first."""
+    relaxed, found = bounds_over_modes(profile, budget, **choosable, **how)
+    return [PlanBound(bound.name, relaxed.seconds(bound.ticks)) for bound in found]
+
+
+def _teller(
+    progress: Callable[[Progress], None] | None, begun: float, bound_s: float
+) -> Callable[[float], None] | None:
+    if progress is None:
+        return None
+
+    def say(best_s: float) -> None:
+        gap = max(0.0, 1 - bound_s / best_s) if best_s else 0.0
+        progress(Progress("modes", time.monotonic() - begun, best_s, min(bound_s, best_s), gap))
+
+    return say
