@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from makespan.cli import main
 from makespan.cli.codes import Exit
+from makespan.measurement import Pickling
 from tests.builders import make_profile
 from tests.cli_tools import Outcome
 
@@ -49,6 +51,7 @@ def test_each_change_is_a_row(cli):
 
 def test_the_same_as_json(cli):
     rows = json.loads(cli("--threads", "2", "--node", "b=0.5x", "--json").out)
+    rest = {"process": [], "no_gil": False, "processes": 0, "native_threads": False}
     assert [{**row, "makespan_s": round(row["makespan_s"], 2)} for row in rows] == [
         {
             "threads": 2,
@@ -56,7 +59,9 @@ def test_the_same_as_json(cli):
             "lower_bound_s": 5.0,
             "gain": 0.0,
             "binding": "critical path",
-            "change": {"nodes": {}, "process": [], "no_gil": False},
+            "change": {"nodes": {}, **rest},
+            "clusters": [],
+            "native_threads": {},
         },
         {
             "threads": 2,
@@ -64,7 +69,9 @@ def test_the_same_as_json(cli):
             "lower_bound_s": 3.5,
             "gain": pytest.approx(0.3, abs=0.002),
             "binding": "critical path",
-            "change": {"nodes": {"b": 0.5}, "process": [], "no_gil": False},
+            "change": {"nodes": {"b": 0.5}, **rest},
+            "clusters": [],
+            "native_threads": {},
         },
     ]
 
@@ -100,6 +107,28 @@ def test_each_node_asked_for(cli):
     assert [line[0] for line in lines(told)[5:]] == ["a=1"]
 
 
+def test_processes_and_native_threads_are_chosen(cli, tmp_path):
+    value = Pickling(True, 0.01, 0.01, 1000)
+    loops = make_profile({"a": [], "b": [], "c": ["a", "b"]}, [2.0, 2.0, 0.1], "python")
+    nodes = [
+        msgspec.structs.replace(node, args_pickling=value, result_pickling=value) for node in loops.nodes
+    ]
+    msgspec.structs.replace(loops, nodes=tuple(nodes)).save(tmp_path / "profile.json", force=True)
+    done = cli("--threads", "2", "--processes", "1", "--native-threads")
+    told = done.out.splitlines()
+    assert [told[2][9:25], told[3][9:28]] == ["1 worker process", "best native threads"]
+    rows = json.loads(cli("--threads", "2", "--processes", "1", "--native-threads", "--json").out)
+    as_it_is, apart, native = rows
+    assert as_it_is["makespan_s"] == pytest.approx(4.1, rel=0.02)
+    assert apart["makespan_s"] == pytest.approx(2.1, rel=0.1)
+    assert apart["change"]["processes"] == 1
+    (cluster,) = apart["clusters"]
+    assert cluster["nodes"][0] in ("a", "b")
+    assert apart["lower_bound_s"] <= apart["makespan_s"]
+    assert native["makespan_s"] == as_it_is["makespan_s"]
+    assert f"1 worker process, 2 threads: {{{cluster['nodes'][0]}" in done.out
+
+
 def test_nothing_is_worth_it(cli, tmp_path):
     (tmp_path / "profile.json").write_bytes(make_profile({"a": [], "b": []}).to_json())
     assert "no single node would shorten it: critical path binds" in cli("--threads", "2").out
@@ -115,8 +144,13 @@ def test_nothing_is_worth_it(cli, tmp_path):
         (["--node", "c=nan"], "the factor of 'c' is a number from 0 to 1e+06, not 'nan'"),
         (["--node", "aa=1=2x"], "the profile has no node 'aa=1' (did you mean 'a=1'?)"),
         (["--process", "aa=1"], "the profile has no node 'aa=1' (did you mean 'a=1'?)"),
-        (["--together"], "--together: there is nothing to change (--node, --process, --no-gil)"),
+        (
+            ["--together"],
+            "--together: there is nothing to change (--node, --process, --no-gil, ",
+        ),
         (["--each-node", "--threads", "1..4"], "--each-node: takes one thread budget (--threads 4)"),
+        (["--each-node", "--processes", "1"], "--each-node: does not go with --processes"),
+        (["--processes", "65"], "the number of worker processes is a whole number from 0 to 64, not '65'"),
         (["--no-gill"], "did you mean '--no-gil'?"),
     ],
 )

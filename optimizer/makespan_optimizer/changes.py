@@ -27,6 +27,15 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     process: tuple[str, ...] = ()
     """Nodes that run in a process of their own."""
     no_gil: bool = False
+    processes: int = 0
+    """So many worker processes at most; which nodes they run is left open."""
+    native_threads: bool = False
+    """How many native threads a node may use is left open."""
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it leaves something open."""
+        return self.processes > 0 or self.native_threads
 
     @property
     def name(self) -> str:
@@ -34,10 +43,16 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         parts = [f"{clean(name, 40)} {TIMES} {factor:g}" for name, factor in self.nodes.items()]
         if self.process:
             parts.append(f"{', '.join(clean(name, 40) for name in self.process)} in a process")
-        return " + ".join([*parts, *(["no GIL"] if self.no_gil else [])]) or "as it is"
+        if self.no_gil:
+            parts.append("no GIL")
+        if self.processes:
+            parts.append(f"{self.processes} worker process{'es' if self.processes > 1 else ''}")
+        if self.native_threads:
+            parts.append("best native threads")
+        return " + ".join(parts) or "as it is"
 
     def apply(self, profile: Profile) -> Profile:
-        """Return the profile as it would be.
+        """Return the profile as it would be, without what is left open.
 
         Raises
         ------
@@ -62,6 +77,8 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         names = {**self.nodes, **other.nodes}
         return (
             self.no_gil >= other.no_gil
+            and self.processes >= other.processes
+            and self.native_threads >= other.native_threads
             and set(self.process) == set(other.process)
             and all(self.nodes.get(name, 1.0) <= other.nodes.get(name, 1.0) for name in names)
         )
@@ -72,7 +89,13 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name, factor in other.nodes.items():
             nodes[name] = nodes.get(name, 1.0) * factor
         process = tuple(dict.fromkeys((*self.process, *other.process)))
-        return Change(nodes, process, self.no_gil or other.no_gil)
+        return Change(
+            nodes,
+            process,
+            self.no_gil or other.no_gil,
+            max(self.processes, other.processes),
+            self.native_threads or other.native_threads,
+        )
 
 
 AS_IT_IS = Change()
@@ -83,6 +106,8 @@ def changes(
     process: Iterable[str] = (),
     *,
     no_gil: bool = False,
+    processes: int = 0,
+    native_threads: bool = False,
     together: bool = False,
 ) -> list[Change]:
     """Return each change by itself, or one for all of them.
@@ -93,6 +118,8 @@ def changes(
     found = [Change(nodes={name: factor}) for name, factor in nodes]
     found += [Change(process=(name,)) for name in process]
     found += [Change(no_gil=True)] if no_gil else []
+    found += [Change(processes=processes)] if processes else []
+    found += [Change(native_threads=True)] if native_threads else []
     if not together or not found:
         return found
     every = AS_IT_IS

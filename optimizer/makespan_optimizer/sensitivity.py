@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from makespan.errors import OptionError
 from makespan.options import MAX_THREADS
+from makespan_optimizer.answers import Answer, consistent
 from makespan_optimizer.bounds import lower_bounds
 from makespan_optimizer.canonical import canonical
 from makespan_optimizer.changes import AS_IT_IS, Change
@@ -25,7 +27,7 @@ from makespan_optimizer.instance import instance_of
 from makespan_optimizer.options import check_cores, check_statistic, positive, whole
 from makespan_optimizer.priorities import rules
 from makespan_optimizer.search import Search
-from makespan_optimizer.what_if import Answer, answered, consistent, quick, told
+from makespan_optimizer.what_if import answered, quick, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,6 +106,8 @@ def sensitivity(
     cores, statistic = check_cores(cores), check_statistic(statistic)
     whole("seed", seed, 0, 2**31 - 1)
     whole("top", top, 1, 1_000_000)
+    if change.chooses:
+        raise OptionError("goes with no choice of processes or native threads", where="each node")
     begun = time.monotonic()
     until = begun + positive("time_limit_s", time_limit_s)
 

@@ -19,6 +19,8 @@ import msgspec
 from makespan.errors import OptionError
 from makespan.measurement import Spread, ThreadTrials
 from makespan_optimizer.instance import MOST_SECONDS
+from makespan_optimizer.modes.contract import contract
+from makespan_optimizer.modes.cuts import Cuts, Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,9 +86,6 @@ def in_process(profile: Profile, names: Iterable[str]) -> Profile:
     OptionError
         What a node takes or returns cannot be sent to a process, or it is not known what that costs.
     """
-    from makespan_optimizer.modes.contract import contract
-    from makespan_optimizer.modes.cuts import Cuts, Part
-
     listed = list(dict.fromkeys(names))
     known = {node.name for node in profile.nodes}
     for name in (*listed, *(shape.name for shape in profile.shape)):

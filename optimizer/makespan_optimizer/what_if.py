@@ -2,26 +2,23 @@
 
 Priority rules and a short multistart in the simulator, with the lower bounds. No solver: a question is
 answered in milliseconds, and a plan for it may be a little better still.
-
-Greedy dispatch uses every thread it may, so one more thread, or a faster node, can make an order a little
-slower (Graham 1969). Nobody has to make use of it: an answer is the best of all that were asked and ask for
-no more, and a lower bound holds for whoever has less.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from makespan.options import MAX_THREADS
 from makespan.plan import WhatIf
+from makespan_optimizer.answers import Answer, consistent, up_to
 from makespan_optimizer.bounds import lower_bounds
 from makespan_optimizer.canonical import canonical
 from makespan_optimizer.changes import AS_IT_IS, Change, changes
 from makespan_optimizer.instance import instance_of
+from makespan_optimizer.modes.bound import bounds_over_modes
+from makespan_optimizer.modes.choose import MOST_PROCESSES, apply, choose_modes
 from makespan_optimizer.options import check_cores, check_statistic, positive, whole
 from makespan_optimizer.priorities import rules
 from makespan_optimizer.schedule import width
@@ -33,21 +30,23 @@ if TYPE_CHECKING:
     from makespan.profile import Profile
     from makespan_optimizer.instance import Instance, Statistic
 
+__all__ = [
+    "Answer",
+    "answer",
+    "answered",
+    "consistent",
+    "default_budgets",
+    "quick",
+    "told",
+    "up_to",
+    "what_if",
+]
+
 DEFAULT_BUDGETS = 8
+_MODES_WORK = 40_000  # nodes to simulate for a choice of modes
 _RULES_WORK = 4_000  # nodes to simulate for each budget; the first two rules are always judged
 _VARY_WORK = 2_000
 _LARGE = 2_000
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """The makespan to expect with up to so many threads, and what no schedule can beat; seconds."""
-
-    threads: int
-    makespan_s: float
-    lower_bound_s: float
-    binding: str
-    """Which bound that is: ``critical path``, ``threads``, ``GIL``, ``lock db`` …"""
-    change: Change = AS_IT_IS
 
 
 def what_if(
@@ -57,6 +56,8 @@ def what_if(
     nodes: Mapping[str, float] | Iterable[tuple[str, float]] = (),
     process: Iterable[str] = (),
     no_gil: bool = False,
+    processes: int = 0,
+    native_threads: bool = False,
     together: bool = False,
     cores: float | None = None,
     time_limit_s: float = 10.0,
@@ -81,6 +82,10 @@ def what_if(
         Nodes that would run in a process of their own.
     no_gil : bool
         Free-threaded Python.
+    processes : int
+        So many worker processes at most, with the nodes in them that gain most.
+    native_threads : bool
+        The number of native threads of each node that gains most, of those that were measured.
     together : bool
         Make all changes at once, instead of each by itself.
     cores : float, optional
@@ -112,23 +117,64 @@ def what_if(
     whole("seed", seed, 0, 2**31 - 1)
     begun = time.monotonic()
     factors = nodes.items() if isinstance(nodes, Mapping) else nodes
-    every = [AS_IT_IS, *changes(factors, process, no_gil=no_gil, together=together)]
+    every = [
+        AS_IT_IS,
+        *changes(
+            factors,
+            process,
+            no_gil=no_gil,
+            processes=whole("processes", processes, 0, MOST_PROCESSES),
+            native_threads=native_threads,
+            together=together,
+        ),
+    ]
     # Names and the order of declaration shall not matter.
     own = canonical(profile, profile.structure())
-    instances = [instance_of(change.apply(own.profile), **known) for change in every]
+    profiles = [change.apply(own.profile) for change in every]
+    instances = [instance_of(changed, **known) for changed in profiles]
     count = len(budgets) * len(every)
     found: list[Answer] = []
     for budget in budgets:
         start: list[Sequence[int]] = []
-        for change, instance in zip(every, instances, strict=True):
-            until = begun + limit_s * (len(found) + 1) / count
-            search = quick(instance, budget, seed, _after(until), scale=5.0, start=start)
-            # What is good for the DAG as it is, is a good beginning for all that differ little from it.
-            start = start or [search.found.ranks]
-            found.append(answered(search, change, own.bound_name))
+        for change, changed, instance in zip(every, profiles, instances, strict=True):
+            over = _after(begun + limit_s * (len(found) + 1) / count)
+            if change.chooses:
+                found.append(_chosen(change, changed, budget, seed, over, known, own.bound_name))
+            else:
+                search = quick(instance, budget, seed, over, scale=5.0, start=start)
+                found.append(answered(search, change, own.bound_name))
+                # What is good for the DAG as it is, is a good beginning for all that differ little from it.
+                start = start or [search.found.ranks]
             if progress is not None:
                 progress(told(found[-1], time.monotonic() - begun))
     return consistent(found)
+
+
+def _chosen(
+    change: Change,
+    profile: Profile,
+    budget: int,
+    seed: int,
+    over: Callable[[], bool],
+    known: dict[str, Any],
+    name: Callable[[str], str],
+) -> Answer:
+    """Answer a question that leaves the choice of modes; the bound holds for every choice."""
+    free: dict[str, Any] = {"processes": change.processes, "native": change.native_threads}
+    choice = choose_modes(profile, budget, seed=seed, over=over, work=_MODES_WORK, **free, **known)
+    relaxed, bounds = bounds_over_modes(profile, budget, **free, **known)
+    search = quick(instance_of(apply(profile, choice), **known), budget, seed, over, scale=5.0)
+    its = answer(search)
+    bound_s = min(relaxed.seconds(bounds[0].ticks), its.makespan_s)
+    return Answer(
+        budget,
+        its.makespan_s,
+        bound_s,
+        name(bounds[0].name),
+        change,
+        choice.clusters,
+        choice.threads_of,
+    )
 
 
 def _after(moment: float) -> Callable[[], bool]:
@@ -175,70 +221,6 @@ def answered(search: Search, change: Change, name: Callable[[str], str]) -> Answ
     """Return what a search found for a change, in seconds; `name`: from a bound's name to the user's."""
     its = answer(search)
     return Answer(its.threads, its.makespan_s, its.lower_bound_s, name(search.bound.name), change)
-
-
-class _Row(Protocol):
-    @property
-    def makespan_s(self) -> float: ...
-
-    @property
-    def lower_bound_s(self) -> float: ...
-
-
-_R = TypeVar("_R", bound=_Row)
-
-
-def _tightened(rows: Sequence[_R], can: Callable[[_R, _R], bool]) -> list[tuple[_R, _R]]:
-    """Return for each row those whose makespan and whose bound are the best that hold for it.
-
-    Parameters
-    ----------
-    can : callable
-        Says whether the first row may do whatever the second does.
-    """
-    return [
-        (
-            min((other for other in rows if can(row, other)), key=lambda other: other.makespan_s),
-            max((other for other in rows if can(other, row)), key=lambda other: other.lower_bound_s),
-        )
-        for row in rows
-    ]
-
-
-def up_to(answers: Iterable[WhatIf]) -> list[WhatIf]:
-    """Give each budget the best makespan of all budgets up to it, in the order given.
-
-    A bound for more threads holds for fewer, so the bounds fall with the threads as well.
-    """
-    given = list(answers)
-    best = _tightened(given, lambda one, other: one.threads >= other.threads)
-    return [
-        WhatIf(row.threads, fast.makespan_s, min(bound.lower_bound_s, fast.makespan_s))
-        for row, (fast, bound) in zip(given, best, strict=True)
-    ]
-
-
-def consistent(answers: Iterable[Answer]) -> list[Answer]:
-    """Give each answer the best makespan and bound of all that hold for it, in the order given.
-
-    With more threads, faster nodes and without a GIL one may always do what is done with less.
-    """
-    given = list(answers)
-    best = _tightened(given, _can_do)
-    return [
-        Answer(
-            row.threads,
-            fast.makespan_s,
-            min(bound.lower_bound_s, fast.makespan_s),
-            bound.binding if bound.lower_bound_s > row.lower_bound_s else row.binding,
-            row.change,
-        )
-        for row, (fast, bound) in zip(given, best, strict=True)
-    ]
-
-
-def _can_do(one: Answer, other: Answer) -> bool:
-    return one.threads >= other.threads and one.change.no_slower_than(other.change)
 
 
 def told(found: Answer, elapsed_s: float, stage: str = "") -> Progress:

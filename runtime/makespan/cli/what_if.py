@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from makespan.cli import options as opt
 from makespan.cli.codes import Exit
 from makespan.cli.optimize import add_search, check_search, given, shower
+from makespan.cli.pins import processes
 from makespan.cli.progress import Progress
 from makespan.cli.reading import read_profile
 from makespan.errors import OptionError
@@ -61,6 +62,18 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-gil", action="store_true", help="free-threaded Python")
     parser.add_argument(
+        "--processes",
+        type=processes,
+        default=0,
+        metavar="N",
+        help="up to N worker processes, with the nodes in them that gain most",
+    )
+    parser.add_argument(
+        "--native-threads",
+        action="store_true",
+        help="the best number of native threads of each node, of those that were measured",
+    )
+    parser.add_argument(
         "--together", action="store_true", help="all changes at once, instead of each by itself"
     )
     parser.add_argument(
@@ -87,11 +100,13 @@ def node_factor(text: str) -> tuple[str, float]:
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Compute a row for each budget and change, and print them."""
     check_search(options)
-    changes = bool(options.nodes or options.process or options.no_gil)
+    chooses = bool(options.processes or options.native_threads)
+    changes = bool(options.nodes or options.process or options.no_gil or chooses)
     if options.together and not changes:
-        raise OptionError(
-            "there is nothing to change", where="--together", hint="--node, --process, --no-gil"
-        )
+        hint = "--node, --process, --no-gil, --processes, --native-threads"
+        raise OptionError("there is nothing to change", where="--together", hint=hint)
+    if options.each_node and chooses:
+        raise OptionError("does not go with --processes and --native-threads", where="--each-node")
     profile = read_profile(options.profile, terminal)
     from makespan_optimizer.options import check_budget
     from makespan_optimizer.what_if import what_if
@@ -108,6 +123,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             nodes=options.nodes,
             process=options.process,
             no_gil=options.no_gil,
+            processes=options.processes,
+            native_threads=options.native_threads,
             together=options.together,
             **asked,
             progress=shower(progress),
@@ -138,6 +155,9 @@ def _print(
         terminal.emit_json(found)
         return
     parts = [changes_table(rows) if changes else table(rows)]
+    chosen = [line for row in rows if (line := chosen_words(row))]
+    if chosen:
+        parts.append("\n".join(chosen))
     if each is not None and each.nodes:
         parts.append(nodes_table(each))
     terminal.emit("\n\n".join(parts))
@@ -160,6 +180,8 @@ def _as_json(row: Answer, first: Answer) -> dict[str, Any]:
         "gain": round(_gain(row, first), 6),
         "binding": row.binding,
         "change": row.change,
+        "clusters": row.clusters,
+        "native_threads": row.native_threads,
     }
 
 
@@ -200,6 +222,18 @@ def changes_table(rows: Sequence[Answer]) -> str:
             ]
         )
     return table(["threads", "what if", "makespan", "gain", "bound", "binds"], cells, "><>>><")
+
+
+def chosen_words(row: Answer) -> str:
+    """Say which modes stand behind an answer; empty when none were chosen."""
+    from makespan.words import clean, plural, some
+
+    told = [f"{{{some(cluster.nodes)}}} in process {cluster.worker + 1}" for cluster in row.clusters]
+    told += [
+        f"{clean(name, 40)} with {plural(count, 'native thread')}"
+        for name, count in row.native_threads.items()
+    ]
+    return f"{row.change.name}, {plural(row.threads, 'thread')}: {', '.join(told)}" if told else ""
 
 
 def nodes_table(each: Sensitivity) -> str:
