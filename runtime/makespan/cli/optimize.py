@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from makespan.cli import options as opt
 from makespan.cli.codes import Exit
+from makespan.cli.pins import add_modes, add_pins, given_modes
 from makespan.cli.progress import Progress
 from makespan.cli.reading import read_profile
 from makespan.errors import OptionError
@@ -35,9 +36,9 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--threads",
-        type=opt.threads,
+        type=opt.threads_or_auto,
         metavar="N",
-        help="thread budget (default: the usable cores, at least 2)",
+        help="thread budget; auto: the smallest within 1 %% of the best (default: the cores, at least 2)",
     )
     add_search(parser)
     parser.add_argument(
@@ -55,6 +56,8 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="stop once the plan is proven to be within this share of the best (0.001)",
     )
+    add_pins(parser)
+    add_modes(parser)
     opt.add_output(parser, "plan.json", "the plan")
 
 
@@ -97,6 +100,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     asked = given(
         options, "threads", "cores", "seed", "workers", "gap", "deterministic", "first_call", "statistic"
     )
+    asked |= given_modes(options)
     with Progress(terminal) as progress:
         plan = optimize(profile, **asked, progress=shower(progress))
     if options.output != "-":
@@ -106,6 +110,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     else:
         summary = plan.summary()
         terminal.say(summary)
+        if options.threads == opt.AUTO:
+            terminal.say(f"{plan.threads} threads: the fewest that are expected within 1 % of the best")
         how = f"found by {plan.solver.winner}, seed {plan.solver.seed}"
         terminal.say(how if plan.solver.stopped in summary else f"{how}; stopped: {plan.solver.stopped}")
     if options.output != "-":
@@ -138,6 +144,7 @@ def shower(progress: Progress) -> Callable[[Step], None]:
 
     def show(step: Step) -> None:
         best, bound = seconds(step.best_s), seconds(step.bound_s)
-        progress.tell(f"{step.stage}: best {best} · bound {bound} · gap {percent(step.gap)}")
+        mean = "" if step.expected_s is None else f" · expected {seconds(step.expected_s)}"
+        progress.tell(f"{step.stage}: best {best} · bound {bound} · gap {percent(step.gap)}{mean}")
 
     return show
