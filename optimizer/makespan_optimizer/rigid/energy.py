@@ -1,17 +1,29 @@
 """Lower bounds: no schedule, however clever, ends sooner.
 
 - *critical path*: the longest chain of nodes;
-- *each resource*: work / capacity, sharpened by heads and tails. The nodes that cannot start before r (head ≥ r)
-  and have at least t to go after them (tail ≥ t) must do all their work inside [r, C − t], so
+- *each resource*: work / capacity, sharpened by heads and tails. The nodes that cannot start before r
+  (head ≥ r) and have at least t to go after them (tail ≥ t) must do all their work inside [r, C − t], so
   C ≥ r + t + work / capacity, for every r and t (Carlier & Pinson 1989 for one machine);
-- *unit demands*: of the h·k + 1 longest nodes, some unit of the resource gets h + 1.
+- *unit demands*: of the h·k + 1 longest nodes, some unit of the resource gets h + 1;
+- *all resources together*: redundant resources (`redundant`), and what the assumption of an end contradicts
+  (`destructive`).
+
+Schedules whose nodes start as early as they can end at a sum of durations, so bounds are rounded up to what
+divides all durations.
 """
 
 from __future__ import annotations
 
 from itertools import accumulate, compress
+from math import gcd
 from operator import add
 from typing import TYPE_CHECKING, NamedTuple
+
+from makespan.order import ranks_by
+from makespan_optimizer.rigid.destructive import contradicted, least_end, packed
+from makespan_optimizer.rigid.lists import list_schedule, makespan_of
+from makespan_optimizer.rigid.problem import Resource
+from makespan_optimizer.rigid.redundant import excluding, machines, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +32,10 @@ if TYPE_CHECKING:
 
 # Steps spent on one bound: with many nodes fewer values of r are tried (any subset of them is valid).
 _STEPS = 500_000
+_MOST_NODES = 400  # for the stronger bounds; all pairs of nodes are looked at
+_MACHINES = 12
+
+TOGETHER = "resources together"
 
 
 class Bound(NamedTuple):
@@ -36,25 +52,72 @@ def bounds(problem: Problem, over: Callable[[], bool] | None = None) -> list[Bou
     ----------
     problem : Problem
     over : callable, optional
-        Whether to leave out what has not been computed yet; the first ones are always there.
+        Whether to leave out what takes longer; asked as it goes on.
 
     >>> from makespan_optimizer.rigid.problem import Resource, problem_from
     >>> bounds(problem_from([1, 2, 2, 2, 2], [[], [0], [0], [0], [0]], [Resource("threads", 2, (1,) * 5)]))[0]
     Bound(name='threads', ticks=5)
     """
     heads, tails = heads_of(problem), tails_of(problem)
-    longest = max((h + w + t for h, w, t in zip(heads, problem.wall, tails, strict=True)), default=0)
-    found = [Bound("critical path", longest)]
-    for resource in problem.resources:
-        work = [w * d for w, d in zip(problem.wall, resource.demand, strict=True)]
-        least = energy(heads, tails, work, resource.capacity)
-        if max(resource.demand, default=0) == 1:
-            users = [w for w, d in zip(problem.wall, resource.demand, strict=True) if d]
-            least = max(least, pigeonholes(users, resource.capacity))
-        found.append(Bound(resource.name, least))
-        if over is not None and over():
-            break
+    unit = gcd(*problem.wall) or 1
+    found = _simple(problem, heads, tails, unit)
+    best = max(found, key=lambda bound: bound.ticks).ticks
+    if len(problem) <= _MOST_NODES and len(found) > 1 and not (over is not None and over()):
+        together = _together(problem, heads, tails, best, unit, over or _never)
+        if together > best:
+            found.append(Bound(TOGETHER, together))
     return sorted(found, key=lambda bound: -bound.ticks)
+
+
+def simple_bounds(problem: Problem) -> list[Bound]:
+    """Return the bounds that take no time, the largest first."""
+    unit = gcd(*problem.wall) or 1
+    found = _simple(problem, heads_of(problem), tails_of(problem), unit)
+    return sorted(found, key=lambda bound: -bound.ticks)
+
+
+def _simple(problem: Problem, heads: list[int], tails: list[int], unit: int) -> list[Bound]:
+    wall = problem.wall
+    longest = max((h + w + t for h, w, t in zip(heads, wall, tails, strict=True)), default=0)
+    found = [Bound("critical path", longest)]
+    for name, capacity, demand in problem.resources:
+        work = [w * d for w, d in zip(wall, demand, strict=True)]
+        least = -(-energy(heads, tails, work, capacity) // (capacity * unit)) * unit
+        if max(demand) == 1:
+            least = max(least, pigeonholes([w for w, d in zip(wall, demand, strict=True) if d], capacity))
+        found.append(Bound(name, least))
+    return found
+
+
+def _together(
+    problem: Problem, heads: list[int], tails: list[int], low: int, unit: int, over: Callable[[], bool]
+) -> int:
+    """Return what follows from all resources at once; never less than `low`."""
+    wall, n = problem.wall, len(problem)
+    high = makespan_of(problem, list_schedule(problem, ranks_by(tails)))
+    if low >= high:
+        return low
+    exclusive = excluding(problem)
+    sets = []
+    for members in machines(wall, exclusive):
+        one = [wall[i] if i in members else 0 for i in range(n)]
+        sets.append((energy(heads, tails, one, 1), members))
+    sets.sort(reverse=True)
+    resources = [*problem.resources, *[more for r in problem.resources for more in rounded(r)]]
+    for least, members in sets[:_MACHINES]:
+        low = max(low, least)
+        resources.append(Resource("", 1, tuple(int(i in members) for i in range(n))))
+    pairs = [(i, j) for i in range(n) for j in range(i) if exclusive[i] >> j & 1 and wall[i] and wall[j]]
+    fields = packed(resources, high, n)
+
+    def impossible(end: int) -> bool:
+        return contradicted(problem, fields, pairs, heads, tails, end * unit)
+
+    return least_end(impossible, -(-low // unit), high // unit, over) * unit
+
+
+def _never() -> bool:
+    return False
 
 
 def heads_of(problem: Problem) -> list[int]:
@@ -78,7 +141,7 @@ def tails_of(problem: Problem) -> list[int]:
 
 
 def energy(heads: Sequence[int], tails: Sequence[int], work: Sequence[int], capacity: int) -> int:
-    """Return the largest r + t + (work of nodes with head ≥ r and tail ≥ t) / capacity, rounded up.
+    """Return the largest r + t + (work of nodes with head ≥ r and tail ≥ t) / capacity, times the capacity.
 
     Parameters
     ----------
@@ -86,6 +149,7 @@ def energy(heads: Sequence[int], tails: Sequence[int], work: Sequence[int], capa
     work : sequence of int, shape (n,)
         Duration times demand.
     """
+    rows: list[tuple[int, int, int]]
     rows = sorted(((tails[i], heads[i], work[i]) for i in range(len(work)) if work[i]), reverse=True)
     # Times the capacity, so that the loop adds whole numbers only.
     scaled = [tail * capacity for tail, _, _ in rows]
@@ -100,7 +164,7 @@ def energy(heads: Sequence[int], tails: Sequence[int], work: Sequence[int], capa
         late = [head >= r for head in at]
         totals = accumulate(compress(amounts, late))
         best = max(best, r * capacity + max(map(add, compress(scaled, late), totals)))
-    return -(-best // capacity)
+    return best
 
 
 def pigeonholes(wall: Sequence[int], capacity: int) -> int:

@@ -1,8 +1,8 @@
 """A genetic search over orders of the nodes.
 
 An individual is the order in which the nodes of a schedule start. A child takes a stretch of one parent's
-order and the rest in the order of the other, is changed a little, scheduled, and passed backwards and forwards
-once. It enters the population when it is no worse than the worst there, which leaves.
+order and the rest in the order of the other, is changed a little, scheduled, and passed backwards and
+forwards once. It enters the population when it is no worse than the worst there, which leaves.
 
 The serial scheme can make every optimum, the parallel scheme is better where hundreds of nodes compete: each
 child is made by one of them, drawn by how often its children entered so far.
