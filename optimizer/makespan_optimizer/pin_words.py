@@ -74,7 +74,7 @@ def read_words(text: str) -> Said:
     if not rest:
         raise OptionError("does not say what is pinned", where=where, hint=_usage())
     word, comma, quoted = rest[0].text, rest[0].comma, rest[0].quoted
-    key, equals, value = word.partition("=")
+    key, _, value = word.partition("=")
     if comma or quoted:
         raise OptionError(f"expected what to do with the nodes, not {word!r}", where=where, hint=_usage())
     if word == "after":
@@ -84,7 +84,7 @@ def read_words(text: str) -> Said:
         return _ended(Said(nodes, "order"), rest[2:], where)
     if word in _PLAIN:
         return _ended(Said(nodes, word), rest[1:], where)
-    if equals and key in _VALUED:
+    if key in _VALUED:
         after = rest[1:]
         if not value and after and after[0].quoted:  # lock="a name"
             value, after = after[0].text, after[1:]
