@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from heapq import heappop, heappush
+from operator import add, gt, sub
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -85,30 +86,30 @@ def fifo(problem: Problem) -> list[int]:
     queue = [i for i, count in enumerate(waiting) if not count]
     free = [resource.capacity for resource in problem.resources]
     demand = list(zip(*(resource.demand for resource in problem.resources), strict=True)) or [()] * len(wall)
-    least = [min((d for d in resource.demand if d), default=0) for resource in problem.resources]
-    always = [all(resource.demand) for resource in problem.resources]
+    # Demands of which every node has some: when less than the least of them is free, nothing fits.
+    least = [min(resource.demand) if all(problem.wall) else 0 for resource in problem.resources]
     start = [0] * len(wall)
     ends: list[tuple[int, int]] = []
     now = 0
     while queue or ends:
         left: list[int] = []
         for k, i in enumerate(queue):
-            if wall[i] and any(a and f < d for a, f, d in zip(always, free, least, strict=True)):
-                left += queue[k:]  # nothing fits any more
-                break
-            if not wall[i] or all(d <= f for d, f in zip(demand[i], free, strict=True)):
-                start[i] = now
-                heappush(ends, (now + wall[i], i))
-                if wall[i]:
-                    free = [f - d for f, d in zip(free, demand[i], strict=True)]
-            else:
+            if wall[i] and any(map(gt, demand[i], free)):
                 left.append(i)
+                continue
+            start[i] = now
+            heappush(ends, (now + wall[i], i))
+            if wall[i]:
+                free = list(map(sub, free, demand[i]))
+                if any(map(gt, least, free)):
+                    left += queue[k + 1 :]
+                    break
         queue = left
         now = ends[0][0]
         while ends and ends[0][0] == now:
             i = heappop(ends)[1]
             if wall[i]:
-                free = [f + d for f, d in zip(free, demand[i], strict=True)]
+                free = list(map(add, free, demand[i]))
             for j in succs[i]:
                 waiting[j] -= 1
                 if not waiting[j]:
