@@ -7,9 +7,11 @@
 
 Each pipeline of `pipelines.py` is profiled with trials, and planned for each number of threads. Then the
 plan, the default order and one node after the other take turns, so that a machine that drifts is unfair to
-none.
+none. What other processes take of the cores meanwhile is watched: the quiet runs count, and where there are
+too few, more are made.
+
 Two models predict the makespan: *fluid* shares the GIL and the cores without loss, *pairs* knows what nodes
-cost each other (`makespan_optimizer.sharing`). What is compared is the median run.
+cost each other (`makespan_optimizer.sharing`). What is compared is the median of the quiet runs.
 
 A machine that has become slower or faster since it was profiled is shown by the runs of one node after the
 other, beside the sum of the profile: *drift*. Errors are given as they are, and with the drift taken out.
@@ -34,6 +36,7 @@ from makespan.errors import MakespanError
 from makespan.order import default_ranks
 from makespan.profile import Profile
 from makespan_optimizer.instance import instance_of
+from makespan_optimizer.measure.load import LOAD_LIMIT, ForeignLoad
 from makespan_optimizer.simulate import simulate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
     from makespan.prepared import Prepared
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_MOST_TIMES = 3  # as many rounds as asked for, until so many runs were quiet
+_FEW = 3
 MODELS = ("fluid", "pairs")
 Groups = tuple[tuple[tuple[int, ...], int], ...]
 
@@ -54,11 +59,13 @@ class Order(msgspec.Struct):
     """An order that was run on a number of threads."""
 
     name: str
-    """``default`` or ``plan``."""
+    """``default``, ``plan`` or ``sequential``."""
     threads: int
     ranks: list[int]
     groups: Groups = ()
     measured_s: list[float] = []
+    load: list[float] = []
+    """What other processes took of the cores during each run, as a share; empty: not watched."""
 
 
 class Piece(msgspec.Struct):
@@ -67,13 +74,13 @@ class Piece(msgspec.Struct):
     name: str
     profile: Profile
     orders: list[Order]
-    sequential_s: list[float] = []
+    sequential: Order
 
     @property
     def drift(self) -> float:
         """How much longer one node after the other took than the profile says."""
         total_s = sum(node.wall_net_s.median for node in self.profile.nodes)
-        return statistics.median(self.sequential_s) / total_s if self.sequential_s else 1.0
+        return typical_s(self.sequential) / total_s
 
 
 class Row(msgspec.Struct):
@@ -107,16 +114,34 @@ def measure(
         ready += [dag.prepare(threads=k), dag.prepare(plan=plan)]
     alone = dag.prepare(threads=1)
     expected = repr(alone(*args))
-    piece = Piece(pipeline.name, profile, orders)
-    for number in range(rounds):
-        say(f"{pipeline.name}: round {number + 1} of {rounds}")
-        turn = list(zip(orders, ready, strict=True))
-        if number % 2:
-            turn.reverse()
-        for order, prepared in turn:
-            order.measured_s.append(run(prepared, args, expected))
-        piece.sequential_s.append(run(alone, args, expected))
+    piece = Piece(pipeline.name, profile, orders, Order("sequential", 1, ranks))
+    turn = list(zip([*orders, piece.sequential], [*ready, alone], strict=True))
+    for number in range(_MOST_TIMES * rounds):
+        lacking = [pair for pair in turn if len(quiet(pair[0])) < rounds]
+        if not lacking:
+            break
+        say(f"{pipeline.name}: round {number + 1}, {len(lacking)} of {len(turn)} orders want quiet runs")
+        for order, prepared in lacking if number % 2 else lacking[::-1]:
+            seconds, load = run(prepared, args, expected)
+            order.measured_s.append(seconds)
+            order.load.append(load)
     return piece
+
+
+def quiet(order: Order) -> list[float]:
+    """Return the runs that other processes left alone."""
+    if not order.load:
+        return order.measured_s
+    return [s for s, load in zip(order.measured_s, order.load, strict=True) if load <= LOAD_LIMIT]
+
+
+def typical_s(order: Order) -> float:
+    """Return the median of the quiet runs; of the least disturbed ones when too few were."""
+    found = quiet(order)
+    if len(found) < _FEW and order.load:
+        pairs = sorted(zip(order.load, order.measured_s, strict=True))
+        found = [seconds for _, seconds in pairs[:_FEW]]
+    return statistics.median(found)
 
 
 def read_plan(plan: Plan, profile: Profile) -> tuple[list[int], Groups]:
@@ -132,13 +157,14 @@ def read_plan(plan: Plan, profile: Profile) -> tuple[list[int], Groups]:
     return [rank[name] for name in names], groups
 
 
-def run(prepared: Prepared, args: tuple[Any, ...], expected: str) -> float:
-    """Run once; the result is checked."""
+def run(prepared: Prepared, args: tuple[Any, ...], expected: str) -> tuple[float, float]:
+    """Run once; return its seconds, and the share of the cores that others took. The result is checked."""
     gc.collect()
+    load = ForeignLoad()
     found = prepared.run(*args)
     if repr(found.result) != expected:
         raise MakespanError(f"{prepared.dag.name} returned something else than one node after the other")
-    return found.makespan_s
+    return found.makespan_s, load.share() or 0.0
 
 
 def predict(pieces: Sequence[Piece], models: Sequence[str]) -> list[Row]:
@@ -150,7 +176,7 @@ def predict(pieces: Sequence[Piece], models: Sequence[str]) -> list[Row]:
             for order in piece.orders:
                 ticks = simulate(instance, order.ranks, order.threads, order.groups).makespan
                 predicted_s = instance.seconds(ticks)
-                measured_s = statistics.median(order.measured_s)
+                measured_s = typical_s(order)
                 rows.append(
                     Row(
                         piece.name,
@@ -216,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--pipelines", default="", help="names, comma-separated; all by default")
     parser.add_argument("--threads", default="2,3,4", help="budgets, comma-separated")
-    parser.add_argument("--rounds", type=int, default=7, help="runs of each order")
+    parser.add_argument("--rounds", type=int, default=7, help="quiet runs of each order")
     parser.add_argument("--runs", type=int, default=5, help="of the profiler")
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--json", action="store_true", help="print what was measured, and the errors")

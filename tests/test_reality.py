@@ -7,8 +7,9 @@ import json
 import msgspec
 import pytest
 
+from benchmarks import reality
 from benchmarks.pipelines import Pipeline, ask, pipelines, server
-from benchmarks.reality import Order, Piece, main, measure, predict, run, summary, table
+from benchmarks.reality import Order, Piece, main, measure, predict, quiet, run, summary, table, typical_s
 from makespan import MakespanError, dag, node
 from tests.builders import make_profile
 
@@ -29,7 +30,7 @@ def made():
         Order("default", 2, [0, 1, 2], measured_s=[3.0, 2.5, 3.5]),
         Order("plan", 2, [0, 1, 2], groups=(((0, 1), 1),), measured_s=[2.0]),
     ]
-    return Piece("made", profile, orders, sequential_s=[3.3, 3.3, 9.0])
+    return Piece("made", profile, orders, Order("sequential", 1, [0, 1, 2], measured_s=[3.3, 3.3, 9.0]))
 
 
 def test_pipelines_have_names_of_their_own_and_can_be_described():
@@ -88,15 +89,25 @@ def test_what_was_measured_can_be_predicted_again(tmp_path, capsys):
 
 def test_a_result_that_differs_is_an_error():
     ready = small.prepare(threads=2)
-    assert run(ready, (3,), "(12, 6)") > 0
+    assert run(ready, (3,), "(12, 6)") > (0, 0)
     with pytest.raises(MakespanError, match="small returned something else"):
         run(ready, (3,), "(12, 7)")
 
 
-def test_a_pipeline_is_profiled_planned_and_run():
+def test_quiet_runs_count_and_the_least_disturbed_where_there_are_too_few():
+    order = Order("plan", 2, [0], measured_s=[1.0, 2.0, 3.0, 4.0, 5.0], load=[0.0, 0.3, 0.0, 0.01, 0.6])
+    assert quiet(order) == [1.0, 3.0, 4.0]
+    assert typical_s(order) == 3.0
+    order.load = [0.9, 0.3, 0.0, 0.2, 0.6]
+    assert quiet(order) == [3.0]
+    assert typical_s(order) == 3.0  # of 3, 4 and 2
+
+
+def test_a_pipeline_is_profiled_planned_and_run(monkeypatch):
+    monkeypatch.setattr(reality, "LOAD_LIMIT", 1.0)
     said = []
     piece = measure(Pipeline("small", lambda: (small, ())), 0, [2], rounds=2, runs=1, say=said.append)
     assert [(order.name, len(order.measured_s)) for order in piece.orders] == [("default", 2), ("plan", 2)]
-    assert len(piece.sequential_s) == 2
+    assert len(quiet(piece.sequential)) == 2
     assert said[0] == "small: profiling 3 nodes"
     assert len(predict([piece], ["pairs"])) == 2

@@ -1,7 +1,8 @@
 """What a profile tells of nodes beside each other: speeds of measured pairs, and how much computing crowds.
 
-A trial holds for the machine it was made on: for as many cores, and the same switch interval. With another
-number of cores it is still used when both nodes together want no more cores than there are, here or there.
+A trial holds for the machine it was made on. With another number of cores it is still used when both nodes
+together want no more cores than there are, here or there; with another switch interval, the model says by how
+much the speeds change.
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from makespan_optimizer.contention import WAKE_S, demand_of, modelled_speeds, pair_speeds
-from makespan_optimizer.sharing import Machine, Sharing
+from makespan_optimizer.sharing import Machine, Sharing, Trial, fluid_pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from makespan.measurement import PairTrial
     from makespan.profile import Profile
     from makespan_optimizer.contention import Demand
 
@@ -23,7 +23,9 @@ _LEAST_HAND_OFF_S, _MOST_HAND_OFF_S = 10e-6, 100e-6
 _BUSY = 0.7  # cores: a node that computes most of its time
 _WIDE = 1.5  # cores: a node that crowds itself
 _MOST_CROWDED = 0.5
-_DOUBTED = 2  # pairs that stand for "no crowding" beside those that were measured
+_LEAST_OVERLAP = 0.3  # of two nodes' time on cores
+_DOUBTED = 2  # pairs that stand for the usual crowding beside those that were measured
+USUAL_CROWDING = 0.05  # median over pairs of 24 workloads on two cores; a quarter of them had 0.25 and more
 
 
 def sharing_of(
@@ -59,17 +61,22 @@ def sharing_of(
     number = {shape.name: i for i, shape in enumerate(profile.shape)}
     least = min(capacity, round(1000 * profile.machine.cores))
     here = capacity == round(1000 * profile.machine.cores)
-    measured: dict[tuple[int, int], tuple[float, float]] = {}
+    usual_s = profile.machine.switch_interval_s
+    measured: dict[tuple[int, int], Trial] = {}
     tried: list[tuple[Demand, Demand, tuple[float, float]]] = []
     for pair in profile.pairs:
         i, j = (number[name] for name in pair.nodes)
-        if not _holds(pair, switch_interval_s) or not (here or core[i] + core[j] <= least):
+        if min(pair.alone_s) <= 0 or not (here or core[i] + core[j] <= least):
             continue
-        measured[i, j] = pair_speeds(pair.alone_s, pair.together_s)
-        if pair.like is None:
-            tried.append((demands[i], demands[j], measured[i, j]))
+        speeds = pair_speeds(pair.alone_s, pair.together_s)
+        if pair.switch_interval_s == switch_interval_s or (
+            pair.switch_interval_s == usual_s and (i, j) not in measured
+        ):
+            measured[i, j] = Trial(speeds, pair.switch_interval_s)
+        if pair.switch_interval_s == usual_s and pair.like is None:
+            tried.append((demands[i], demands[j], speeds))
     machine = Machine(cores, switch_interval_s, hand_off_s(profile) or WAKE_S)
-    crowding = crowding_of(tried, machine)
+    crowding = crowding_of(tried, machine._replace(switch_interval_s=usual_s or switch_interval_s))
     return Sharing(gil, core, capacity, demands, measured, machine._replace(crowding=crowding))
 
 
@@ -87,11 +94,6 @@ def hand_off_s(profile: Profile) -> float | None:
     return min(_MOST_HAND_OFF_S, max(_LEAST_HAND_OFF_S, found[-1])) if found else None
 
 
-def _holds(pair: PairTrial, switch_interval_s: float) -> bool:
-    alike = abs(pair.switch_interval_s - switch_interval_s) <= 0.01 * switch_interval_s
-    return alike and min(pair.alone_s) > 0
-
-
 def _stretched(node: Demand, factor: float, *, gil: bool) -> Demand:
     """Return a node on fewer cores than it wants; without a GIL nothing is held."""
     if not gil:
@@ -106,21 +108,23 @@ def _stretched(node: Demand, factor: float, *, gil: bool) -> Demand:
 def crowding_of(pairs: Sequence[tuple[Demand, Demand, tuple[float, float]]], machine: Machine) -> float:
     """Return by how much work takes longer for each further busy core, from pairs that were measured.
 
-    Only nodes that compute nearly all the time, on one core each, and do not want the same GIL tell it. The
-    median counts, drawn towards nothing where there are few.
+    Only nodes tell it that compute nearly all the time on one core each, as far as they can do so at once
+    although they share the GIL. The median counts, drawn towards what is usual where there are few.
     """
     found = []
     for a, b, speeds in pairs:
-        if machine.cores < 2 or not all(_computes(node) for node in (a, b)):
+        if machine.cores < 2 or not (_computes(a) and _computes(b)):
             continue
-        if a.hold_s / a.wall_s + b.hold_s / b.wall_s > 1.05:
+        fluid = fluid_pair(a, b, machine.cores)
+        busy = sum(s * (its.hold_s + its.native_s) / its.wall_s for s, its in zip(fluid, (a, b), strict=True))
+        if busy < 1 + _LEAST_OVERLAP:
             continue
         expected = modelled_speeds(a, b, machine.cores, machine.switch_interval_s, wake_s=machine.wake_s)
-        found.append(sum(said / took for said, took in zip(expected, speeds, strict=True)) / 2 - 1)
-    if not found:
-        return 0.0
-    typical: float = median(found) * len(found) / (len(found) + _DOUBTED)
-    return min(_MOST_CROWDED, max(0.0, typical))
+        slower = sum(said / took for said, took in zip(expected, speeds, strict=True)) / 2 - 1
+        found.append(slower / (busy - 1))
+    typical: float = median(found) if found else 0.0
+    known = len(found) / (len(found) + _DOUBTED)
+    return min(_MOST_CROWDED, max(0.0, known * typical + (1 - known) * USUAL_CROWDING))
 
 
 def _computes(node: Demand) -> bool:

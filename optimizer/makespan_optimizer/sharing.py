@@ -56,6 +56,13 @@ class Machine(NamedTuple):
     crowding: float = 0.0
 
 
+class Trial(NamedTuple):
+    """The speeds of two nodes that were run together, and the interpreter's switch interval."""
+
+    speeds: Speeds
+    switch_interval_s: float
+
+
 class Sharing(Fluid):
     """Speeds of sets of nodes that are known better than by capacities.
 
@@ -67,8 +74,8 @@ class Sharing(Fluid):
         Thousandths of a core that there are.
     demands : sequence of Demand, shape (n,)
         What each does with its time alone.
-    measured : mapping of (int, int) to (float, float)
-        Speeds of two nodes that were run together; the smaller number first.
+    measured : mapping of (int, int) to Trial
+        Two nodes that were run together; the smaller number first.
     machine : Machine
     """
 
@@ -80,17 +87,17 @@ class Sharing(Fluid):
         core: Sequence[int],
         capacity: int,
         demands: Sequence[Demand],
-        measured: Mapping[tuple[int, int], Speeds],
+        measured: Mapping[tuple[int, int], Trial],
         machine: Machine,
     ) -> None:
         numbers, self._classes = classes(demands, list(zip(gil, core, strict=True)))
         self.machine = machine
         super().__init__(gil, core, capacity, _marks(gil, core, numbers, measured))
         self._class_of = dict(zip(self.kind, numbers, strict=True))
-        self._measured: dict[tuple[int, int], Speeds] = {}
-        for (i, j), speeds in measured.items():
-            self._measured[self.kind[i], self.kind[j]] = speeds
-            self._measured[self.kind[j], self.kind[i]] = speeds[::-1]
+        self._measured: dict[tuple[int, int], Trial] = {}
+        for (i, j), trial in measured.items():
+            self._measured[self.kind[i], self.kind[j]] = trial
+            self._measured[self.kind[j], self.kind[i]] = Trial(trial.speeds[::-1], trial.switch_interval_s)
         self._modelled: dict[tuple[int, int], tuple[float, float]] = {}
         self._excesses: dict[tuple[int, int], tuple[float, float, float, float]] = {}
 
@@ -121,34 +128,45 @@ class Sharing(Fluid):
         found = self._excesses.get((a, b))
         if found is None:
             fluid_a, fluid_b = super()._mixed((a, b))
-            speeds = self._measured.get((a, b))
-            if speeds is not None:
+            trial = self._measured.get((a, b))
+            if trial is not None:
+                speeds = self._carried_over(a, b, trial)
                 more = (1 / speeds[0] - 1 / fluid_a, 1 / speeds[1] - 1 / fluid_b)
             else:
                 more = self._model(self._class_of[a], self._class_of[b])
             found = self._excesses[a, b] = (*more, fluid_a, fluid_b)
         return found
 
+    def _carried_over(self, a: int, b: int, trial: Trial) -> Speeds:
+        """Return what a trial means for this switch interval: speeds change by as much as the model's do."""
+        if trial.switch_interval_s == self.machine.switch_interval_s:
+            return trial.speeds
+        pair = self._classes[self._class_of[a]], self._classes[self._class_of[b]]
+        there = _modelled(*pair, self.machine._replace(switch_interval_s=trial.switch_interval_s))
+        here = _modelled(*pair, self.machine)
+        first, second = (
+            min(1.0, speed * now / then) for speed, now, then in zip(trial.speeds, here, there, strict=True)
+        )
+        return first, second
+
     def _model(self, a: int, b: int) -> tuple[float, float]:
         """Return the extra slowness of two classes of demand beside each other."""
         found = self._modelled.get((a, b))
         if found is None:
             pair = self._classes[a], self._classes[b]
-            if not all(node.wall_s > 0 for node in pair):
-                found = 0.0, 0.0
-            else:
-                its = self.machine
-                speeds = modelled_speeds(
-                    *pair, its.cores, its.switch_interval_s, wake_s=its.wake_s, crowding=its.crowding
-                )
-                found_a, found_b = (
-                    1 / max(LEAST_SPEED, speed) - 1 / fluid
-                    for speed, fluid in zip(speeds, fluid_pair(*pair, its.cores), strict=True)
-                )
-                found = found_a, found_b
+            found = 0.0, 0.0
+            if all(node.wall_s > 0 for node in pair):
+                speeds, fluid = _modelled(*pair, self.machine), fluid_pair(*pair, self.machine.cores)
+                found = 1 / speeds[0] - 1 / fluid[0], 1 / speeds[1] - 1 / fluid[1]
             self._modelled[a, b] = found
             self._modelled[b, a] = found[::-1]
         return found
+
+
+def _modelled(a: Demand, b: Demand, machine: Machine) -> Speeds:
+    return modelled_speeds(
+        a, b, machine.cores, machine.switch_interval_s, wake_s=machine.wake_s, crowding=machine.crowding
+    )
 
 
 def fluid_pair(a: Demand, b: Demand, cores: float) -> Speeds:
@@ -212,16 +230,16 @@ def _marks(
     gil: Sequence[int],
     core: Sequence[int],
     numbers: Sequence[int],
-    measured: Mapping[tuple[int, int], Speeds],
+    measured: Mapping[tuple[int, int], Trial],
 ) -> list[tuple[object, ...]]:
     """Return what sets kinds apart beside demands: the class, and for each node in a measured pair itself.
 
     Such nodes are told apart, and ordered, by what was measured; by number only where that is the same.
     """
     trials: list[list[tuple[float, ...]]] = [[] for _ in numbers]
-    for (i, j), (mine, other) in measured.items():
-        trials[i].append((mine, other, gil[j], core[j], numbers[j]))
-        trials[j].append((other, mine, gil[i], core[i], numbers[i]))
+    for (i, j), ((first, second), _) in measured.items():
+        trials[i].append((first, second, gil[j], core[j], numbers[j]))
+        trials[j].append((second, first, gil[i], core[i], numbers[i]))
     return [
         (number, tuple(sorted(some)), i if some else -1)
         for i, (number, some) in enumerate(zip(numbers, trials, strict=True))
