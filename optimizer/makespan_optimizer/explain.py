@@ -177,6 +177,7 @@ def _explain_node(plan: Plan, paths: Paths, node: PlanNode) -> NodeNote:
     started, started_by = _started(plan, node)
     ends_s = {other.name: other.start_s + other.duration_s for other in others}
     level_s = paths.level_s[node.name]
+    fellows = {name for group in plan.groups if node.name in group.nodes for name in group.nodes}
     return NodeNote(
         name=node.name,
         rank=node.rank,
@@ -203,7 +204,9 @@ def _explain_node(plan: Plan, paths: Paths, node: PlanNode) -> NodeNote:
         starts=tuple(
             other.name
             for other in sorted(others, key=lambda other: other.rank)
-            if abs(other.start_s - end_s) <= SAME_S and node.name in _started(plan, other)[1]
+            if abs(other.start_s - end_s) <= SAME_S
+            and _may_start(node, other, fellows)
+            and node.name in _started(plan, other)[1]
         ),
         groups=tuple(group.name for group in plan.groups if node.name in group.nodes),
         cluster=next((its.name for its in plan.clusters if node.name in its.nodes), None),
@@ -213,6 +216,18 @@ def _explain_node(plan: Plan, paths: Paths, node: PlanNode) -> NodeNote:
             for other in sorted(others, key=lambda other: (other.start_s, other.rank))
             if other.start_s < end_s - SAME_S and ends_s[other.name] > node.start_s + SAME_S
         ),
+    )
+
+
+def _may_start(node: PlanNode, other: PlanNode, fellows: set[str]) -> bool:
+    """Say whether the end of a node can be what another waited for; cheap, and never wrongly False."""
+    return (
+        node.name in other.after
+        or node.name in other.starts_after
+        or other.name in fellows
+        or other.lane == node.lane
+        or node.exclusive
+        or other.exclusive
     )
 
 

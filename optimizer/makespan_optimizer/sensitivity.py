@@ -1,9 +1,9 @@
 """What to optimise next: the makespan if one node were twice as fast, or free, for each node.
 
 A node that is shortened by x seconds shortens the best makespan by x at most: pause everything else for x
-while it runs, and a schedule of the faster DAG is one of the DAG as it is. So nodes are tried from the
-longest down, and as soon as half of the next one is less than what the tenth best has gained, no other can be
-among the ten. What is tried is counted in simulated nodes, not in seconds.
+while it runs, and a schedule of the faster DAG is one of the DAG as it is. So those are tried first
+that take most of what binds, and a node of which half is less than what the tenth best has gained is left
+out: it cannot be among the ten. What is tried is counted in simulated nodes, not in seconds.
 
 An order that is found for the faster DAG is tried on the DAG as it is, too: what it gains there is no merit
 of the node.
@@ -24,6 +24,7 @@ from makespan_optimizer.bounds import lower_bounds
 from makespan_optimizer.canonical import canonical
 from makespan_optimizer.changes import AS_IT_IS, Change
 from makespan_optimizer.instance import instance_of
+from makespan_optimizer.lanes import hand_overs, lanes_of, slacks
 from makespan_optimizer.options import check_cores, check_statistic, positive, whole
 from makespan_optimizer.priorities import rules
 from makespan_optimizer.search import Search
@@ -64,7 +65,7 @@ class Sensitivity(msgspec.Struct, frozen=True):
     nodes: tuple[NodeGain, ...]
     """By what the twice as fast node saves, most first."""
     tried: int
-    """How many nodes were tried, the longest first."""
+    """How many nodes were tried: those first that take most of what binds."""
     of: int
     complete: bool
     """No other node can save more than those that are told."""
@@ -124,11 +125,11 @@ def sensitivity(
     search = quick(here, budget, seed, over, scale=5.0)
     found: list[tuple[str, float, Answer, Answer]] = []
     questions, complete = 0.0, True
-    for i in sorted(range(len(here)), key=lambda i: -here.wall[i]):
+    base, least_s = answered(search, change, own.bound_name), 0.0
+    for i in _most_likely(search):
         name, wall_s = here.structure.names[i], here.seconds(here.wall[i])
-        base = answered(search, change, own.bound_name)
-        if len(found) >= top and wall_s * (1 - HALF) <= _gains(base, found)[top - 1].half_saves_s:
-            break
+        if len(found) >= top and wall_s * (1 - HALF) <= least_s:
+            continue
         if over() or search.simulated + questions >= _WORK:
             complete = False
             break
@@ -139,10 +140,31 @@ def sensitivity(
             search.judge("as before", faster.found.ranks)
             rows.append(answered(faster, change | Change(nodes={name: factor}), own.bound_name))
         found.append((name, wall_s, rows[0], rows[1]))
+        base = answered(search, change, own.bound_name)
+        if len(found) >= top:
+            least_s = _gains(base, found)[top - 1].half_saves_s
         if progress is not None:
             progress(told(base, time.monotonic() - begun, f"{len(found)} of {len(here)} nodes"))
-    base = answered(search, change, own.bound_name)
     return Sensitivity(base, tuple(_gains(base, found)[:top]), len(found), len(here), complete)
+
+
+def _most_likely(search: Search) -> list[int]:
+    """Return the nodes by what they take of what binds: no other shortens the DAG; ties the longest first."""
+    instance, name = search.instance, search.bound.name
+    s, wall, schedule = instance.structure, instance.wall, search.found.schedule
+    n = len(wall)
+    if name == "critical path":
+        slack = slacks(s, schedule, hand_overs(s, schedule, lanes_of(schedule), search.found.groups))
+        weight = [0 if its > 0 else 1 for its in slack]
+    elif name in ("GIL", "cores"):
+        weight = list(instance.gil if name == "GIL" else instance.core)
+    elif name == "exclusive nodes":
+        weight = [int(alone) for alone in s.exclusive]
+    elif name.startswith("lock "):
+        weight = [int(name[5:] in some) for some in s.locks]
+    else:
+        weight = [1] * n
+    return sorted(range(n), key=lambda i: (-wall[i] * weight[i], -wall[i]))
 
 
 def _faster(instance: Instance, budget: int, over: Callable[[], bool], ranks: Sequence[int]) -> Search:

@@ -164,7 +164,7 @@ def _print(
     terminal.say("each row: the best makespan expected with up to so many threads")
     if each is not None and not each.complete:
         more = "" if options.each_node else "; --each-node takes more time"
-        terminal.say(f"of {each.of:,} nodes the {each.tried:,} longest were tried{more}")
+        terminal.say(f"of {each.of:,} nodes the {each.tried:,} likeliest were tried{more}")
 
 
 def _gain(row: Answer, first: Answer) -> float:
