@@ -119,7 +119,7 @@ class Pipeline:
         best, second = search.found, None
         contended = self.instance.fluid.may_contend(self.budget)
         if self.varies or (contended and not search.good):
-            second = self._second(default.makespan)
+            second = self._second()
             best = best if second is None else second.candidate
         fused = self._fused(best, second)
         best = best._replace(ranks=fused.ranks, schedule=fused.schedule)
@@ -177,13 +177,13 @@ class Pipeline:
         note = ask_solver(search, limited, time.monotonic, lambda: self._say("solver"), bound_only=exhausted)
         return "every order was tried" if exhausted else note
 
-    def _second(self, most: float) -> Second | None:
+    def _second(self) -> Second | None:
         """Choose by the expected makespan, as far as time and work go."""
         options = self.options
         work = _EXPECTED_WORK * options.time_limit_s * (1 if options.deterministic else 2)
         if self.over():
             return None
-        second = Second(self.search, self.profile, self.default, most, options.seed, work, varies=self.varies)
+        second = Second(self.search, self.profile, self.default, options.seed, work, varies=self.varies)
         if not second.possible:
             return None
         second.choose()

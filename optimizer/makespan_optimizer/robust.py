@@ -138,7 +138,7 @@ def choose(fresh: Trial, default: Option, critical: Option, others: Sequence[Opt
         The simplest first; each must beat all before it by more than its standard error.
     """
     declared, path = fresh.judge(default), fresh.judge(critical)
-    best = min(path, declared, key=lambda judged: judged.mean)
+    best = path
     for option in others:
         if option.ranks == best.option.ranks and option.groups == best.option.groups:
             continue
@@ -146,6 +146,9 @@ def choose(fresh: Trial, default: Option, critical: Option, others: Sequence[Opt
         gain, error = found.ahead(best)
         if gain > max(error, WORTH * best.mean):
             best = found
+    # Last, because it depends on the order of declaration, which is to matter only where it must.
+    if declared.mean < best.mean:
+        best = declared
     return Choice(best, declared, path)
 
 

@@ -39,8 +39,6 @@ class Second:
         That of the instance.
     default : sequence of int, shape (n,)
         Ranks of the default order.
-    most : float
-        Makespan of the default order: longer ones are not looked at.
     work : float
         Nodes to simulate, more or less.
     varies : bool
@@ -52,7 +50,6 @@ class Second:
         search: Search,
         profile: Profile,
         default: Sequence[int],
-        most: float,
         seed: int,
         work: float,
         *,
@@ -77,11 +74,11 @@ class Second:
         self._trial = Trial(instance, budget, walls, search.over)
         self._fresh = Trial(instance, budget, unseen, search.over)
         ranked = sorted(search.pool.items(), key=lambda its: its[1][0])
-        pool = [Option(name, ranks) for name, (makespan, ranks) in ranked if makespan <= most * (1 + SAME)]
+        pool = [Option(name, ranks) for name, (_, ranks) in ranked[:_POOL]]
         known = rules(instance, budget, search.bound.name)
         next(known)
         self._declared, self._critical = Option(DEFAULT, default), Option(*next(known))
-        self._pool = [self._critical, *pool[:_POOL]]
+        self._pool = [self._critical, *pool]
 
     def choose(self) -> None:
         """Search over scenarios, and decide on fresh ones."""

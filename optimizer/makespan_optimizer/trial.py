@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from makespan_optimizer.schedule import Groups
 
 _GIVEN_UP = 1.5  # standard errors behind: the rest of the scenarios would hardly turn it
+_SAME = 1e-9  # relative: a gain below that is rounding
 _LEAST = 4  # scenarios before anything is given up
 
 
@@ -102,7 +103,7 @@ class Trial:
             k = len(found)
             if k >= _LEAST and total > 0 and total * total > _GIVEN_UP**2 * (squares - total * total / k):
                 return None
-        return Judged(option, tuple(found)) if total < 0 else None
+        return Judged(option, tuple(found)) if total < -_SAME * sum(found) else None
 
 
 def noisy(instance: Instance, count: int, seed: int, spread: float) -> list[tuple[int, ...]]:
