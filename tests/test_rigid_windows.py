@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +11,8 @@ from makespan_optimizer.model.worker import solve_request
 from makespan_optimizer.rigid.check import violations
 from makespan_optimizer.rigid.lists import list_schedule, makespan_of
 from makespan_optimizer.rigid.problem import Problem, Resource, problem_from
-from makespan_optimizer.rigid.windows import Sweep, mirrored, to_the_right
+from makespan_optimizer.rigid.push import Pusher
+from makespan_optimizer.rigid.windows import Sweep
 
 
 def drawn(seed: int, n: int) -> Problem:
@@ -43,7 +43,7 @@ def test_a_sweep_never_worsens_a_schedule_and_each_gain_is_real(seed, n, size):
     order = list(range(n))
     random.Random(seed).shuffle(order)
     begin = list_schedule(problem, order)
-    right = to_the_right(problem, begin)
+    right = Pusher(problem).right(begin)
     assert violations(problem, right) == []
     assert makespan_of(problem, right) <= makespan_of(problem, begin)
     sweep = Sweep(problem, right)
@@ -70,7 +70,7 @@ def test_a_sweep_never_worsens_a_schedule_and_each_gain_is_real(seed, n, size):
 
 def test_a_window_of_all_nodes_is_the_whole_problem():
     problem = problem_from([3, 3, 2, 2, 2], [[]] * 5, [Resource("threads", 2, (1,) * 5)])
-    sweep = Sweep(problem, to_the_right(problem, [0, 2, 0, 5, 5]))
+    sweep = Sweep(problem, Pusher(problem).right([0, 2, 0, 5, 5]))
     assert sweep.makespan == 7
     window = sweep.window(9)
     assert window is not None
@@ -84,13 +84,3 @@ def test_a_window_that_cannot_gain_says_so():
     window = Sweep(chain, [0, 1, 2], bound=3).window(2)
     assert window is not None
     assert window.at_least == window.end
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_mirrored_twice_is_the_same(seed):
-    problem = drawn(seed, 20)
-    start = list_schedule(problem, list(range(20)))
-    there = mirrored(problem, start)
-    assert violations(problem.backwards(), there) == []
-    first = min(start)
-    assert mirrored(problem, there) == [s - first for s in start]

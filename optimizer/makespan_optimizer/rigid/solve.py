@@ -17,8 +17,10 @@ from makespan_optimizer.rigid.check import violations
 from makespan_optimizer.rigid.energy import bounds
 from makespan_optimizer.rigid.lists import makespan_of
 from makespan_optimizer.rigid.multistart import multistart
+from makespan_optimizer.rigid.packing import packing_bounds
 from makespan_optimizer.rigid.problem import Solution
-from makespan_optimizer.rigid.windows import Sweep, mirrored, to_the_right
+from makespan_optimizer.rigid.push import Pusher, mirrored
+from makespan_optimizer.rigid.windows import Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -200,7 +202,10 @@ def _search(run: _Run, process: SolverProcess, seed: int, workers: int, hint: Se
 def _starts(run: _Run, process: SolverProcess, seed: int, hint: Sequence[int] | None) -> None:
     """Bounds, and the multistart."""
     found = bounds(run.problem, run.over)
-    run.bound, run.binding = found[0].ticks, found[0].name
+    if len(run.problem) > MOST_NODES:
+        found += packing_bounds(run.problem, run.over)
+    best_bound = max(found, key=lambda bound: bound.ticks)  # the first of equals
+    run.bound, run.binding = best_bound.ticks, best_bound.name
     run.say("bounds")
     share_s = min(_STARTS_S, _STARTS_SHARE * run.limit_s)
     begun = run.now()
@@ -262,7 +267,7 @@ def _windows(run: _Run, process: SolverProcess, seed: int, workers: int) -> None
     schedule = list(run.start)
     tried, most = 0, max(1, round(_WINDOWS * run.limit_s)) if run.deterministic else None
     while not run.over() and not run.good and not run.trouble and tried != most:
-        sweep = Sweep(problem, to_the_right(problem, schedule), run.bound)
+        sweep = Sweep(problem, Pusher(problem).right(schedule), run.bound)
         while not run.over() and sweep.makespan > run.bound and tried != most:
             window = sweep.window(_SIZE)
             if window is None:

@@ -21,7 +21,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
 
 from makespan_optimizer.model.request import Block, Request, request_of
-from makespan_optimizer.rigid.lists import Lists, makespan_of
+from makespan_optimizer.rigid.lists import makespan_of
 from makespan_optimizer.rigid.problem import Problem, Resource
 
 if TYPE_CHECKING:
@@ -254,30 +254,3 @@ class Sweep:
                     room = max(0, at - end)
                     break
         return room
-
-
-def to_the_right(problem: Problem, start: Sequence[int]) -> list[int]:
-    """Return a schedule pushed to the right, and begun anew at 0: no longer, and often shorter.
-
-    >>> from makespan_optimizer.rigid.problem import problem_from
-    >>> to_the_right(problem_from([2, 1, 4], [[], [0], []]), [0, 2, 0])
-    [1, 3, 0]
-    """
-    end = list(map(int.__add__, start, problem.wall))
-    back = problem.backwards()
-    lists = Lists(back)
-    turned = lists.serial(lists.topological(_ranks([-e for e in end])))
-    return mirrored(problem, turned)
-
-
-def mirrored(problem: Problem, start: Sequence[int]) -> list[int]:
-    """Return a schedule with time reversed."""
-    makespan = makespan_of(problem, start)
-    return [makespan - s - w for s, w in zip(start, problem.wall, strict=True)]
-
-
-def _ranks(values: Sequence[int]) -> list[int]:
-    ranks = [0] * len(values)
-    for rank, i in enumerate(sorted(range(len(values)), key=values.__getitem__)):
-        ranks[i] = rank
-    return ranks
