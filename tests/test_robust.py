@@ -143,7 +143,8 @@ def test_first_calls_were_measured_once():
 def test_permuted_profiles_are_chosen_alike_over_scenarios():
     profile = varying(20, 4)
     other, to = shuffled(profile, 1)
-    one, two = (optimize(its, 2, time_limit_s=2, what_if=[], gap=0.05) for its in (profile, other))
+    # A gap that the first rules reach: the solver, which needs time, is not asked.
+    one, two = (optimize(its, 2, time_limit_s=4, what_if=[], gap=0.1) for its in (profile, other))
     assert one.robust is not None
     assert two.robust is not None
     assert (one.robust.mean_s, one.robust.p90_s) == (two.robust.mean_s, two.robust.p90_s)
