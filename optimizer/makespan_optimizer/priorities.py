@@ -1,12 +1,7 @@
-"""Orders worth trying: priority rules, and seeded variations of them.
+"""Orders of an instance worth trying: the default order, priority rules, and seeded variations of them.
 
-A priority rule is an urgency for each node; the most urgent starts first. Nearly all good rules are a longest
-path to the end under some weight of the nodes: their duration (critical path), the GIL seconds in it, their
-share of the resource that binds. No rule wins everywhere, so several are tried and the simulator judges.
-Best single rule where resources bind: bottom level × (1 + 2 × share of the bottleneck).
-
-Sources: Graham 1969; Kolisch 1996 (greatest rank positional weight, latest start); noise on urgencies and
-regret-free restarts: Cicirello & Smith 2005.
+The rules are those of `makespan_optimizer.rigid.rules`; here is said which resource they give weight to. No
+rule wins everywhere, so several are tried and the simulator judges.
 """
 
 from __future__ import annotations
@@ -14,16 +9,17 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from makespan.order import bottom_levels, default_ranks, ranks_by
-from makespan_optimizer.bounds import heads_of
+from makespan.order import default_ranks, ranks_by
+from makespan_optimizer.rigid import rules as rigid
+from makespan_optimizer.rigid.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from makespan_optimizer.instance import Instance
 
 DEFAULT = "default order"
-CRITICAL = "critical path"
+CRITICAL = rigid.CRITICAL
 
 
 def rules(instance: Instance, budget: int, binding: str) -> Iterator[tuple[str, list[int]]]:
@@ -36,42 +32,9 @@ def rules(instance: Instance, budget: int, binding: str) -> Iterator[tuple[str, 
     binding : str
         The lower bound that binds: its resource gets weight.
     """
-    s, wall = instance.structure, instance.wall
-    n = len(instance)
-    yield DEFAULT, default_ranks(s)
-    levels = bottom_levels(s, wall)
-    yield CRITICAL, ranks_by(levels)
+    yield DEFAULT, default_ranks(instance.structure)
     share = bottleneck_share(instance, budget, binding)
-    gil = [g / 1000 for g in instance.gil]
-    heads = heads_of(instance, wall)
-    following = [sum(wall[j] for j in s.succs[i]) for i in range(n)]
-    longest = max(wall, default=0)
-
-    def path(weight: Callable[[int], float]) -> list[float]:
-        return bottom_levels(s, [wall[i] * weight(i) for i in range(n)])
-
-    def each(urgency: Callable[[int], float]) -> list[float]:
-        return [urgency(i) for i in range(n)]
-
-    later: list[tuple[str, Callable[[], Sequence[float]]]] = [
-        ("critical path, bottleneck first", lambda: each(lambda i: levels[i] * (1 + 2 * share[i]))),
-        ("critical path weighted by the bottleneck", lambda: path(lambda i: 1 + 2 * share[i])),
-        ("critical path weighted by the GIL", lambda: path(lambda i: 1 + 2 * gil[i])),
-        ("critical path, bottleneck last", lambda: each(lambda i: levels[i] * (1 - 0.5 * share[i]))),
-        ("waiting time first", lambda: each(lambda i: levels[i] + longest * (1 - gil[i]))),
-        ("bottleneck path", lambda: path(lambda i: 0.1 + share[i])),
-        ("path beside the bottleneck", lambda: path(lambda i: 1 - 0.9 * share[i])),
-        ("critical path and followers", lambda: each(lambda i: levels[i] + following[i])),
-        ("greatest rank positional weight", lambda: each(lambda i: wall[i] + following[i])),
-        ("least slack", lambda: each(lambda i: levels[i] + heads[i])),
-        ("earliest start", lambda: each(lambda i: -heads[i])),
-        ("longest first", lambda: wall),
-        ("shortest first", lambda: each(lambda i: -wall[i])),
-        ("most successors", lambda: each(lambda i: len(s.succs[i]))),
-        ("as declared", lambda: each(lambda i: -i)),
-    ]
-    for name, urgency in later:
-        yield name, ranks_by(urgency())
+    yield from rigid.rules(_edges(instance), share, [g / 1000 for g in instance.gil])
 
 
 def bottleneck_share(instance: Instance, budget: int, binding: str) -> list[float]:
@@ -98,7 +61,7 @@ def bottleneck_share(instance: Instance, budget: int, binding: str) -> list[floa
 
 
 def variations(instance: Instance, seed: int, best: Sequence[float]) -> Iterator[list[int]]:
-    """Yield orders without end: noisy critical paths, and noisy forms of the best latest starts.
+    """Return orders without end: noisy critical paths, and noisy forms of the best latest starts.
 
     Parameters
     ----------
@@ -107,12 +70,9 @@ def variations(instance: Instance, seed: int, best: Sequence[float]) -> Iterator
         Latest starts of the best schedule so far. The caller may change it in place.
     """
     source = random.Random(seed)  # noqa: S311 (not for secrets)
-    s, wall = instance.structure, instance.wall
-    n = len(wall)
-    while True:
-        spread = source.choice((0.05, 0.1, 0.2, 0.4))
-        weights = [w * source.uniform(1 - spread, 1 + spread) for w in wall]
-        yield ranks_by(bottom_levels(s, weights))
-        horizon = max(best, default=0.0) or 1.0
-        reach = source.choice((0.01, 0.03, 0.1, 0.25)) * horizon
-        yield ranks_by([-best[i] + source.uniform(-reach, reach) for i in range(n)])
+    return map(ranks_by, rigid.variations(_edges(instance), source, best))
+
+
+def _edges(instance: Instance) -> Problem:
+    s = instance.structure
+    return Problem(instance.wall, s.preds, s.succs, s.order, ())

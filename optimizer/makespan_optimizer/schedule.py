@@ -63,7 +63,9 @@ def order_ranks(order: Sequence[int]) -> list[int]:
     return ranks
 
 
-def rigid_problem(instance: Instance, budget: int, *, contended: bool) -> Problem:
+def rigid_problem(
+    instance: Instance, budget: int, *, contended: bool, wall: Sequence[int] | None = None
+) -> Problem:
     """Return an instance as a problem whose resources are rigid.
 
     Threads, and a resource ``lock NAME`` for each lock that two nodes share; an exclusive node demands all
@@ -77,6 +79,8 @@ def rigid_problem(instance: Instance, budget: int, *, contended: bool) -> Proble
     contended : bool
         Also forbid to share the GIL and the cores beyond their capacity, which reality does allow: schedules
         of that are candidates, its bounds are worth nothing.
+    wall : sequence of int, shape (n,), optional
+        Durations instead of the instance's.
     """
     s = instance.structure
     found = [Resource(THREADS, budget, tuple(budget if alone else 1 for alone in s.exclusive))]
@@ -87,7 +91,7 @@ def rigid_problem(instance: Instance, budget: int, *, contended: bool) -> Proble
         Resource(f"lock {lock}", 1, tuple(int(lock in some) for some in s.locks))
         for lock in sorted({lock for some in s.locks for lock in some})
     ]
-    return problem_of(s, instance.wall, found)
+    return problem_of(s, instance.wall if wall is None else wall, found)
 
 
 def rigid_schedule(instance: Instance, ranks: Sequence[int], budget: int) -> list[int]:

@@ -82,9 +82,10 @@ def _simple(problem: Problem, heads: list[int], tails: list[int], unit: int) -> 
     found = [Bound("critical path", longest)]
     for name, capacity, demand in problem.resources:
         work = [w * d for w, d in zip(wall, demand, strict=True)]
-        least = -(-energy(heads, tails, work, capacity) // (capacity * unit)) * unit
-        if max(demand) == 1:
-            least = max(least, pigeonholes([w for w, d in zip(wall, demand, strict=True) if d], capacity))
+        least = -(-energy(heads, tails, work, capacity) // unit) * unit
+        users = [(w, d) for w, d in zip(wall, demand, strict=True) if w and d]
+        if all(d == 1 for _, d in users):
+            least = max(least, pigeonholes([w for w, _ in users], capacity))
         found.append(Bound(name, least))
     return found
 
@@ -141,7 +142,7 @@ def tails_of(problem: Problem) -> list[int]:
 
 
 def energy(heads: Sequence[int], tails: Sequence[int], work: Sequence[int], capacity: int) -> int:
-    """Return the largest r + t + (work of nodes with head ≥ r and tail ≥ t) / capacity, times the capacity.
+    """Return the largest r + t + (work of nodes with head ≥ r and tail ≥ t) / capacity, rounded up.
 
     Parameters
     ----------
@@ -149,7 +150,11 @@ def energy(heads: Sequence[int], tails: Sequence[int], work: Sequence[int], capa
     work : sequence of int, shape (n,)
         Duration times demand.
     """
-    rows: list[tuple[int, int, int]]
+    return -(-scaled_energy(heads, tails, work, capacity) // capacity)
+
+
+def scaled_energy(heads: Sequence[int], tails: Sequence[int], work: Sequence[int], capacity: int) -> int:
+    """Return the same, exactly, times the capacity."""
     rows = sorted(((tails[i], heads[i], work[i]) for i in range(len(work)) if work[i]), reverse=True)
     # Times the capacity, so that the loop adds whole numbers only.
     scaled = [tail * capacity for tail, _, _ in rows]

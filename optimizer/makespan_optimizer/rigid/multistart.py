@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from makespan.order import ranks_by
 from makespan_optimizer.rigid.genetic import generations
 from makespan_optimizer.rigid.improve import Passes
-from makespan_optimizer.rigid.rules import bottleneck_share, levels_of, rules
+from makespan_optimizer.rigid.rules import bottleneck_share, rules, variations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -99,7 +99,7 @@ def multistart(
         starts.append(start)
     source = random.Random(seed)  # noqa: S311 (not for secrets)
     if not good():
-        varied = variations if _plain(problem) else generations
+        varied = restarts if _plain(problem) else generations
         for start in varied(passes, starts, source):
             judge("multistart", start)
             if good():
@@ -108,12 +108,12 @@ def multistart(
 
 
 def _plain(problem: Problem) -> bool:
-    """Say whether variations do better than generations: threads alone, or too many nodes to breed."""
+    """Say whether restarts do better than generations: threads alone, or too many nodes to breed."""
     unit = all(max(r.demand) <= 1 for r in problem.resources)
     return len(problem) > _MOST_BRED or (unit and len(problem.resources) <= 1)
 
 
-def variations(passes: Passes, first: Sequence[Sequence[int]], source: random.Random) -> Iterator[list[int]]:
+def restarts(passes: Passes, first: Sequence[Sequence[int]], source: random.Random) -> Iterator[list[int]]:
     """Yield schedules without end: noisy critical paths, and noisy latest starts of the best schedule so far.
 
     Parameters
@@ -124,20 +124,13 @@ def variations(passes: Passes, first: Sequence[Sequence[int]], source: random.Ra
         Schedules to begin with, at least one.
     source : random.Random
     """
-    problem, wall = passes.forward.problem, passes.wall
     best = min(first, key=passes.makespan)
     latest, record = passes.latest(best), passes.makespan(best)
-    while True:
-        spread = source.choice((0.05, 0.1, 0.2, 0.4))
-        reach = source.choice((0.01, 0.03, 0.1, 0.25)) * record
-        for urgency in (
-            levels_of(problem, [w * source.uniform(1 - spread, 1 + spread) for w in wall]),
-            [source.uniform(-reach, reach) - at for at in latest],
-        ):
-            start = passes.parallel(ranks_by(urgency))
+    for urgency in variations(passes.forward.problem, source, latest):
+        start = passes.parallel(ranks_by(urgency))
+        yield start
+        if passes.makespan(start) < record * 1.01:
+            start = passes.until_stuck(passes.again(start))
             yield start
-            if passes.makespan(start) < record * 1.01:
-                start = passes.until_stuck(passes.again(start))
-                yield start
-            if passes.makespan(start) < record:
-                latest, record = passes.latest(start), passes.makespan(start)
+        if passes.makespan(start) < record:
+            latest[:], record = passes.latest(start), passes.makespan(start)

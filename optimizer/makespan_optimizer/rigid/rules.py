@@ -1,11 +1,12 @@
 """Priority rules: orders worth trying.
 
 A priority rule is an urgency for each node; the most urgent starts first. Nearly all good rules are a longest
-path to the end under some weight of the nodes: their duration (critical path), their share of the resource that
-binds. No rule wins everywhere, so several are tried. Best single rule where resources bind:
+path to the end under some weight of the nodes: their duration (critical path), their share of the resource
+that binds. No rule wins everywhere, so several are tried. Best single rule where resources bind:
 bottom level × (1 + 2 × share of the bottleneck).
 
-Sources: Graham 1969; Kolisch 1996 (greatest rank positional weight, latest start, most work to come).
+Sources: Graham 1969; Kolisch 1996 (greatest rank positional weight, latest start); noise on urgencies and
+regret-free restarts: Cicirello & Smith 2005.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from makespan.order import ranks_by
-from makespan_optimizer.rigid.energy import heads_of, tails_of
+from makespan_optimizer.rigid.energy import heads_of
 from makespan_optimizer.rigid.problem import THREADS
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable, Iterator, Sequence
 
     from makespan_optimizer.rigid.problem import Problem
@@ -85,16 +87,30 @@ def levels_of(problem: Problem, weight: Sequence[float]) -> list[float]:
     return levels
 
 
-def tail_ranks(problem: Problem) -> list[int]:
-    """Rank nodes by falling tail: the latest start without the node's own duration."""
-    return ranks_by(tails_of(problem))
+def variations(problem: Problem, source: random.Random, latest: Sequence[float]) -> Iterator[list[float]]:
+    """Yield urgencies without end: noisy critical paths, and noisy forms of the best latest starts, in turn.
+
+    Parameters
+    ----------
+    problem : Problem
+        Only its durations and edges are looked at.
+    source : random.Random
+    latest : sequence of float, shape (n,)
+        Latest starts of the best schedule so far. The caller may change it in place.
+    """
+    while True:
+        spread = source.choice((0.05, 0.1, 0.2, 0.4))
+        yield levels_of(problem, [w * source.uniform(1 - spread, 1 + spread) for w in problem.wall])
+        horizon = max(latest, default=0) or 1
+        reach = source.choice((0.01, 0.03, 0.1, 0.25)) * horizon
+        yield [source.uniform(-reach, reach) - at for at in latest]
 
 
 def bottleneck_share(problem: Problem, binding: str) -> list[float]:
     """Return what share of the binding resource each node takes, from 0 to 1.
 
-    When the critical path or the threads bind, the scarcest other resource is taken, if it is scarcer than the
-    threads are.
+    When the critical path or the threads bind, the scarcest other resource is taken, if it is scarcer than
+    the threads are.
     """
     load = {r.name: _work(problem, r.demand) / r.capacity for r in problem.resources}
     if binding == THREADS or binding not in load:
