@@ -20,7 +20,7 @@ import msgspec
 from makespan.errors import OptionError
 from makespan.options import MAX_THREADS
 from makespan_optimizer.answers import Answer, consistent
-from makespan_optimizer.bounds import lower_bounds
+from makespan_optimizer.bounds import Bound, lower_bounds
 from makespan_optimizer.canonical import canonical
 from makespan_optimizer.changes import AS_IT_IS, Change
 from makespan_optimizer.instance import instance_of
@@ -41,7 +41,7 @@ TOP = 10
 HALF, FREE = 0.5, 0.0
 _WORK = 1_000_000  # nodes to simulate in all
 _SMALL = 300  # nodes: up to here each question gets forward-backward passes
-_EACH = 5.0  # bounds and reading cost as much as so many simulations
+_EACH = 2.0  # to read a profile costs as much as so many simulations
 
 
 class NodeGain(msgspec.Struct, frozen=True):
@@ -117,11 +117,11 @@ def sensitivity(
 
     own = canonical(profile, profile.structure())
 
-    def instance(factors: dict[str, float]) -> Instance:
-        changed = (change | Change(nodes=factors)).apply(own.profile)
-        return instance_of(changed, cores=cores, first_call=first_call, statistic=statistic)
+    def instance(changed: Change) -> Instance:
+        its = changed.apply(own.profile)
+        return instance_of(its, cores=cores, first_call=first_call, statistic=statistic)
 
-    here = instance({})
+    here = instance(change)
     search = quick(here, budget, seed, over, scale=5.0)
     found: list[tuple[str, float, Answer, Answer]] = []
     questions, complete = 0.0, True
@@ -135,17 +135,27 @@ def sensitivity(
             break
         rows = []
         for factor in (HALF, FREE):
-            faster = _faster(instance({name: factor}), budget, over, search.found.ranks)
+            asked = change | Change(nodes={name: factor})
+            faster = _faster(instance(asked), search)
             questions += faster.simulated + _EACH * len(here)
             search.judge("as before", faster.found.ranks)
-            rows.append(answered(faster, change | Change(nodes={name: factor}), own.bound_name))
+            rows.append(answered(faster, asked, own.bound_name))
         found.append((name, wall_s, rows[0], rows[1]))
         base = answered(search, change, own.bound_name)
         if len(found) >= top:
             least_s = _gains(base, found)[top - 1].half_saves_s
         if progress is not None:
             progress(told(base, time.monotonic() - begun, f"{len(found)} of {len(here)} nodes"))
-    return Sensitivity(base, tuple(_gains(base, found)[:top]), len(found), len(here), complete)
+
+    def bounded(row: Answer) -> Answer:
+        its = instance(row.change)
+        bound = lower_bounds(its, budget)[0]
+        bound_s = min(its.seconds(bound.ticks), row.makespan_s)
+        return msgspec.structs.replace(row, lower_bound_s=bound_s, binding=own.bound_name(bound.name))
+
+    names = {gain.name for gain in _gains(base, found)[:top]}
+    best = [(name, s, bounded(half), bounded(free)) for name, s, half, free in found if name in names]
+    return Sensitivity(base, tuple(_gains(base, best)), len(found), len(here), complete)
 
 
 def _most_likely(search: Search) -> list[int]:
@@ -167,16 +177,14 @@ def _most_likely(search: Search) -> list[int]:
     return sorted(range(n), key=lambda i: (-wall[i] * weight[i], -wall[i]))
 
 
-def _faster(instance: Instance, budget: int, over: Callable[[], bool], ranks: Sequence[int]) -> Search:
-    """Judge the order that was best before, and the critical path."""
-    bound = lower_bounds(instance, budget)[0]
-    search = Search(instance, budget, bound, over)
-    for name, its in (("as before", ranks), *islice(rules(instance, budget, bound.name), 1, 2)):
-        schedule = search.judge(name, its)
+def _faster(instance: Instance, before: Search) -> Search:
+    """Judge the order that was best before, and the critical path; without bounds, which cost more."""
+    search = Search(instance, before.budget, Bound(before.bound.name, 0.0), before.over)
+    known = islice(rules(instance, before.budget, before.bound.name), 1, 2)
+    for name, ranks in (("as before", before.found.ranks), *known):
+        schedule = search.judge(name, ranks)
         if len(instance) <= _SMALL:
             search.improve(name, schedule)
-        if search.good:
-            break
     return search
 
 
