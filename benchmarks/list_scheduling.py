@@ -27,10 +27,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script:
 
 from benchmarks import rival_rules
 from benchmarks.cases import Case
+from benchmarks.referee import WrongError
 from benchmarks.resource_dags import resource_dag
 from benchmarks.rivals import MOST_DASK
 from makespan.testing import random_edges
 from makespan_optimizer.model.solve import SolverProcess
+from makespan_optimizer.rigid.check import violations
 from makespan_optimizer.rigid.lists import list_schedule, makespan_of
 from makespan_optimizer.rigid.solve import solve
 
@@ -120,6 +122,12 @@ def plan(n: int, threads: int, time_limit_s: float, seed: int, say: Callable[[st
 
     with SolverProcess() as solver:
         found = solve(problem, time_limit_s=time_limit_s, seed=seed, progress=hear, solver=solver)
+    if found.bound > found.makespan or (broken := violations(problem, found.start)):
+        raise WrongError(
+            f"{n} nodes: the bound {found.bound} is above the makespan {found.makespan}"
+            if found.bound > found.makespan
+            else f"{n} nodes: {'; '.join(broken[:3])}"
+        )
     return {
         "set": RESOURCES,
         "nodes": n,
@@ -180,13 +188,19 @@ def main() -> None:
         print(text, file=sys.stderr, flush=True)
 
     rows: list[dict[str, Any]] = []
+    code = 0
     try:
         rows += measure(kinds, sizes, options.threads, options.repeats, options.seed, say)
         for n in plans:
             rows.append(plan(n, options.threads, options.time_limit, options.seed, say))
     except KeyboardInterrupt:
         say("stopped; this is what is done")
+        code = 130
+    except WrongError as error:
+        say(f"WRONG: {error}")
+        code = 1
     print(json.dumps(rows, indent=1) if options.json else table(rows))
+    sys.exit(code)
 
 
 if __name__ == "__main__":

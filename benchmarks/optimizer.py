@@ -144,6 +144,8 @@ def main() -> None:
         code = _robust(cases, options, rows) if options.robust else _solve(cases, options, rows)
     except InstanceError as error:
         parser.error(str(error))
+    except KeyboardInterrupt:
+        code = _stopped()
     if options.json:
         print("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]")
     elif options.robust:
@@ -154,7 +156,7 @@ def main() -> None:
 
 
 def _solve(cases: Sequence[Case], options: argparse.Namespace, rows: list[Row]) -> int:
-    """Run the methods; return an exit code."""
+    """Run the methods, adding to `rows`; return an exit code."""
     limits = {"time_limit_s": options.time_limit, "seed": options.seed, "workers": options.workers}
     tasks = tasks_of(cases, options.threads, limits)
     with closing(Process()) as process, SolverProcess() as solver:
@@ -169,8 +171,6 @@ def _solve(cases: Sequence[Case], options: argparse.Namespace, rows: list[Row]) 
             warm_up(chosen)
             for some in run(tasks, chosen, process, options.reference, _say):
                 rows += some
-        except KeyboardInterrupt:
-            return _stopped()
         except WrongError as error:
             _say(f"WRONG: {error}")
             return 1
@@ -178,20 +178,17 @@ def _solve(cases: Sequence[Case], options: argparse.Namespace, rows: list[Row]) 
 
 
 def _robust(cases: Sequence[Case], options: argparse.Namespace, rows: list[Row]) -> int:
-    """Replay plans over scenarios; return an exit code."""
-    try:
-        rows.extend(
-            robust.rows_of(
-                cases,
-                options.threads,
-                scenarios=options.scenarios,
-                time_limit_s=options.time_limit,
-                seed=options.seed,
-                say=_say,
-            )
-        )
-    except KeyboardInterrupt:
-        return _stopped()
+    """Replay plans over scenarios, adding to `rows`; return an exit code."""
+    found = robust.rows_of(
+        cases,
+        options.threads,
+        scenarios=options.scenarios,
+        time_limit_s=options.time_limit,
+        seed=options.seed,
+        say=_say,
+    )
+    for row in found:  # one by one: Ctrl-C leaves those that are done
+        rows.append(row)  # noqa: PERF402
     return 0
 
 
