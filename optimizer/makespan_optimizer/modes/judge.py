@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _RULES = 4  # orders of a quick look; the default order and the critical path are two of them
 _CLOSE = 0.02  # share of the work for each stage of one close look
+_ORDERS = 100  # so many in each stage are enough for a DAG of few nodes
 _GUIDE = 0.02  # weight of what is not yet the bottleneck
 
 
@@ -107,8 +108,9 @@ class Judge:
         instance = self.instance(profile)
         bound = lower_bounds(instance, self.budget)[0]
         search = Search(instance, self.budget, bound, self._time_is_up)
-        search.try_rules(rules(instance, self.budget, bound.name), _CLOSE * self.work)
-        search.vary(self.seed, _CLOSE * self.work)
+        work = min(_CLOSE * self.work, _ORDERS * len(instance))
+        search.try_rules(rules(instance, self.budget, bound.name), work)
+        search.vary(self.seed, work)
         self.simulated += search.simulated
         return self._told(search.found.schedule.makespan * instance.tick_s)
 
