@@ -19,7 +19,7 @@ from makespan_optimizer.other_budgets import LARGE, other_budgets, with_plan
 from makespan_optimizer.priorities import DEFAULT, rules
 from makespan_optimizer.result import Result
 from makespan_optimizer.rigid_half import ask_rigid
-from makespan_optimizer.search import SAME, Progress, Search
+from makespan_optimizer.search import SAME, Candidate, Progress, Search
 from makespan_optimizer.second import Second
 from makespan_optimizer.simulate import simulate
 from makespan_optimizer.solver import MOST_NODES, SolverOptions, ask_solver
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from makespan.plan import WhatIf
     from makespan.profile import Profile
     from makespan_optimizer.instance import Instance
-    from makespan_optimizer.search import Candidate
     from makespan_optimizer.simulate import Schedule
 
 # Nodes to simulate for each second of the time limit; one takes 2 to 10 µs.
@@ -114,13 +113,14 @@ class Pipeline:
         stopped = self._nominal(asked)
         default = simulate(self.instance, self.default, self.budget)
         search = self.search
-        if default.makespan < search.found.schedule.makespan * (1 - SAME):
-            search.judge(DEFAULT, self.default)
         best, second = search.found, None
         contended = self.instance.fluid.may_contend(self.budget)
         if self.varies or (contended and not search.good):
             second = self._second()
             best = best if second is None else second.candidate
+        # Last, because it depends on the order of declaration, which is to matter only where it must.
+        if (second is None or not self.varies) and default.makespan < best.schedule.makespan * (1 - SAME):
+            best, second = Candidate(DEFAULT, self.default, (), default), None
         fused = self._fused(best, second)
         best = best._replace(ranks=fused.ranks, schedule=fused.schedule)
         bounds = self.bounds if search.bound in self.bounds else [search.bound, *self.bounds]
