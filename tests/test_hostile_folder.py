@@ -46,6 +46,7 @@ def test_the_whole_path_in_a_hostile_folder(folder, module):
         ["report", "run.json", "-o", "gantt.png"],
         ["what-if", "profile.json", "--threads", "1,2"],
         ["explain", "plan.json", "render"],
+        ["compare", "plan.json", "run.json"],
         ["check", "plan.json", "pipeline:news"],
         ["doctor"],
     ):

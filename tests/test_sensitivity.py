@@ -98,6 +98,19 @@ def test_a_lock_that_binds_has_its_own_name():
     assert sensitivity(profile, 2).base.binding == "lock db"
 
 
+def test_the_time_is_kept_and_what_was_not_tried_is_told():
+    found = sensitivity(CROWDED, 3, time_limit_s=1e-6)
+    assert (found.nodes, found.tried, found.of, found.complete) == ((), 0, 24, False)
+
+
+def test_a_bound_holds_whoever_computes_it():
+    for its in sensitivity(CROWDED, 3, top=24).nodes:
+        for row in (its.half, its.free):
+            (_, asked) = what_if(CROWDED, 3, nodes=row.change.nodes)
+            assert row.lower_bound_s <= asked.makespan_s * (1 + 1e-9)
+            assert row.binding
+
+
 def test_what_is_refused():
     for options in ({"threads": 0}, {"threads": 1, "top": 0}, {"threads": 1, "seed": -1}):
         with pytest.raises(OptionError):
