@@ -85,10 +85,11 @@ class Cutter:
 
     def search(self) -> Found:
         """Search all states when they are few, else from the best seeds."""
-        states = every_state(self.cuts, self.workers, self.usable, self.given, MOST_STATES)
-        affordable = self.judge.left // (4 * max(1, len(self.cuts)))
-        complete = states is not None and len(states) <= affordable
-        if complete and states is not None:
+        affordable = int(self.judge.left // (4 * max(1, len(self.cuts))))
+        most = min(MOST_STATES, affordable)
+        states = every_state(self.cuts, self.workers, self.usable, self.given, most)
+        complete = states is not None
+        if states is not None:
             for state in states:
                 if self.judge.over():
                     complete = False
