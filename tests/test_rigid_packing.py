@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from makespan_optimizer.model.request import request_of
 from makespan_optimizer.model.worker import solve_request
-from makespan_optimizer.rigid.energy import bounds
 from makespan_optimizer.rigid.lists import list_schedule
 from makespan_optimizer.rigid.packing import packing_bounds
 from makespan_optimizer.rigid.problem import THREADS, Resource, problem_from
@@ -37,7 +36,6 @@ def test_no_bound_is_above_the_optimum(problem):
 
 def test_large_demands_never_overlap():
     three = problem_from([5, 6, 7, 1], [[], [], [], []], [Resource("GIL", 100, (51, 60, 90, 9))])
-    assert bounds(three)[0].ticks == 13
     assert packing_bounds(three)[0] == ("GIL", 18)
 
 

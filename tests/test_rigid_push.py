@@ -43,6 +43,15 @@ def test_a_node_finds_a_gap_as_far_ahead_as_it_may_look():
     assert Pusher(problem, reach=3).left(start)[-1] == 2 * n
 
 
+def test_a_push_that_takes_too_long_changes_nothing():
+    problem = drawn(1, 30)
+    start = list_schedule(problem, list(range(30)))
+    assert Pusher(problem).left(start, lambda: True) == start
+    right = Pusher(problem).right(start, lambda: True)
+    assert violations(problem, right) == []
+    assert makespan_of(problem, right) <= makespan_of(problem, start)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_mirrored_twice_is_the_same(seed):
     problem = drawn(seed, 20)

@@ -1,9 +1,9 @@
 """Lower bounds of large problems from how demands fit together, beyond work divided by capacity.
 
-Dual feasible functions change each demand such that whatever fitted together still fits; then work by the new
-demands bounds the makespan as well. Of a capacity 10, two nodes of demand 6 never overlap: counting each as 10
-(and what is below 5 as nothing) says so, work does not. (Fekete & Schepers 2001; for projects Carlier & Néron
-2003.) For each resource the function that promises most is sharpened by heads and tails.
+Dual feasible functions change each demand such that whatever fitted together still fits; then work by the
+new demands bounds the makespan as well. Of a capacity 10, two nodes of demand 6 never overlap: counting each
+as 10 (and what is below 5 as nothing) says so, work does not. (Fekete & Schepers 2001; for projects Carlier &
+Néron 2003.) For each resource the function that promises most is sharpened by heads and tails.
 """
 
 from __future__ import annotations
@@ -45,8 +45,7 @@ def packing_bounds(problem: Problem, over: Callable[[], bool] | None = None) -> 
         if over is not None and over():
             break
         work = list(map(int.__mul__, problem.wall, packing.demand))
-        least = energy(heads, tails, work, packing.capacity)
-        found.append(Bound(resource.name, -(-least // packing.capacity)))
+        found.append(Bound(resource.name, energy(heads, tails, work, packing.capacity)))
     return sorted(found, key=lambda bound: -bound.ticks)
 
 

@@ -19,13 +19,17 @@ from typing import TYPE_CHECKING
 from makespan_optimizer.rigid.lists import makespan_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from makespan_optimizer.rigid.problem import Problem
 
-# Steps spent on one push, about: what the nodes may look ahead together.
-_STEPS = 4_000_000
+_STEPS = 20_000_000  # changes looked at by all nodes together in a push, at most; about two seconds
 _LEAST_REACH = 40
+_PULSE = 256  # nodes placed between two looks at the clock
+
+
+def _never() -> bool:
+    return False
 
 
 class Pusher:
@@ -61,16 +65,22 @@ class Pusher:
             place[i] = k
         self._places = place, [n - k for k in place]
 
-    def left(self, start: Sequence[int]) -> list[int]:
-        """Return the schedule pushed to the left; it begins at 0."""
-        return self._push(start, self.problem.preds, self._places[0])
+    def left(self, start: Sequence[int], over: Callable[[], bool] = _never) -> list[int]:
+        """Return the schedule pushed to the left; it begins at 0. When it is over before: as it was."""
+        return self._push(start, self.problem.preds, self._places[0], over)
 
-    def right(self, start: Sequence[int]) -> list[int]:
-        """Return the schedule pushed to the right, and then begun at 0."""
+    def right(self, start: Sequence[int], over: Callable[[], bool] = _never) -> list[int]:
+        """Return the schedule pushed to the right, and then begun at 0. When it is over before: as it was."""
         turned = mirrored(self.problem, start)
-        return mirrored(self.problem, self._push(turned, self.problem.succs, self._places[1]))
+        return mirrored(self.problem, self._push(turned, self.problem.succs, self._places[1], over))
 
-    def _push(self, start: Sequence[int], preds: Sequence[Sequence[int]], place: Sequence[int]) -> list[int]:
+    def _push(
+        self,
+        start: Sequence[int],
+        preds: Sequence[Sequence[int]],
+        place: Sequence[int],
+        over: Callable[[], bool],
+    ) -> list[int]:
         wall, demand, guards = self.problem.wall, self._demand, self._guards
         n, reach = len(wall), self._reach
         found = [0] * n
@@ -78,7 +88,9 @@ class Pusher:
         # In use from times[k] to times[k + 1]; after the last nothing is.
         times = [0, max(map(int.__add__, start, wall), default=0) + 1]
         used = [self._base, self._base]
-        for i in sorted(range(n), key=lambda i: (start[i], place[i])):
+        for number, i in enumerate(sorted(range(n), key=lambda i: (start[i], place[i]))):
+            if not number % _PULSE and over():
+                return list(start)
             at = max([end[p] for p in preds[i]]) if preds[i] else 0
             length, wanted = wall[i], demand[i]
             till = at + length

@@ -46,6 +46,10 @@ _END_S = 2e-6  # for each node: what the last check takes
 _SIZE = 80
 _WINDOW_S = 0.4
 
+# A push that is not limited takes quadratic time: changes of the profile looked at in a second, about.
+_PUSH_SHARE = 0.25
+_PUSHED = 8e6
+
 # Work for each second of the time limit when it is counted, not timed.
 _PLACED = 30_000
 _SOLVER_UNITS = 0.1
@@ -265,9 +269,11 @@ def _windows(run: _Run, process: SolverProcess, seed: int, workers: int) -> None
     """Sweep over the schedule, to and fro, until the time is up."""
     problem, flipped = run.problem, False
     schedule = list(run.start)
+    reach = None if run.deterministic else round(_PUSH_SHARE * run.left_s * _PUSHED / len(problem))
     tried, most = 0, max(1, round(_WINDOWS * run.limit_s)) if run.deterministic else None
     while not run.over() and not run.good and not run.trouble and tried != most:
-        sweep = Sweep(problem, Pusher(problem).right(schedule), run.bound)
+        pusher = Pusher(problem, reach)
+        sweep = Sweep(problem, pusher.right(schedule, run.over), run.bound)
         while not run.over() and sweep.makespan > run.bound and tried != most:
             window = sweep.window(_SIZE)
             if window is None:
