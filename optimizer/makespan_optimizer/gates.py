@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from makespan_optimizer.groups import gil_holders, overlapping
+from makespan_optimizer.groups import HOLDS, gil_holders, overlapping
 from makespan_optimizer.robust import move
 from makespan_optimizer.trial import Judged, Option
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 WORTH = 0.02  # smaller gains in a simulator tend to vanish when measured
 _FIRST = 8  # scenarios of the first look at a gate
 _MOST_SETS = 4  # gates on top of each other
+_HALF = 400  # thousandths of the GIL: three such nodes at once are too many
 _FILLS = 0.8  # of a core: a node that uses more is heavy
 _LOSS = 0.02  # a pair that loses more than this by running together
 
@@ -57,10 +58,11 @@ def gates(instance: Instance, budget: int, profile: Profile) -> list[Gate]:
         That of the instance, for measured pairs.
     """
     found = []
-    holders = gil_holders(instance)
-    found += [Gate("gil", holders, h) for h in range(1, min(budget, len(holders), 3))]
-    if budget > 1 and len(holders) == 2:
-        found.append(Gate("gil", holders, 1))
+    for share in (HOLDS, _HALF):
+        holders = gil_holders(instance, share)
+        found += [Gate("gil", holders, h) for h in range(1, min(budget, len(holders), 3))]
+        if budget > 1 and len(holders) == 2:
+            found.append(Gate("gil", holders, 1))
     s = instance.structure
     users = zip(instance.core, instance.gil, instance.wall, s.exclusive, strict=True)
     heavy = overlapping(

@@ -54,11 +54,16 @@ def declared_groups(structure: Structure) -> list[PlanGroup]:
     return found
 
 
-def gil_holders(instance: Instance) -> tuple[int, ...]:
+def gil_holders(instance: Instance, more_than: int = HOLDS) -> tuple[int, ...]:
     """Return the nodes that hold the GIL for more than 0.7 of their time and can overlap another such node.
 
     Only measured shares count: clocks alone cannot tell a Python loop from a matrix product. Empty when no
     two of them can overlap.
+
+    Parameters
+    ----------
+    more_than : int
+        Another share, in thousandths.
     """
     alone = instance.structure.exclusive
     return overlapping(
@@ -66,7 +71,7 @@ def gil_holders(instance: Instance) -> tuple[int, ...]:
         [
             i
             for i, share in enumerate(instance.gil_sure)
-            if share > HOLDS and instance.wall[i] and not alone[i]
+            if share > more_than and instance.wall[i] and not alone[i]
         ],
     )
 

@@ -37,11 +37,11 @@ _RULES_WORK = 8_000
 _VARY_WORK = 2_000
 _MOVE_WORK = 10_000
 _EXPECTED_WORK = 40_000
-_GATE_WORK = 10_000
+_GATE_WORK = 20_000
 # Seconds for each node, kept for the step that is under way at the end and for the plan itself.
 _END_S = 60e-6
 # Share of the time that the solver leaves to the scenarios.
-_AFTER_SOLVER = 0.35
+_AFTER_SOLVER = 0.5
 
 
 class Pipeline:

@@ -22,6 +22,7 @@ from makespan_optimizer.schedule import rigid_problem, rigid_schedule, start_ran
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from makespan_optimizer.instance import Instance
     from makespan_optimizer.rigid.problem import Problem
     from makespan_optimizer.search import Search
     from makespan_optimizer.solver import SolverOptions
@@ -67,6 +68,22 @@ def ask_rigid(
     if found.makespan * (1 - options.gap) <= found.bound:
         return "the rigid problem is solved; the simulator finds no better order"
     return found.stopped
+
+
+def rigid_order(instance: Instance, budget: int, seed: int, work: float) -> list[int]:
+    """Return ranks from a good schedule in which neither the GIL nor a core is ever shared.
+
+    Dispatch alone does not keep to such a schedule; together with limits on GIL holders it nearly does.
+
+    Parameters
+    ----------
+    work : float
+        Nodes to place.
+    """
+    problem = rigid_problem(instance, budget, contended=True)
+    bound = bounds(problem)[0]
+    best = multistart(problem, seed=seed, bound=bound.ticks, binding=bound.name, work=work)
+    return start_ranks([float(at) for at in best.start])
 
 
 def _solved(

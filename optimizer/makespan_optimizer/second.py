@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from makespan_optimizer.gates import gates, try_gates
+from makespan_optimizer.other_budgets import LARGE
 from makespan_optimizer.priorities import DEFAULT, rules
+from makespan_optimizer.rigid_half import rigid_order
 from makespan_optimizer.robust import FRESH_SEED, Choice, choose, counts, search_orders
 from makespan_optimizer.scenarios import scenarios
 from makespan_optimizer.search import SAME, Candidate
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from makespan_optimizer.trial import Judged
 
 _POOL = 12  # orders of the first judge that it looks at
+_PLACED = 20_000  # nodes, for a schedule in which nothing is shared
 _GATED = 4  # of these, tried with each limit
 
 
@@ -79,20 +82,26 @@ class Second:
         next(known)
         self._declared, self._critical = Option(DEFAULT, default), Option(*next(known))
         self._pool = [self._critical, *pool]
+        self._rigid: list[Option] = []
+        if instance.fluid.may_contend(budget) and len(instance) <= LARGE and not search.over():
+            ranks = rigid_order(instance, budget, seed, _PLACED)
+            self._rigid = [Option("rigid schedule", ranks)]
 
     def choose(self) -> None:
         """Search over scenarios, and decide on fresh ones."""
         nominal = Option(self.search.found.name, self.search.found.ranks)
         others = [nominal]
         if self.varies:
-            others.append(search_orders(self._trial, self._pool, self.seed, self.work).option)
+            others.append(
+                search_orders(self._trial, [*self._pool, *self._rigid], self.seed, self.work).option
+            )
         self._choice = choose(self._fresh, self._declared, self._critical, others)
         # Where nothing varies, the first judge has decided.
         self._best = self._choice.best if self.varies else self._fresh.judge(nominal)
 
     def limit(self, work: float) -> None:
         """Try admission limits; `work` is the number of nodes to simulate."""
-        orders = self._pool[: 1 + _GATED]
+        orders = [*self._rigid, *self._pool[: 1 + _GATED]]
         options = gates(self.search.instance, self.search.budget, self.profile)
         self._best, self.gained = try_gates(self._trial, self._fresh, self._best, orders, options, work)
 
