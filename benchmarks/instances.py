@@ -47,7 +47,7 @@ def read_set(root: Path, group: str, sample: int | None = None, seed: int = 0) -
     Raises
     ------
     InstanceError
-        There is no such set or no file in it, or one of them cannot be read.
+        There is no such set or no file in it, one of them cannot be read, or a table is of other instances.
     """
     kind = group.split("/", maxsplit=1)[0]
     if kind not in _KINDS:
@@ -66,7 +66,16 @@ def read_set(root: Path, group: str, sample: int | None = None, seed: int = 0) -
         case = reader(path, group)
         said = tables.get((path.parent.name, case.name)) or tables.get(("", case.name))
         cases.append(replace(case, known=said) if said else case)
+    if tables and not any(case.known for case in cases):
+        raise InstanceError(
+            f"the tables there know none of them: they tell of {', '.join(_some(tables))}", where=str(folder)
+        )
     return cases
+
+
+def _some(tables: Table) -> list[str]:
+    names = [f"{folder}/{name}" if folder else name for folder, name in tables]
+    return [*names[:3], "…"] if len(names) > 3 else names
 
 
 def chosen(items: Sequence[T], sample: int | None, seed: int) -> list[T]:

@@ -24,7 +24,7 @@ Table = dict[tuple[str, str], dict[int | None, Known]]
 _COLUMNS = {
     "name": ("instance", "name", "file", "graph", "problem", "stg"),
     "folder": ("set", "size", "n", "tasks", "folder", "nodes"),
-    "threads": ("threads", "k", "m", "processors", "machines", "p"),
+    "threads": ("threads", "k", "m", "processors", "procs", "machines", "cpus", "p"),
     "upper": ("best", "upper", "ub", "makespan", "best_known", "best_makespan", "upper_bound"),
     "lower": ("bound", "lower", "lb", "lower_bound", "valid_lower_bound"),
 }

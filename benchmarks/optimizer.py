@@ -99,6 +99,7 @@ def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     )
     parser.add_argument("--robust", action="store_true", help="plans over scenarios instead")
     parser.add_argument("--scenarios", type=int, default=robust.SCENARIOS, help="for --robust")
+    parser.add_argument("--runs", type=int, default=robust.RUNS, help="that a profile knows, for --robust")
     parser.add_argument("--by-threads", action="store_true", help="a line for each thread budget")
     parser.add_argument("--json", action="store_true", help="print rows as JSON")
     options = parser.parse_args()
@@ -111,6 +112,7 @@ def parse() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         ("time_limit", 0.001),
         ("workers", 1),
         ("scenarios", 1),
+        ("runs", 2),
         ("reference", 0.001),
     ):
         value = getattr(options, name)
@@ -183,6 +185,7 @@ def _robust(cases: Sequence[Case], options: argparse.Namespace, rows: list[Row])
         cases,
         options.threads,
         scenarios=options.scenarios,
+        runs=options.runs,
         time_limit_s=options.time_limit,
         seed=options.seed,
         say=_say,

@@ -63,8 +63,8 @@ class World:
             found.append(typical_s * rng.lognormvariate(0.0, spread) * tail)
         return found
 
-    def profile(self, seed: int) -> Profile:
-        """Return what a profiler would have seen in `RUNS` calls.
+    def profile(self, seed: int, runs: int = RUNS) -> Profile:
+        """Return what a profiler would have seen in so many calls.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class World:
                 "has resources beside threads, GIL, cores and locks", where=f"{case.group} {case.name}"
             )
         rng = random.Random(f"runs {case.group} {case.name} {seed}")
-        columns = list(zip(*(self.draw(rng) for _ in range(RUNS)), strict=True))
+        columns = list(zip(*(self.draw(rng) for _ in range(runs)), strict=True))
         rows = [
             Record(
                 _node(
@@ -162,6 +162,7 @@ def rows_of(
     threads: Sequence[int],
     *,
     scenarios: int,
+    runs: int = RUNS,
     time_limit_s: float,
     seed: int,
     say: Callable[[str], None],
@@ -175,7 +176,7 @@ def rows_of(
     """
     for case in cases:
         world = World(case, seed)
-        profile = world.profile(seed)
+        profile = world.profile(seed, runs)
         instance = instance_of(profile)
         rng = random.Random(f"fresh {case.group} {case.name} {seed}")
         fresh = [[round(wall_s / instance.tick_s) for wall_s in world.draw(rng)] for _ in range(scenarios)]
@@ -192,6 +193,7 @@ def rows_of(
                     "instance": case.name,
                     "threads": budget,
                     "method": name,
+                    "runs": runs,
                     "scenarios": scenarios,
                     "mean_s": instance.seconds(its.mean),
                     "p90_s": instance.seconds(its.p90),
