@@ -23,6 +23,7 @@ from benchmarks.cases import InstanceError
 from benchmarks.formats import read_sm, read_stg
 from benchmarks.knowledge import read_certified, read_optima
 from benchmarks.traces import read_dask, read_wf
+from makespan.words import some
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,16 +67,12 @@ def read_set(root: Path, group: str, sample: int | None = None, seed: int = 0) -
         case = reader(path, group)
         said = tables.get((path.parent.name, case.name)) or tables.get(("", case.name))
         cases.append(replace(case, known=said) if said else case)
-    if tables and not any(case.known for case in cases):
+    here = [name for place, name in tables if place in {"", folder.name}]  # tables tell of other sets, too
+    if here and not any(case.known for case in cases):
         raise InstanceError(
-            f"the tables there know none of them: they tell of {', '.join(_some(tables))}", where=str(folder)
+            f"the tables there know none of them: they tell of {some(here, 3)}", where=str(folder)
         )
     return cases
-
-
-def _some(tables: Table) -> list[str]:
-    names = [f"{folder}/{name}" if folder else name for folder, name in tables]
-    return [*names[:3], "…"] if len(names) > 3 else names
 
 
 def chosen(items: Sequence[T], sample: int | None, seed: int) -> list[T]:

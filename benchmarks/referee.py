@@ -13,7 +13,7 @@ from benchmarks.rivals import elementary_bound
 from makespan_optimizer.rigid.check import violations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from benchmarks.rival_solvers import Answer
     from benchmarks.rivals import Task
@@ -110,7 +110,7 @@ def _mean_over(rows: Iterable[Row], value: str, base: str) -> float | None:
     return fmean(ratios) if ratios else None
 
 
-def table(rows: Iterable[Row], *, by_threads: bool = False) -> str:
+def table(rows: Sequence[Row], *, by_threads: bool = False) -> str:
     """Return the summary as text."""
     budget = f"{'threads':>9}" if by_threads else ""
     head = f"{'set':<24}{budget}  {'method':<14}{'runs':>5}{'found':>7}{'proven':>8}"
@@ -122,6 +122,10 @@ def table(rows: Iterable[Row], *, by_threads: bool = False) -> str:
             f"{its['proven']:>8.1%}{_percent(its['over_best']):>11}{_percent(its['over_bound']):>12}"
             f"{_percent(its['own_gap']):>9}{its['seconds']:>10.3f}{its['most_seconds']:>9.2f}"
         )
+    told = sum(row["best_from"] == "table" for row in rows)
+    lines.append(
+        f"best known is a table's in {told} of {len(rows)} rows, and the best of this run in the others"
+    )
     return "\n".join(lines)
 
 

@@ -211,6 +211,8 @@ def test_a_set_that_is_not_there_is_refused(group, said, tmp_path):
 def test_a_table_of_other_instances_is_refused(tmp_path):
     (tmp_path / "stg").mkdir()
     file(tmp_path / "stg", STG, "a.stg")
-    file(tmp_path / "stg", "file,k,lb,ub\n50/b.stg,2,3,4\n", "certified.csv")
-    with pytest.raises(InstanceError, match="know none of them: they tell of 50/b"):
+    file(tmp_path / "stg", "file,k,lb,ub\nb.stg,2,3,4\n", "certified.csv")
+    with pytest.raises(InstanceError, match="know none of them: they tell of b"):
         read_set(tmp_path, "stg")
+    file(tmp_path / "stg", "file,k,lb,ub\n50/b.stg,2,3,4\n", "certified.csv")  # of another set
+    assert not read_set(tmp_path, "stg")[0].known
