@@ -3,13 +3,13 @@
 - *parallel*: time runs forward; at each moment the best-ranked ready node that fits starts. No schedule of it
   idles while something could start, which is what a dispatcher does.
 - *serial*: the nodes are placed one after the other, best-ranked first, each at its earliest feasible time,
-  also before what is placed already. Some order of the nodes gives an optimal schedule, which is not so for the
-  parallel scheme (Kolisch 1996).
+  also before what is placed already. Some order of the nodes gives an optimal schedule, which is not so for
+  the parallel scheme (Kolisch 1996).
 
 Nodes of no duration demand nothing, and start as soon as their predecessors have ended.
 
-All resources are packed into one integer, a field each with a guard bit above it: a demand fits when adding it
-to what is in use sets no guard.
+All resources are packed into one integer, a field each with a guard bit above it: a demand fits when adding
+it to what is in use sets no guard.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Lists:
         for i in order:
             at = 0
             for p in preds[i]:
-                if end[p] > at:
+                if end[p] > at:  # noqa: PLR1730 (max takes twice as long)
                     at = end[p]
             till = at + wall[i]
             wanted = demand[i]
@@ -210,7 +210,7 @@ class Lists:
                 done.append(i)
 
     def _by_bits(self, ranks: Sequence[int]) -> list[int]:
-        """Let a bit stand for a node, the best-ranked highest: of the ready that fit, take the highest bit."""
+        """Let a bit stand for a node, the best-ranked highest: of the ready that fit, the highest starts."""
         problem = self.problem
         wall, succs = problem.wall, problem.succs
         n = len(wall)
@@ -290,27 +290,26 @@ def _threads(problem: Problem, capacity: int, ranks: Sequence[int]) -> list[int]
     n = len(wall)
     bits = n.bit_length()
     mask = (1 << bits) - 1
-    key = list(map(or_, map(lshift, ranks, repeat(bits)), range(n)))
-    last = list(map(or_, map(lshift, wall, repeat(bits)), range(n)))
+    size = 1 << bits
+    key = [rank * size + i for i, rank in enumerate(ranks)]
+    last = [w * size + i for i, w in enumerate(wall)]
     waiting = list(map(len, problem.preds))
-    start = [0] * n
+    start = [0] * n  # shifted, as are the ends and the moment
     ends: list[int] = []
     ready = [key[i] for i in range(n) if not waiting[i] and wall[i]]
     heapify(ready)
-    done = [i for i in range(n) if not waiting[i] and not wall[i]]
+    at_once = [i for i in range(n) if not waiting[i] and not wall[i]]
+    for i in at_once:  # grows
+        for j in succs[i]:
+            waiting[j] -= 1
+            if not waiting[j]:
+                if wall[j]:
+                    heappush(ready, key[j])
+                else:
+                    at_once.append(j)
     free = capacity
-    now = 0  # shifted, as are the ends
+    now = 0
     while True:
-        for i in done:  # grows while nodes of no duration come up
-            for j in succs[i]:
-                left = waiting[j] - 1
-                waiting[j] = left
-                if not left:
-                    if wall[j]:
-                        heappush(ready, key[j])
-                    else:
-                        start[j] = now
-                        done.append(j)
         while free and ready:
             i = heappop(ready) & mask
             start[i] = now
@@ -321,8 +320,19 @@ def _threads(problem: Problem, capacity: int, ranks: Sequence[int]) -> list[int]
         end = heappop(ends)
         i = end & mask
         now = end ^ i
-        done = [i]
-        free += 1
-        while ends and ends[0] ^ now <= mask:
-            done.append(heappop(ends) & mask)
+        until = end | mask
+        while True:  # all that end at this moment
             free += 1
+            for j in succs[i]:
+                left = waiting[j] - 1
+                if left:
+                    waiting[j] = left
+                elif wall[j]:
+                    heappush(ready, key[j])
+                else:
+                    start[j] = now
+                    heappush(ends, now | j)
+                    free -= 1
+            if not ends or ends[0] > until:
+                break
+            i = heappop(ends) & mask
