@@ -141,8 +141,11 @@ def test_what_a_node_did_longer_is_named():
     def run(measured: Measured) -> RunRecord:
         return make_record([RunNode("a", 0.0, measured.total_s, 0, measured=measured)], sampler="gil")
 
-    (node,) = compare(run(was), run(its)).nodes
+    found = compare(run(was), run(its))
+    (node,) = found.nodes
     assert node.why == "GIL wait +400 ms"
+    assert (found.a.gil_wait_s, found.b.gil_wait_s, found.b.core_wait_s) == (0.0, 0.4, 0.0)
+    assert "waits of its nodes: GIL 400 ms, cores 0 s" in found.text()
     (node,) = compare(run(its), run(was)).nodes
     assert node.why == "GIL wait −400 ms"
     plan = make_plan([node_plan("a", 0, 0.0, 0.5, 0, gil_s=0.5)])

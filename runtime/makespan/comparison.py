@@ -104,6 +104,10 @@ def _view(thing: Plan | RunRecord, label: str) -> _View:
         return _View(side, times, frozenset(times), critical_chain(spans_of(thing)), thing.dag.fingerprint)
     times = {node.name: (node.start_s, node.end_s) for node in thing.nodes if node.status == "ok"}
     side = Side(label, "run", thing.dag.name, thing.threads, len(times), thing.makespan_s, thing.status)
+    seen = [node.measured for node in thing.nodes if node.measured is not None]
+    if seen:
+        waits = sum(its.gil_wait_s for its in seen), sum(its.run_delay_s for its in seen)
+        side = msgspec.structs.replace(side, gil_wait_s=waits[0], core_wait_s=waits[1])
     return _View(side, times, frozenset(times), report_of(thing).chain, thing.dag.fingerprint)
 
 

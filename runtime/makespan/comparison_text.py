@@ -65,6 +65,8 @@ def _side(side: Side) -> str:
     its = f"{side.what} of {plural(side.nodes, 'node')} with {plural(side.threads, 'thread')}"
     if side.lower_bound_s is not None:
         its += f", lower bound {seconds(side.lower_bound_s)} ({clean(side.binding, 40)})"
+    if side.gil_wait_s is not None and side.core_wait_s is not None:
+        its += f", waits of its nodes: GIL {seconds(side.gil_wait_s)}, cores {seconds(side.core_wait_s)}"
     return its if side.status in ("ok", "feasible") else f"{its}, {side.status}"
 
 

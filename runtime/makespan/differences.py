@@ -29,6 +29,10 @@ class Side(msgspec.Struct, frozen=True):
     lower_bound_s: float | None = None
     binding: str = ""
     default_makespan_s: float | None = None
+    gil_wait_s: float | None = None
+    """Of a measured run: all nodes together waited so long for the GIL."""
+    core_wait_s: float | None = None
+    """And so long for a core."""
 
 
 class NodeChange(msgspec.Struct, frozen=True):
