@@ -4,6 +4,7 @@
     python benchmarks/reality.py --pipelines text,sql --threads 2 --rounds 3
     python benchmarks/reality.py --json > session.json   profiles, orders, runs, predictions, errors
     python benchmarks/reality.py --from session.json     predict again; nothing is run
+    python benchmarks/reality.py --from session.json --crowding 0.15
 
 Each pipeline of `pipelines.py` is profiled with trials, and planned for each number of threads. Then the
 plan, the default order and one node after the other take turns, so that a machine that drifts is unfair to
@@ -35,6 +36,7 @@ import msgspec
 from makespan.errors import MakespanError
 from makespan.order import default_ranks
 from makespan.profile import Profile
+from makespan_optimizer import neighbours
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.measure.load import LOAD_LIMIT, ForeignLoad
 from makespan_optimizer.simulate import simulate
@@ -245,6 +247,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=7, help="quiet runs of each order")
     parser.add_argument("--runs", type=int, default=5, help="of the profiler")
     parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument(
+        "--crowding", type=float, help="usual slow-down by a second busy core, where no pair tells it"
+    )
     parser.add_argument("--json", action="store_true", help="print what was measured, and the errors")
     parser.add_argument("--from", dest="file", help="a file that --json printed")
     options = parser.parse_args(arguments)
@@ -269,6 +274,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     _say(f"{its.name} needs {', '.join(its.missing)} and is left out")
                 elif its.name in wanted:
                     pieces.append(measure(its, port, threads, options.rounds, options.runs, _say))
+    if options.crowding is not None:
+        neighbours.USUAL_CROWDING = options.crowding
     rows = predict(pieces, models)
     if options.json:
         found = {"pieces": pieces, "rows": rows, "summary": summary(rows)}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from makespan.measurement import PairTrial
 from makespan.structure import build
 from makespan_optimizer import neighbours, sharing
+from makespan_optimizer.bounds import lower_bounds
 from makespan_optimizer.contention import Demand, modelled_speeds, pair_speeds, together
 from makespan_optimizer.fluid import shared_speeds
 from makespan_optimizer.instance import Instance, instance_from, instance_of
@@ -19,6 +20,7 @@ from makespan_optimizer.neighbours import USUAL_CROWDING, crowding_of
 from makespan_optimizer.sharing import MOST_CLASSES, Machine, Sharing, Trial, classes
 from makespan_optimizer.simulate import simulate
 from tests.builders import make_profile
+from tests.strategies import cases
 
 remembered = cache(modelled_speeds)
 
@@ -264,6 +266,14 @@ def test_pairs_that_compute_tell_the_crowding():
     assert told > crowding_of([(NATIVE, NATIVE, (0.9, 0.9))] * 50, MACHINE)
 
 
+def test_many_cores_crowd_no_more_in_all_than_few():
+    profile = with_pairs(make_profile({name: [] for name in "abcdefgh"}, 0.1, "native"), hand_off_s=1e-5)
+    assert instance_of(profile, cores=2).fluid.machine.crowding == pytest.approx(USUAL_CROWDING)
+    many = instance_of(profile, cores=8)
+    assert many.fluid.machine.crowding == pytest.approx(USUAL_CROWDING / 7)
+    assert simulate(many, range(8), 8).makespan * many.tick_s == pytest.approx(0.11, rel=0.03)
+
+
 # -- instances ---------------------------------------------------------------------------------------------
 
 
@@ -283,6 +293,27 @@ def test_who_is_started_by_another_worker_is_late():
     instance = Instance(structure, (10, 10, 10), (0,) * 3, (0,) * 3, (0,) * 3, 2000, hand_off=1)
     assert simulate(instance, [0, 1, 2], 2).finish == [10, 11, 21]
     assert simulate(instance, [0, 1, 2], 1).finish == [10, 20, 30]
+
+
+@settings(deadline=None, max_examples=40)
+@given(cases(8), st.data())
+def test_bounds_hold(case, data):
+    n = len(case.wall)
+    drawn = data.draw(st.lists(kinds, min_size=n, max_size=n))
+    pairs = st.sampled_from([(i, j) for i in range(n) for j in range(i + 1, n)] or [(0, 0)])
+    measured = data.draw(st.dictionaries(pairs, st.tuples(speeds, speeds), max_size=4)) if n > 1 else {}
+    gil, core = map(tuple, shares_of(drawn))
+    plain = case.instance(list(gil), list(core))
+    wall = tuple(1000 * w for w in case.wall)
+    instance = Instance(
+        plain.structure, wall, gil, gil, core, 2000, hand_off=3, fluid=sharing_for(drawn, measured)
+    )
+    schedule = simulate(instance, data.draw(st.permutations(range(n))), case.budget)
+    best = max(bound.ticks for bound in lower_bounds(instance, case.budget))
+    assert best <= schedule.makespan * (1 + 1e-9)
+    for i in range(n):
+        assert schedule.finish[i] - schedule.start[i] >= wall[i] * (1 - 1e-9)
+        assert all(schedule.finish[p] <= schedule.start[i] for p in case.preds[i])
 
 
 def test_without_a_gil_nobody_waits_for_it():

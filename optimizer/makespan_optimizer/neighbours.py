@@ -25,7 +25,9 @@ _WIDE = 1.5  # cores: a node that crowds itself
 _MOST_CROWDED = 0.5
 _LEAST_OVERLAP = 0.3  # of two nodes' time on cores
 _DOUBTED = 2  # pairs that stand for the usual crowding beside those that were measured
-USUAL_CROWDING = 0.05  # median over pairs of 24 workloads on two cores; a quarter of them had 0.25 and more
+# With all cores busy. Between the medians over pairs of 24 workloads on two cores: 0 where both are native,
+# 0.1 to 0.17 where one or both are Python for a part; single pairs that wait for memory had 0.3 and more.
+USUAL_CROWDING = 0.1
 
 
 def sharing_of(
@@ -76,7 +78,12 @@ def sharing_of(
         if pair.switch_interval_s == usual_s and pair.like is None:
             tried.append((demands[i], demands[j], speeds))
     machine = Machine(cores, switch_interval_s, hand_off_s(profile) or WAKE_S)
-    crowding = crowding_of(tried, machine._replace(switch_interval_s=usual_s or switch_interval_s))
+    there = max(2.0, profile.machine.cores)
+    crowding = crowding_of(
+        tried, machine._replace(cores=there, switch_interval_s=usual_s or switch_interval_s)
+    )
+    # What more cores than were seen do to each other is not known; not less than those that were, all in all.
+    crowding *= min(1.0, (there - 1) / max(1.0, cores - 1))
     return Sharing(gil, core, capacity, demands, measured, machine._replace(crowding=crowding))
 
 
@@ -124,7 +131,9 @@ def crowding_of(pairs: Sequence[tuple[Demand, Demand, tuple[float, float]]], mac
         found.append(slower / (busy - 1))
     typical: float = median(found) if found else 0.0
     known = len(found) / (len(found) + _DOUBTED)
-    return min(_MOST_CROWDED, max(0.0, known * typical + (1 - known) * USUAL_CROWDING))
+    return min(
+        _MOST_CROWDED, max(0.0, known * typical + (1 - known) * USUAL_CROWDING / max(1.0, machine.cores - 1))
+    )
 
 
 def _computes(node: Demand) -> bool:
