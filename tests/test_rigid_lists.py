@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from makespan_optimizer.rigid.check import violations
 from makespan_optimizer.rigid.lists import Lists, list_schedule, makespan_of, serial_schedule
+from makespan_optimizer.rigid.parallel import by_bits, by_class, fields_of
 from makespan_optimizer.rigid.problem import Problem, Resource, problem_from
 from tests.rigid_cases import optimum, orders, problems, threads_only
 
@@ -72,7 +73,7 @@ def test_parallel_scheme_by_hand(drawn):
 def test_all_ways_of_the_parallel_scheme_agree(drawn):
     problem, ranks = drawn
     lists = Lists(problem)
-    assert lists._by_class(ranks) == lists._by_bits(ranks) == lists.parallel(ranks)
+    assert by_class(problem, fields_of(problem), ranks) == by_bits(problem, ranks) == lists.parallel(ranks)
 
 
 @settings(deadline=None, max_examples=200)
@@ -80,7 +81,7 @@ def test_all_ways_of_the_parallel_scheme_agree(drawn):
 def test_threads_alone_agree_with_the_general_way(drawn):
     problem, ranks = drawn
     lists = Lists(problem)
-    assert lists.parallel(ranks) == lists._by_class(ranks) == lists._by_bits(ranks)
+    assert lists.parallel(ranks) == by_class(problem, fields_of(problem), ranks) == by_bits(problem, ranks)
 
 
 def larger(seed: int, kinds: int) -> tuple[Problem, list[int]]:
@@ -105,7 +106,7 @@ def test_larger_problems(kinds):
     lists = Lists(problem)
     parallel = lists.parallel(ranks)
     assert violations(problem, parallel) == []
-    assert parallel == lists._by_class(ranks) == lists._by_bits(ranks)
+    assert parallel == by_class(problem, fields_of(problem), ranks) == by_bits(problem, ranks)
     assert violations(problem, serial_schedule(problem, ranks)) == []
 
 

@@ -99,18 +99,12 @@ def multistart(
         starts.append(start)
     source = random.Random(seed)  # noqa: S311 (not for secrets)
     if not good():
-        varied = restarts if _plain(problem) else generations
+        varied = generations if len(problem) <= _MOST_BRED else restarts
         for start in varied(passes, starts, source):
             judge("multistart", start)
             if good():
                 break
     return best._replace(tried=passes.done)
-
-
-def _plain(problem: Problem) -> bool:
-    """Say whether restarts do better than generations: threads alone, or too many nodes to breed."""
-    unit = all(max(r.demand) <= 1 for r in problem.resources)
-    return len(problem) > _MOST_BRED or (unit and len(problem.resources) <= 1)
 
 
 def restarts(passes: Passes, first: Sequence[Sequence[int]], source: random.Random) -> Iterator[list[int]]:
