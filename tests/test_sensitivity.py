@@ -49,7 +49,7 @@ def test_it_says_what_the_same_question_asked_singly_says():
 
 
 def test_no_node_saves_more_than_it_takes_and_the_list_is_sorted():
-    found = sensitivity(CROWDED, 3, top=24)
+    found = sensitivity(CROWDED, 3, top=24, time_limit_s=1e3)
     assert len(found.nodes) == 24
     for its in found.nodes:
         assert 0 <= its.half_saves_s <= its.wall_s / 2 + 1e-9
@@ -82,11 +82,17 @@ def test_names_and_the_order_of_declaration_do_not_matter():
         locks={renamed[name]: locks for name, locks in held.items()},
     )
     told = [
-        [(renamed.get(n.name, n.name), n.half_saves_s, n.half.binding) for n in sensitivity(p, 3).nodes]
+        [
+            (renamed.get(n.name, n.name), n.half_saves_s, n.half.binding)
+            for n in sensitivity(p, 3, time_limit_s=1e3).nodes
+        ]
         for p in (one, other)
     ]
     assert told[0] == told[1]
-    rows = [what_if(p, [2, 3], nodes={name: 0.5}) for p, name in ((one, "n4"), (other, renamed["n4"]))]
+    rows = [
+        what_if(p, [2, 3], nodes={name: 0.5}, time_limit_s=1e3)
+        for p, name in ((one, "n4"), (other, renamed["n4"]))
+    ]
     assert [(r.makespan_s, r.lower_bound_s, r.binding) for r in rows[0]] == [
         (r.makespan_s, r.lower_bound_s, r.binding) for r in rows[1]
     ]
@@ -104,7 +110,7 @@ def test_the_time_is_kept_and_what_was_not_tried_is_told():
 
 
 def test_a_bound_holds_whoever_computes_it():
-    for its in sensitivity(CROWDED, 3, top=24).nodes:
+    for its in sensitivity(CROWDED, 3, top=24, time_limit_s=1e3).nodes:
         for row in (its.half, its.free):
             (_, asked) = what_if(CROWDED, 3, nodes=row.change.nodes)
             assert row.lower_bound_s <= asked.makespan_s * (1 + 1e-9)
