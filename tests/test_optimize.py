@@ -23,6 +23,7 @@ from makespan_optimizer.optimize import optimize
 from tests.builders import make_profile
 from tests.oracles import best_order, best_schedule
 from tests.strategies import cases
+from tests.varying import varying
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -381,3 +382,53 @@ def test_all_the_time_there_is():
     assert plan.solver.used_s is not None
     assert plan.solver.used_s <= 1.1 * 3 + 0.5
     assert not plan.solver.deterministic
+
+
+HANG = "import time; time.sleep(600)"
+
+
+@pytest.mark.parametrize(("nodes", "limit_s"), [(40, 1.0), (400, 1.5), (2_500, 2.0)])
+def test_the_time_limit_holds_at_every_size_beside_a_solver_that_hangs(monkeypatch, nodes, limit_s):
+    worker(monkeypatch, HANG)
+    profile = varying(nodes, 1)
+    begun = time.monotonic()
+    plan = optimize(profile, 3, time_limit_s=limit_s, gap=0)
+    assert time.monotonic() - begun <= 1.1 * limit_s + 0.5
+    assert "time limit reached" in plan.solver.stopped
+
+
+LIES = (
+    "import sys, struct, json\n"
+    "for line in sys.stdin: print(json.dumps({'kind': 'done', 'id': 0, 'start': [0] * 400, "
+    "'makespan': 1, 'bound': 1, 'status': 'OPTIMAL'}), flush=True)"
+)
+
+
+@pytest.mark.parametrize("nodes", [24, 400])
+def test_a_solver_that_lies_is_caught(monkeypatch, nodes):
+    worker(monkeypatch, LIES)
+    profile = varying(nodes, 2)
+    plan = optimize(profile, 3, time_limit_s=2, what_if=[], gap=0)
+    truth = optimize(profile, 3, time_limit_s=2, what_if=[], gap=0.3)
+    assert plan.lower_bound_s <= truth.makespan_s
+    assert plan.lower_bound_s <= plan.makespan_s
+    last = max(node.start_s + node.duration_s for node in plan.nodes)
+    assert last == pytest.approx(plan.makespan_s)
+
+
+def test_scenarios_give_the_same_bytes_whatever_the_hash_seed(tmp_path):
+    (tmp_path / "profile.json").write_bytes(varying(16, 3).to_json())
+    code = (
+        "import sys; from makespan.profile import load_profile; "
+        "plan = load_profile('profile.json').optimize('auto', seed=5, time_limit_s=6, gap=0.2, what_if=[]); "
+        "sys.stdout.buffer.write(plan.to_json())"
+    )
+
+    def run(hash_seed):
+        env = {**solver._environment(), "PYTHONHASHSEED": hash_seed}
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, check=True).stdout
+
+    found = run("0")
+    assert b'"robust":{' in found.replace(b" ", b"")
+    assert found == run("4321")

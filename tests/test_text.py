@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from makespan.plan import PlanGroup, Solver, WhatIf
+from makespan.plan import PlanGroup, Robust, Solver, WhatIf
 from makespan.profile import Quality
 from makespan.record import Comparison
 from makespan.report import render
@@ -89,6 +89,21 @@ def test_groups_are_named_with_their_reason_and_limit() -> None:
     assert line == (
         "3 sequential groups: {fetch} run beside nothing else; {render, plot} fill the cores, 2 at once; "
         "{score, rank} measured slower side by side"
+    )
+
+
+def test_a_computed_group_tells_its_gain() -> None:
+    evidence = "each holds the GIL for 90% or more of its time; one at a time gives 9 s, not 10 s (-10.0%)"
+    group = PlanGroup("GIL holders", ("rank", "score"), 1, "gil", evidence)
+    line = plan_summary(a_plan(groups=(group,))).splitlines()[1]
+    assert line == "1 sequential group: {rank, score} hold the GIL, saves 10.0%"
+
+
+def test_what_a_run_is_expected_to_take() -> None:
+    plan = a_plan(groups=(), robust=Robust(80, 3.6, 4.0, 4.5, 3.75))
+    assert plan_summary(plan).splitlines()[1] == (
+        "expected 3.60 s over 80 scenarios (default order 4.50 s, −20 %; critical path 3.75 s, −4.0 %) · "
+        "nine in ten runs below 4.00 s"
     )
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _RULES_WORK = 8_000
 _VARY_WORK = 2_000
 _MOVE_WORK = 10_000
-_EXPECTED_WORK = 40_000
+_EXPECTED_WORK = 80_000
 _GATE_WORK = 20_000
 # Seconds for each node, kept for the step that is under way at the end and for the plan itself.
 _END_S = 60e-6
@@ -223,7 +223,12 @@ class Pipeline:
         self._say("other thread budgets")
 
     def _why(self, result: Result) -> str:
-        """Say why the search ended."""
+        """Say why the search ended, and whether the time cut short what is counted in work."""
+        why = self._reason(result)
+        cut = self.over() and "time limit" not in why
+        return f"{why}; time limit reached" if cut else why
+
+    def _reason(self, result: Result) -> str:
         makespan, gap = result.best.schedule.makespan, self.options.gap
         if result.proven:
             return "proven: the plan meets its lower bound"

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from makespan_optimizer.instance import Instance
     from makespan_optimizer.schedule import Groups
 
-_GIVEN_UP = 1.5  # standard errors behind: the rest of the scenarios would hardly turn it
+_GIVEN_UP = 1.0  # standard errors behind: the rest of the scenarios would hardly turn it
 _SAME = 1e-9  # relative: a gain below that is rounding
-_LEAST = 4  # scenarios before anything is given up
+_LEAST = 3  # scenarios before anything is given up
 
 
 class Option(NamedTuple):

@@ -5,6 +5,7 @@ Every name is cleaned first: it may hold escape sequences. Nothing is cut withou
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from makespan.causes import cause, gil_waits
@@ -44,6 +45,7 @@ __all__ = [
 NO_GAIN_SHARE = 0.01
 MOST_CHAIN = 12
 MOST_GROUPS = 6
+_GAIN = re.compile(r"\(-([0-9.]+%)\)")  # as the evidence of computed groups tells it
 
 
 def plan_summary(plan: Plan) -> str:
@@ -94,13 +96,15 @@ def _group(group: PlanGroup) -> str:
         "measured": "measured slower side by side",
     }[group.reason]
     limit = "" if group.limit == 1 else f", {group.limit} at once"
-    return f"{{{some(group.nodes)}}} {why}{limit}"
+    gain = _GAIN.search(group.evidence)
+    saved = f", saves {gain[1]}" if gain else ""
+    return f"{{{some(group.nodes)}}} {why}{limit}{saved}"
 
 
 def _modes(plan: Plan) -> Iterable[str]:
     for cluster in plan.clusters[:MOST_GROUPS]:
         again = f", {some(cluster.again)} again there" if cluster.again else ""
-        yield f"worker process {cluster.worker}: {some(cluster.nodes)}{again}: {clean(cluster.evidence, 400)}"
+        yield f"worker process {cluster.worker + 1}: {some(cluster.nodes)}{again}: {clean(cluster.evidence, 400)}"
     limited: dict[int, list[str]] = {}
     for node in plan.nodes:
         if node.native_threads is not None:
