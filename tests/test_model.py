@@ -240,7 +240,8 @@ def test_a_child_that_overran_or_crashed_is_replaced():
     with tempfile.TemporaryDirectory() as folder:
         note = os.path.join(folder, "hang")
         code = (
-            f"import os, sys, time\nfor line in sys.stdin:\n  if os.path.exists({note!r}):\n"
+            f"import os, sys, time\nprint('here', flush=True)\n"
+            f"for line in sys.stdin:\n  if os.path.exists({note!r}):\n"
             f"    os.remove({note!r}); time.sleep(600)\n  print({DONE!r}, flush=True); break\n"
         )
         open(note, "w").close()

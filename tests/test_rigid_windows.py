@@ -59,6 +59,7 @@ def test_a_sweep_never_worsens_a_schedule_and_each_gain_is_real(seed, n, size):
             last = answer(window)
             assert last.status == "OPTIMAL"  # the hint is one: so the window's model holds what is there
             sweep.advance(window, last.start, last.makespan)
+            assert window.holds(last.start, last.makespan)
             assert before - sweep.makespan == window.end - last.makespan >= 0
         else:
             sweep.advance(window)
@@ -77,6 +78,22 @@ def test_a_window_of_all_nodes_is_the_whole_problem():
     assert answer(window).makespan == 6
     sweep.advance(window, answer(window).start, 6)
     assert sweep.makespan == makespan_of(problem, sweep.start) == 6
+
+
+def test_a_wrong_answer_is_seen():
+    problem = problem_from([3, 3, 2], [[], [0], []], [Resource("lock", 1, (1, 0, 1))])
+    window = Sweep(problem, [0, 3, 3]).window(3)
+    assert window is not None
+    assert window.holds((0, 3, 3), 6)
+    for start, end in [
+        ((0, 3, 2), 6),  # the lock
+        ((0, 2, 3), 6),  # the edge
+        ((-1, 3, 3), 6),  # before time begins
+        ((0, 3, 3), 5),  # it ends later
+        ((0, 4, 3), 7),  # worse
+        ((0, 3), 6),
+    ]:
+        assert not window.holds(start, end)
 
 
 def test_a_window_that_cannot_gain_says_so():

@@ -104,9 +104,9 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that the solver found; ticks."""
+    """Something that the solver found; ticks. ``ready`` is said once, when the solver is imported."""
 
-    kind: Literal["solution", "bound", "done"]
+    kind: Literal["ready", "solution", "bound", "done"]
     start: tuple[int, ...] = ()
     makespan: int | None = None
     bound: int | None = None

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from makespan_optimizer.model.request import Request
 
+# A child that was started so lately may still be importing the solver, on a busy machine: it is not replaced.
+_STARTING_S = 10.0
+
 COMMAND = (sys.executable, "-P", "-m", "makespan_optimizer.model.worker")
 
 
@@ -58,7 +61,7 @@ class Outcome(NamedTuple):
 
 
 class SolverProcess:
-    """A child process that solves one request after another; killed when it does not answer in time.
+    """A child process that solves one request after another; replaced when it does not answer in time.
 
     A context manager: nothing is left of the child behind it. The child is started by the first request, or
     by `start`, which does not wait for it.
@@ -73,7 +76,9 @@ class SolverProcess:
         self._command = command
         self._child: subprocess.Popen[bytes] | None = None
         self._complaints: IO[bytes] | None = None
-        self._sent = 0  # requests that this child was sent
+        self._begun = 0.0  # when this child was started
+        self._heard = False  # whether it said anything
+        self._sent = 0  # requests that it was sent
         self._rest = b""  # the beginning of its next line
         self.starts = 0
         """How often a child was started."""
@@ -107,6 +112,7 @@ class SolverProcess:
         assert child.stdin is not None
         os.set_blocking(child.stdin.fileno(), False)
         self._child, self._complaints = child, complaints
+        self._begun, self._heard = time.monotonic(), False
         self._sent, self._rest = 0, b""
         self.starts += 1
         return None
@@ -152,13 +158,14 @@ class SolverProcess:
             raise
         if ended == "done":
             return Outcome(events, killed=False, trouble=None)
-        if ended == "enough":
+        young = not self._heard and time.monotonic() - self._begun < _STARTING_S
+        if ended == "enough" or (ended == "deadline" and young):
             self._send_stop(number)
-            return Outcome(events, killed=False, trouble=None)
+            return Outcome(events, killed=ended == "deadline", trouble=None)
         reason = self._last_words() if ended == "end" else None
         self.close()
         return Outcome(
-            events, killed=ended == "deadline", trouble=f"its process failed: {reason}" if reason else None
+            events, killed=ended != "end", trouble=f"its process failed: {reason}" if reason else None
         )
 
     def _converse(
@@ -172,7 +179,8 @@ class SolverProcess:
     ) -> str:
         """Send the message, collect the events, and return why that ended.
 
-        ``done``: it answered; ``enough``: `hear` said so; ``end`` of its output; or ``deadline``.
+        ``done``: it answered; ``enough``: `hear` said so; ``end`` of its output; ``deadline``; or
+        ``half asked``, a deadline at which it had not read all of the request.
         """
         assert child.stdin is not None
         assert child.stdout is not None
@@ -180,7 +188,7 @@ class SolverProcess:
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
-                return "deadline"
+                return "half asked" if message else "deadline"
             readable, writable, _ = select.select([answers], [asking] if message else [], [], left)
             if writable:
                 try:
@@ -192,6 +200,7 @@ class SolverProcess:
             if not readable:
                 continue
             data = os.read(answers, 1 << 16)
+            self._heard = True
             if not data:
                 try:  # let it end by itself, so that its exit code tells how
                     child.wait(max(0.0, min(1.0, deadline - time.monotonic())))
@@ -211,6 +220,7 @@ class SolverProcess:
                     return "enough"
 
     def _send_stop(self, number: int) -> None:
+        """Tell the child that its answer is no longer wanted; one that cannot be told is killed."""
         assert self._child is not None
         assert self._child.stdin is not None
         try:

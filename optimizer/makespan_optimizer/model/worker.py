@@ -45,17 +45,18 @@ class Current:
 def main() -> None:
     """Solve requests until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    import ortools.sat.python.cp_model  # noqa: F401 (dear: before the first request comes)
-
     waiting: SimpleQueue[Request] = SimpleQueue()
     current = Current()
     threading.Thread(target=_read, args=(waiting, current), daemon=True).start()
+    import ortools.sat.python.cp_model  # noqa: F401 (dear: before the first request comes)
+
     out = sys.stdout.buffer
 
     def say(event: Event) -> None:
         out.write(msgspec.json.encode(event) + b"\n")
         out.flush()
 
+    say(Event("ready", number=-1))
     while True:
         solve_request(waiting.get(), say, current)
 

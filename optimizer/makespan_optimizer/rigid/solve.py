@@ -48,7 +48,7 @@ _WINDOW_S = 0.4
 
 # A push that is not limited takes quadratic time: changes of the profile looked at in a second, about.
 _PUSH_SHARE = 0.25
-_PUSHED = 8e6
+_PUSHED = 30e6
 
 # Work for each second of the time limit when it is counted, not timed.
 _PLACED = 30_000
@@ -312,7 +312,7 @@ def _squeeze(
 
 def _best(outcome: Outcome, window: Window) -> tuple[tuple[int, ...], int] | None:
     for event in reversed(outcome.events):
-        if len(event.start) == len(window.nodes) and event.makespan is not None:
+        if event.makespan is not None and window.holds(event.start, event.makespan):
             return event.start, event.makespan
     return None
 

@@ -21,8 +21,9 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
 
 from makespan_optimizer.model.request import Block, Request, request_of
+from makespan_optimizer.rigid.check import violations
 from makespan_optimizer.rigid.lists import makespan_of
-from makespan_optimizer.rigid.problem import Problem, Resource
+from makespan_optimizer.rigid.problem import Problem, Resource, problem_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,28 @@ class Window(NamedTuple):
             workers=workers,
             blocks=self.blocks,
         )
+
+    def holds(self, start: Sequence[int], end: int) -> bool:
+        """Say whether an answer is one: with it, the whole is a schedule."""
+        wall = self.problem.wall
+        if len(start) != len(wall) or not self.at_least <= end <= self.end:
+            return False
+        rows = zip(start, wall, self.earliest, self.tail, strict=True)
+        if any(s < first or s + w + tail > end for s, w, first, tail in rows):
+            return False
+        blocks = self.blocks
+        at = [end - block.start if block.moves else block.start for block in blocks]
+        first = min([0, *at, *start])  # a moving block may begin before the window: then it is shifted
+        resources = [
+            Resource(r.name, r.capacity, (*r.demand, *(b.demand * (b.resource == k) for b in blocks)))
+            for k, r in enumerate(self.problem.resources)
+        ]
+        together = problem_from(
+            [*wall, *(block.wall for block in blocks)],
+            [*self.problem.preds, *[()] * len(blocks)],
+            resources,
+        )
+        return not violations(together, [s - first for s in (*start, *at)])
 
 
 class Sweep:
