@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ROUNDS = 8  # of the two factors in turn; two are enough in nearly all cases
-_EXACT = 1e-11  # relative, of a capacity: what is left is taken off in the end
+_EXACT = 1e-9  # relative, of a capacity: what is left is taken off in the end
 _MOST_KEPT = 100_000  # mixtures of demands whose speeds are remembered
 
 
@@ -46,7 +46,7 @@ class Fluid:
         What `of` found, so that who asks often may look here first.
     """
 
-    __slots__ = ("_demands", "_mixtures", "capacity", "core", "gil", "kind", "known")
+    __slots__ = ("_core", "_gil", "_mixtures", "capacity", "core", "gil", "kind", "known")
 
     def __init__(
         self,
@@ -62,9 +62,10 @@ class Fluid:
         kinds = sorted(set(demands))
         number = {demand: k for k, demand in enumerate(kinds)}
         self.kind = [number[demand] for demand in demands]
-        self._demands = [(g / 1000, c / 1000) for g, c, _ in kinds]
+        self._gil = [g / 1000 for g, _, _ in kinds]
+        self._core = [c / 1000 for _, c, _ in kinds]
         self.known: dict[tuple[int, ...], list[float]] = {}
-        self._mixtures: dict[tuple[int, ...], list[float]] = {}
+        self._mixtures: dict[tuple[int, ...], dict[int, float]] = {}
 
     def may_contend(self, together: int) -> bool:
         """Say whether any set of so many nodes can want more than there is."""
@@ -86,21 +87,15 @@ class Fluid:
 
         A mixture is computed in one order of additions, so that the same set has the same speeds.
         """
-        found = self.known.get(kinds)
-        if found is not None:
-            return found
-        order = sorted(range(len(kinds)), key=kinds.__getitem__)
-        key = tuple([kinds[k] for k in order])
+        key = tuple(sorted(kinds))
         mixture = self._mixtures.get(key)
         if mixture is None:
             if len(self._mixtures) >= _MOST_KEPT:
                 self._mixtures.clear()
-            mixture = self._mixtures[key] = self._mixed(key)
+            mixture = self._mixtures[key] = dict(zip(key, self._mixed(key), strict=True))
         if len(self.known) >= _MOST_KEPT:
             self.known.clear()
-        found = self.known[kinds] = [0.0] * len(kinds)
-        for k, speed in zip(order, mixture, strict=True):
-            found[k] = speed
+        found = self.known[kinds] = [mixture[kind] for kind in kinds]
         return found
 
     def _mixed(self, kinds: tuple[int, ...]) -> list[float]:
@@ -109,8 +104,8 @@ class Fluid:
 
     def _shares(self, kinds: tuple[int, ...]) -> tuple[list[float], list[float]]:
         """Return shares of the GIL, and cores, of each kind."""
-        demands = [self._demands[k] for k in kinds]
-        return [g for g, _ in demands], [c for _, c in demands]
+        gil, core = self._gil, self._core
+        return [gil[kind] for kind in kinds], [core[kind] for kind in kinds]
 
 
 def shared_speeds(gil: Sequence[float], core: Sequence[float], cores: float) -> list[float]:
@@ -126,8 +121,11 @@ def shared_speeds(gil: Sequence[float], core: Sequence[float], cores: float) -> 
     >>> shared_speeds([1, 1, 0], [1, 1, 0], 2.0)
     [0.5, 0.5, 1.0]
     """
-    more_gil = _stretch(gil, [1.0] * len(gil), 1.0) if sum(gil) > 1 else 0.0
-    found = [1 / (1 + g * more_gil) for g in gil] if more_gil else [1.0] * len(gil)
+    found = [1.0] * len(gil)
+    more_gil = 0.0
+    if sum(gil) > 1:
+        more_gil = _stretch(gil, found, 1.0)
+        found = [1 / (1 + g * more_gil) for g in gil]
     if sum(map(mul, found, core)) > cores:
         more_core = 0.0
         for _ in range(_ROUNDS):
@@ -156,7 +154,7 @@ def _stretch(demand: Sequence[float], base: Sequence[float], capacity: float) ->
     The reciprocal of the sum is concave in x, so Newton's method on it climbs to the root without passing it;
     with equal demands the first step is exact.
     """
-    terms = [(d, b) for d, b in zip(demand, base, strict=True) if d]
+    terms = list(zip(demand, base, strict=True))
     most = capacity * (1 + _EXACT)
     x = 0.0
     for _ in range(30):
