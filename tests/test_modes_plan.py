@@ -61,7 +61,7 @@ def test_the_gain_the_bound_and_the_default(tables):
     assert tables.bounds[0].seconds == tables.lower_bound_s
     assert tables.binding == tables.bounds[0].name
     assert tables.gap == pytest.approx(1 - tables.lower_bound_s / tables.makespan_s)
-    assert "worker process 0: " in tables.summary()
+    assert "worker process 1: " in tables.summary()
 
 
 def test_what_is_proven_for_some_modes_is_not_proven_for_all():

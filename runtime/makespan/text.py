@@ -104,7 +104,12 @@ def _group(group: PlanGroup) -> str:
 def _modes(plan: Plan) -> Iterable[str]:
     for cluster in plan.clusters[:MOST_GROUPS]:
         again = f", {some(cluster.again)} again there" if cluster.again else ""
-        yield f"worker process {cluster.worker + 1}: {some(cluster.nodes)}{again}: {clean(cluster.evidence, 400)}"
+        evidence = clean(cluster.evidence, 400)
+        yield f"worker process {cluster.worker + 1}: {some(cluster.nodes)}{again}: {evidence}"
+    more = plan.clusters[MOST_GROUPS:]
+    if more:
+        count = sum(len(cluster.nodes) for cluster in more)
+        yield f"{plural(len(more), 'more cluster')} of {plural(count, 'node')} in worker processes"
     limited: dict[int, list[str]] = {}
     for node in plan.nodes:
         if node.native_threads is not None:

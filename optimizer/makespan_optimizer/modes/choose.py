@@ -16,10 +16,10 @@ from makespan.errors import OptionError
 from makespan.plan import PlanCluster
 from makespan_optimizer.modes.clusters import Cutter, State
 from makespan_optimizer.modes.contract import Contracted, contract
-from makespan_optimizer.modes.cuts import Cuts, Part, bits
-from makespan_optimizer.modes.evidence import cluster_evidence
+from makespan_optimizer.modes.cuts import Cuts, Part
 from makespan_optimizer.modes.judge import Judge
 from makespan_optimizer.modes.native import apply_native, choices, descend, with_threads
+from makespan_optimizer.modes.worth import closely, described, worth_it
 from makespan_optimizer.options import whole
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from makespan.profile import Profile
     from makespan_optimizer.instance import Statistic
 
-WORTH = 0.03  # a cluster must gain this share
 WORTH_NATIVE = 0.02  # all limits of native threads together
 WORK = 200_000  # nodes to simulate
 MOST_PROCESSES = 64
@@ -143,22 +142,21 @@ def choose_modes(
         given = _given(cuts, wanted.process)
         cutter = Cutter(cuts, judge, workers, given, only_given=not processes)
         found = cutter.search()
-        state = _worth_it(cuts, judge, found.states, set(given))
+        state = worth_it(cuts, closely(cuts, judge), found.states, given, judge.time_is_up)
         complete = found.complete
         names = cuts.structure.names
         reasons = tuple((name, why) for name, why in zip(names, cuts.faults, strict=True) if why)
         if state and free and not judge.over():
             threads = _threads(profile, judge, free, wanted, state)
-    chosen = apply_native(profile, threads)
-    makespan_s = _close(Cuts(chosen, wanted.thread, wanted.once), judge, state)
+    cuts = Cuts(apply_native(profile, threads), wanted.thread, wanted.once)
+    value = closely(cuts, judge)
+    makespan_s = value(state)
     if threads.keys() - wanted.native.keys() and not state and makespan_s > without_s * (1 - WORTH_NATIVE):
         threads = dict(wanted.native)
         makespan_s = judge.close(apply_native(profile, threads)) if threads else without_s
     return ModeChoice(
         tuple(sorted(threads.items())),
-        _described(
-            Cuts(apply_native(profile, threads), wanted.thread, wanted.once), judge, state, makespan_s
-        ),
+        described(cuts, state, value, makespan_s),
         makespan_s,
         without_s,
         complete,
@@ -238,58 +236,3 @@ def _given(cuts: Cuts, names: tuple[str, ...]) -> tuple[int, ...]:
         if fault:
             raise OptionError(f"node {name!r} cannot run in a process: {fault}", where="process")
     return tuple(number[name] for name in names)
-
-
-def _close(cuts: Cuts, judge: Judge, state: State) -> float:
-    return judge.close(contract(cuts, state, calls=False).profile)
-
-
-def _worth_it(cuts: Cuts, judge: Judge, states: tuple[State, ...], given: set[int]) -> State:
-    """Return the best state, less the parts that gain too little."""
-    values: dict[State, float] = {}
-
-    def value(state: State) -> float:
-        if state not in values:
-            values[state] = _close(cuts, judge, state)
-        return values[state]
-
-    candidates = states if given else (*states, ())
-    best = min(candidates, key=value)
-    again = True
-    while again:
-        again = False
-        less = [
-            _renumbered((*best[:k], *best[k + 1 :]))
-            for k, part in enumerate(best)
-            if not given.intersection(bits(part.members))
-        ]
-        less = [state for state in less if not cuts.allowed(state)]
-        if less:
-            smaller = min(less, key=value)
-            if value(smaller) * (1 - WORTH) <= value(best):
-                best, again = smaller, True
-    return best
-
-
-def _renumbered(state: State) -> State:
-    number: dict[int, int] = {}
-    for part in state:
-        number.setdefault(part.worker, len(number))
-    return tuple(part._replace(worker=number[part.worker]) for part in state)
-
-
-def _described(cuts: Cuts, judge: Judge, state: State, makespan_s: float) -> tuple[PlanCluster, ...]:
-    names = cuts.structure.names
-    found = []
-    for k, part in enumerate(state):
-        without_s = _close(cuts, judge, _renumbered((*state[:k], *state[k + 1 :])))
-        found.append(
-            PlanCluster(
-                f"cluster {k}",
-                tuple(names[i] for i in cuts.sorted(part.members)),
-                part.worker,
-                tuple(names[i] for i in cuts.sorted(part.again)),
-                cluster_evidence(cuts, part, makespan_s, without_s),
-            )
-        )
-    return tuple(found)

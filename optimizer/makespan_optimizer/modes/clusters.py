@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from makespan_optimizer.modes.contract import contract
 from makespan_optimizer.modes.cuts import Part, bits
 from makespan_optimizer.modes.exact import every_part, every_state, normal
+from makespan_optimizer.modes.offload import offloads
 from makespan_optimizer.modes.steps import step
 
 if TYPE_CHECKING:
@@ -105,6 +106,10 @@ class Cutter:
         start = normal(self.cuts, tuple(Part(1 << i) for i in bits(self.given)))
         self.value(start)
         until = self.judge.simulated + _SEED_SHARE * self.judge.left
+        for state in offloads(self.cuts, self.usable & ~self.given, self.workers):
+            if self.judge.over():
+                break
+            self.value(normal(self.cuts, (*start, *state)))
         for seed in self._seeds():
             for state in self._with_again(normal(self.cuts, (*start, Part(seed)))):
                 if self.judge.over() or self.judge.simulated >= until:

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from makespan_optimizer.modes.cuts import Cuts, Part
 
 
-def cluster_evidence(cuts: Cuts, part: Part, makespan_s: float, without_s: float) -> str:
+def cluster_evidence(cuts: Cuts, part: Part, makespan_s: float, without_s: float, *, count: int = 1) -> str:
     """Return one sentence or two.
 
     Parameters
     ----------
     makespan_s, without_s : float
         Expected makespan with this cluster, and with all of the choice but this one.
+    count : int
+        Not this one, but all of so many are left out in `without_s`.
     """
     crossing = cuts.crossing(part.members, part.again)
     members = [cuts.nodes[i] for i in bits(part.members)]
@@ -40,7 +42,8 @@ def cluster_evidence(cuts: Cuts, part: Part, makespan_s: float, without_s: float
         text += f"sending {size(saved)}"
     change = makespan_s / without_s - 1 if without_s else 0.0
     expected = f"expected {seconds(makespan_s)} instead of {seconds(without_s)}"
-    return f"{text}; {expected} ({percent(change, signed=True)}) in the simulator"
+    which = f"; all {count} clusters together: " if count > 1 else "; "
+    return f"{text}{which}{expected} ({percent(change, signed=True)}) in the simulator"
 
 
 def size(count: int) -> str:

@@ -34,6 +34,8 @@ def every_state(
     usable, given : sets of bits
         Nodes that may be in a part, and those that have to be.
     """
+    if 1 << (usable & ~given).bit_count() > most * _LEAVES:
+        return None
     found: list[tuple[Part, ...]] = []
     leaves = list(islice(_partitions(cuts, cuts.sorted(usable), 0, (), given), most * _LEAVES + 1))
     if len(leaves) > most * _LEAVES:

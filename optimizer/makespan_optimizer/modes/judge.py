@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from makespan.profile import Profile
     from makespan_optimizer.instance import Instance, Statistic
 
-_RULES = 4  # orders of a quick look; the default order and the critical path are two of them
+_RULES = 4  # orders of a quick look: the default order, the critical path, two with regard to the GIL
+_FEW = 64  # nodes: beyond, the default order is left out
+_BOUNDED = 300
 _CLOSE = 0.02  # share of the work for each stage of one close look
 _ORDERS = 100  # so many in each stage are enough for a DAG of few nodes
 _GUIDE = 0.02  # weight of what is not yet the bottleneck
@@ -76,9 +78,10 @@ class Judge:
 
     def over(self) -> bool:
         """Say whether time or work is used up."""
-        return self._time_is_up() or self.simulated >= self.work
+        return self.time_is_up() or self.simulated >= self.work
 
-    def _time_is_up(self) -> bool:
+    def time_is_up(self) -> bool:
+        """Say whether the time is up, and remember it."""
         self.late = self.late or self._over()
         return self.late
 
@@ -97,7 +100,8 @@ class Judge:
         """
         instance = self.instance(profile, lossless=True)
         search = Search(instance, self.budget, Bound("none", 0.0), _never)
-        for name, ranks in islice(rules(instance, self.budget, "GIL"), _RULES):
+        few = _RULES if len(instance) <= _FEW else _RULES - 1
+        for name, ranks in islice(rules(instance, self.budget, "GIL"), _RULES - few, _RULES):
             search.judge(name, ranks)
         self.simulated += search.simulated
         makespan_s = self._told(search.found.schedule.makespan * instance.tick_s)
@@ -106,8 +110,10 @@ class Judge:
     def close(self, profile: Profile) -> float:
         """Return the makespan in seconds by rules, their improvement and a short multistart."""
         instance = self.instance(profile)
-        bound = lower_bounds(instance, self.budget)[0]
-        search = Search(instance, self.budget, bound, self._time_is_up)
+        bound = Bound("GIL", 0.0)  # a large DAG hardly meets its bound, which takes long to work out
+        if len(instance) <= _BOUNDED:
+            bound = lower_bounds(instance, self.budget)[0]
+        search = Search(instance, self.budget, bound, self.time_is_up)
         work = min(_CLOSE * self.work, _ORDERS * len(instance))
         search.try_rules(rules(instance, self.budget, bound.name), work)
         search.vary(self.seed, work)

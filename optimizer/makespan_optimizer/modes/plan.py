@@ -90,8 +90,10 @@ def optimize_with_modes(
         "native": native_threads or bool(pinned.native),
     }
     choice = ModeChoice()
+    before_s = 0.0
     if choosing:
         bound_s = _bounds(pinned.profile, budget, choosable, how)[0].seconds
+        before_s = time.monotonic() - begun
         choice = choose_modes(
             canonical(pinned.profile, pinned.profile.structure()).profile,
             budget,
@@ -111,7 +113,7 @@ def optimize_with_modes(
     plan = optimize(
         contracted.profile,
         threads,
-        time_limit_s=(1 - _SHARE) * limit_s if choosing else limit_s,
+        time_limit_s=_rest(limit_s, time.monotonic() - begun, before_s) if choosing else limit_s,
         ordering=lambda names: pinned.ordering(names, stands_for),
         **options,
     )
@@ -130,6 +132,11 @@ def optimize_with_modes(
         stopped += "; the choice of modes was cut short by the time limit"
     solver = msgspec.structs.replace(plan.solver, time_limit_s=limit_s, stopped=stopped)
     return msgspec.structs.replace(plan, solver=solver, clusters=choice.clusters)
+
+
+def _rest(limit_s: float, used_s: float, after_s: float) -> float:
+    """Return the time for the order: the same each time, unless more was used than there was for modes."""
+    return min((1 - _SHARE) * limit_s, max(0.05 * limit_s, limit_s - used_s - after_s))
 
 
 def _bounds(profile: Profile, budget: int, choosable: dict[str, Any], how: dict[str, Any]) -> list[PlanBound]:
