@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan_optimizer.rigid.destructive import least_end
-from makespan_optimizer.rigid.energy import TOGETHER, bounds, heads_of, simple_bounds, tails_of
+from makespan_optimizer.rigid.energy import TOGETHER, _promising, bounds, heads_of, simple_bounds, tails_of
 from makespan_optimizer.rigid.problem import Problem, Resource, problem_from
-from makespan_optimizer.rigid.redundant import excluding, machines, rounded
+from makespan_optimizer.rigid.redundant import excluding, machines, machines_of_kinds, rounded
 from tests.rigid_cases import optimum, problems
 
 DRAWN = [
@@ -41,6 +41,22 @@ def test_no_node_at_all():
 def test_never_above_the_optimum(problem):
     least = optimum(problem)
     assert all(ticks <= least for _, ticks in bounds(problem))
+
+
+@settings(deadline=None, max_examples=150)
+@given(problems(6, least=1))
+def test_bounds_of_large_problems_hold_as_well(problem):
+    if problem.resources:
+        heads, tails = heads_of(problem), tails_of(problem)
+        assert _promising(problem, heads, tails, lambda: False) <= optimum(problem)
+
+
+def test_kinds_that_never_fit_beside_each_other():
+    gil = Resource("GIL", 10, (6, 0, 0, 4, 0))
+    cores = Resource("cores", 10, (0, 7, 6, 4, 0))
+    lock = Resource("lock", 1, (1, 1, 0, 0, 0))
+    (one, *_) = machines_of_kinds(problem_from([3, 3, 2, 2, 9], [[]] * 5, [gil, cores, lock]))
+    assert one.demand == (1, 1, 0, 0, 0)
 
 
 @settings(deadline=None, max_examples=100)

@@ -23,7 +23,7 @@ from makespan.order import ranks_by
 from makespan_optimizer.rigid.destructive import contradicted, least_end, packed
 from makespan_optimizer.rigid.lists import list_schedule, makespan_of
 from makespan_optimizer.rigid.problem import Resource
-from makespan_optimizer.rigid.redundant import excluding, machines, rounded
+from makespan_optimizer.rigid.redundant import excluding, machines, machines_of_kinds, rounded, ways
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 # Steps spent on one bound: with many nodes fewer values of r are tried (any subset of them is valid).
 _STEPS = 500_000
-_MOST_NODES = 400  # for the stronger bounds; all pairs of nodes are looked at
+_MOST_NODES = 400  # for the strongest bounds: all pairs of nodes are looked at
 _MACHINES = 12
+_PROMISING = 3  # redundant resources that are looked at with more nodes than that
 
 TOGETHER = "resources together"
 
@@ -62,8 +63,12 @@ def bounds(problem: Problem, over: Callable[[], bool] | None = None) -> list[Bou
     unit = gcd(*problem.wall) or 1
     found = _simple(problem, heads, tails, unit)
     best = max(found, key=lambda bound: bound.ticks).ticks
-    if len(problem) <= _MOST_NODES and len(found) > 1 and not (over is not None and over()):
-        together = _together(problem, heads, tails, best, unit, over or _never)
+    over = over or _never
+    if len(found) > 1 and not over():
+        if len(problem) <= _MOST_NODES:
+            together = _together(problem, heads, tails, best, unit, over)
+        else:
+            together = -(-_promising(problem, heads, tails, over) // unit) * unit
         if together > best:
             found.append(Bound(TOGETHER, together))
     return sorted(found, key=lambda bound: -bound.ticks)
@@ -115,6 +120,28 @@ def _together(
         return contradicted(problem, fields, pairs, heads, tails, end * unit)
 
     return least_end(impossible, -(-low // unit), high // unit, over) * unit
+
+
+def _promising(problem: Problem, heads: list[int], tails: list[int], over: Callable[[], bool]) -> int:
+    """Return the best bound of the redundant resources that have most to do."""
+    wall = problem.wall
+    candidates: list[tuple[float, int, list[int]]] = []
+    for resource in problem.resources:
+        weight: dict[int, int] = {}
+        for w, d in zip(wall, resource.demand, strict=True):
+            weight[d] = weight.get(d, 0) + w
+        rated = [(sum(weight[d] * x for d, x in it.items()) / size, size, it) for size, it in ways(resource)]
+        for busy, size, it in sorted(rated, key=lambda row: -row[0])[:_PROMISING]:
+            candidates.append((busy, size, [w * it[d] for w, d in zip(wall, resource.demand, strict=True)]))
+    for machine in machines_of_kinds(problem):
+        work = [w if d else 0 for w, d in zip(wall, machine.demand, strict=True)]
+        candidates.append((sum(work), 1, work))
+    candidates.sort(key=lambda row: -row[0])
+    best = 0
+    for _, size, work in candidates[:_PROMISING]:
+        if not over():
+            best = max(best, energy(heads, tails, work, size))
+    return best
 
 
 def _never() -> bool:

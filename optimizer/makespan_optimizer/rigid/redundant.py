@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from makespan_optimizer.rigid.problem import Problem
 
 _MOST_SHARES = 6
+_KINDS = 150
+_FIRST = 20
 
 
 def rounded(resource: Resource) -> list[Resource]:
@@ -28,18 +30,23 @@ def rounded(resource: Resource) -> list[Resource]:
     >>> [r.demand for r in rounded(Resource("cores", 10, (6, 5, 3)))]
     [(10, 5, 0), (1, 0, 0), (1, 1, 0), (2, 1, 1), (2, 2, 1), (3, 2, 1), (4, 3, 2)]
     """
-    name, capacity, demand = resource
-    distinct = set(demand)
+    found: dict[tuple[int, ...], int] = {}
+    for size, turned in ways(resource):
+        there = tuple([turned[d] for d in resource.demand])
+        if there != resource.demand:
+            found.setdefault(there, size)
+    return [Resource(resource.name, size, there) for there, size in found.items()]
+
+
+def ways(resource: Resource) -> list[tuple[int, dict[int, int]]]:
+    """Return capacities, and what each demand becomes with them; no such map leaves nothing to do."""
+    _, capacity, demand = resource
+    distinct = sorted(set(demand))
     cuts = {d for d in distinct if 0 < 2 * d <= capacity}
     cuts |= {capacity - d + 1 for d in distinct if 0 < 2 * (capacity - d + 1) <= capacity}
-    ways = [(capacity, {d: _cut(d, capacity, least) for d in distinct}) for least in sorted(cuts)]
-    ways += [(k, {d: _share(d, capacity, k) for d in distinct}) for k in range(1, _MOST_SHARES + 1)]
-    found: dict[tuple[int, ...], int] = {}
-    for size, turned in ways:
-        there = tuple(turned[d] for d in demand)
-        if any(there) and there != demand:
-            found.setdefault(there, size)
-    return [Resource(name, size, there) for there, size in found.items()]
+    found = [(capacity, {d: _cut(d, capacity, least) for d in distinct}) for least in sorted(cuts)]
+    found += [(k, {d: _share(d, capacity, k) for d in distinct}) for k in range(1, _MOST_SHARES + 1)]
+    return [(size, turned) for size, turned in found if any(turned.values())]
 
 
 def _cut(demand: int, capacity: int, least: int) -> int:
@@ -106,3 +113,33 @@ def machines(wall: Sequence[int], exclusive: Sequence[int]) -> list[tuple[int, .
         if len(members) > 1:
             found[tuple(sorted(members))] = None
     return list(found)
+
+
+def machines_of_kinds(problem: Problem) -> list[Resource]:
+    """Return resources for sets of demands of which no two, the same included, fit beside each other.
+
+    The same as `machines` for problems with too many nodes to look at all pairs; paths are not looked at.
+    """
+    capacities = [r.capacity for r in problem.resources]
+    demands = list(zip(*[r.demand for r in problem.resources], strict=True))
+    weight: dict[tuple[int, ...], int] = {}
+    for demand, w in zip(demands, problem.wall, strict=True):
+        weight[demand] = weight.get(demand, 0) + w
+
+    def apart(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+        return any(x + y > most for x, y, most in zip(one, other, capacities, strict=True))
+
+    kinds = sorted((kind for kind in weight if apart(kind, kind)), key=lambda kind: (-weight[kind], kind))
+    kinds = kinds[:_KINDS]
+    exclusive = [sum(1 << k for k, other in enumerate(kinds) if apart(kind, other)) for kind in kinds]
+    found: dict[int, Resource] = {}
+    for first in range(min(_FIRST, len(kinds))):
+        members, left = 1 << first, exclusive[first]
+        for k in range(len(kinds)):
+            if k != first and left >> k & 1:
+                members |= 1 << k
+                left &= exclusive[k]
+        if members not in found:
+            inside = {kind for k, kind in enumerate(kinds) if members >> k & 1}
+            found[members] = Resource("", 1, tuple([int(demand in inside) for demand in demands]))
+    return list(found.values())
