@@ -36,12 +36,13 @@ if TYPE_CHECKING:
 _RULES_WORK = 8_000
 _VARY_WORK = 2_000
 _MOVE_WORK = 10_000
-_EXPECTED_WORK = 80_000
-_GATE_WORK = 20_000
+_EXPECTED_WORK = 50_000
+_GATE_WORK = 15_000
 # Seconds for each node, kept for the step that is under way at the end and for the plan itself.
 _END_S = 60e-6
 # Share of the time that the solver leaves to the scenarios.
-_AFTER_SOLVER = 0.5
+_AFTER_SOLVER = 0.3
+_SOLVER_WORK = 0.6  # of the work that the solver does for such a time limit, where scenarios follow
 
 
 class Pipeline:
@@ -170,8 +171,11 @@ class Pipeline:
             self._say("local search")
         if search.good:
             return ""
-        keep_s = _AFTER_SOLVER * work if self.varies else 0.0
-        limited = options._replace(deadline=min(self.deadline, self.begun + work - keep_s))
+        limited = options
+        if self.varies:
+            until = self.begun + work * (1 - _AFTER_SOLVER)
+            limited = options._replace(deadline=until, time_limit_s=work * _SOLVER_WORK)
+        limited = limited._replace(deadline=min(self.deadline, limited.deadline))
         if len(instance) > MOST_NODES:
             return ask_rigid(search, limited, time.monotonic, lambda: self._say("windows"))
         note = ask_solver(search, limited, time.monotonic, lambda: self._say("solver"), bound_only=exhausted)
