@@ -408,3 +408,14 @@ def test_many_small_nodes_are_spread_over_the_interpreters():
     assert f"all {len(choice.clusters)} clusters together: expected" in choice.clusters[0].evidence
     relaxed, bounds = bounds_over_modes(profile, 4, processes=3)
     assert choice.makespan_s >= bounds[0].ticks * relaxed.tick_s
+
+
+def test_a_share_of_the_gil_that_was_not_measured_is_no_reason():
+    profile = with_pickling(make_profile({"a": [], "b": []}, 1.0, "python"))
+    nodes = tuple(
+        msgspec.structs.replace(
+            node, quality=msgspec.structs.replace(node.quality, gil_share_half_width=None)
+        )
+        for node in profile.nodes
+    )
+    assert choose_modes(msgspec.structs.replace(profile, nodes=nodes), 2, processes=1).clusters == ()

@@ -3,7 +3,8 @@
 Native threads first, as if all nodes ran in threads; then clusters with those; then native threads again,
 with the clusters as they are. Nothing is chosen that does not help: a cluster stays only if the makespan
 without it is at least 3 % longer, a limit of native threads only if it is longer at all, and none of them if
-all together gain less than 2 %. Smaller gains in a simulator tend to vanish when they are measured.
+all together gain less than 2 %. Smaller gains in a simulator tend to vanish when they are measured. For
+clusters a node holds the GIL only as far as that was measured.
 """
 
 from __future__ import annotations
@@ -128,6 +129,8 @@ def choose_modes(
         work=work,
         say=say,
     )
+    if workers:
+        profile = _surely(profile)
     nodes = {node.name: node for node in profile.nodes}
     for name, m in wanted.native.items():
         with_threads(nodes[name], m)  # refuses what was not measured
@@ -203,6 +206,22 @@ def parts_of(cuts: Cuts, clusters: tuple[PlanCluster, ...]) -> State:
         )
         for cluster in clusters
     )
+
+
+def _surely(profile: Profile) -> Profile:
+    """Return the profile with the GIL held only where that was measured.
+
+    By clocks alone a matrix product looks like a Python loop, and a process for it like a gain.
+    """
+    nodes = tuple(
+        node
+        if node.quality.gil_share_half_width is not None or not node.gil_s
+        else msgspec.structs.replace(
+            node, gil_s=0.0, native_s=node.native_s + node.gil_s, cpu_s=max(node.cpu_s, node.gil_s)
+        )
+        for node in profile.nodes
+    )
+    return msgspec.structs.replace(profile, nodes=nodes)
 
 
 def _threads(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _RULES = 4  # orders of a quick look: the default order, the critical path, two with regard to the GIL
 _FEW = 64  # nodes: beyond, the default order is left out
 _BOUNDED = 300
-_CLOSE = 0.02  # share of the work for each stage of one close look
+_CLOSE = 0.03  # share of the work for each stage of one close look
 _ORDERS = 100  # so many in each stage are enough for a DAG of few nodes
 _GUIDE = 0.02  # weight of what is not yet the bottleneck
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from makespan.profile import Profile
 
 _SHARE = 0.3  # of the time, for the choice of modes
-_WORK = 10_000  # nodes to simulate for each second of the time limit
+_WORK = 5_000  # nodes to simulate for each second of the time limit
 
 
 def optimize_with_modes(
