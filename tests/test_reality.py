@@ -7,9 +7,10 @@ import json
 import msgspec
 import pytest
 
-from benchmarks import reality
+from benchmarks import forecasts
+from benchmarks.forecasts import Order, Piece, predict, quiet, summary, table, typical_s
 from benchmarks.pipelines import Pipeline, ask, pipelines, server
-from benchmarks.reality import Order, Piece, main, measure, predict, quiet, run, summary, table, typical_s
+from benchmarks.reality import main, measure, run
 from makespan import MakespanError, dag, node
 from tests.builders import make_profile
 
@@ -87,6 +88,17 @@ def test_what_was_measured_can_be_predicted_again(tmp_path, capsys):
     assert found["summary"][0]["n"] == 2
 
 
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"pieces": 3}', None])
+def test_another_file_is_refused(tmp_path, capsys, content):
+    file = tmp_path / "session.json"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SystemExit) as stopped:
+        main(["--from", str(file)])
+    assert stopped.value.code == 2
+    assert f"--from {file}: " in capsys.readouterr().err
+
+
 def test_a_result_that_differs_is_an_error():
     ready = small.prepare(threads=2)
     assert run(ready, (3,), "(12, 6)") > (0, 0)
@@ -104,7 +116,7 @@ def test_quiet_runs_count_and_the_least_disturbed_where_there_are_too_few():
 
 
 def test_a_pipeline_is_profiled_planned_and_run(monkeypatch):
-    monkeypatch.setattr(reality, "LOAD_LIMIT", 1.0)
+    monkeypatch.setattr(forecasts, "LOAD_LIMIT", 1.0)
     said = []
     piece = measure(Pipeline("small", lambda: (small, ())), 0, [2], rounds=2, runs=1, say=said.append)
     assert [(order.name, len(order.measured_s)) for order in piece.orders] == [("default", 2), ("plan", 2)]
