@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 HAND_OFF_S = 30e-6  # where the instance does not know it
 COUNTS = 0.02  # a hand-over of this share of the shorter node counts
 _SAME = 1e-9
-_TRIED = 40  # chains that are tried one by one when not all go together
-_LARGE = 20_000
+_TRIED = 10  # chains that are tried one by one when not all go together
+_WORK = 50_000  # nodes to simulate for these
+_LARGE = 20_000  # nodes: beyond, only what runs back to back anyway is fused
 
 
 class Fused(NamedTuple):
@@ -93,7 +94,8 @@ def fuse(
     whole = _followed(instance, best, wanted, worsens)
     if whole is not None and len(whole.chains) > len(best.chains):
         best = whole
-    for chain in [chain for chain in wanted if chain not in best.chains][:_TRIED]:
+    tried = min(_TRIED, _WORK // len(instance))
+    for chain in [chain for chain in wanted if chain not in best.chains][:tried]:
         more = _followed(instance, best, [*best.chains, chain], worsens)
         if more is not None and len(more.chains) > len(best.chains):
             best = more
