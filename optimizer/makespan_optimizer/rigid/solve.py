@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from makespan_optimizer.model.request import request_of
 from makespan_optimizer.model.solve import SolverProcess
 from makespan_optimizer.rigid.check import violations
 from makespan_optimizer.rigid.energy import bounds
-from makespan_optimizer.rigid.lists import makespan_of
 from makespan_optimizer.rigid.multistart import multistart
 from makespan_optimizer.rigid.packing import packing_bounds
-from makespan_optimizer.rigid.problem import Solution
 from makespan_optimizer.rigid.push import Pusher, mirrored
+from makespan_optimizer.rigid.run import Progress, Run
 from makespan_optimizer.rigid.windows import Sweep
 
 if TYPE_CHECKING:
@@ -27,20 +26,20 @@ if TYPE_CHECKING:
 
     from makespan_optimizer.model.request import Event
     from makespan_optimizer.model.solve import Outcome
-    from makespan_optimizer.rigid.problem import Problem
+    from makespan_optimizer.rigid.problem import Problem, Solution
     from makespan_optimizer.rigid.windows import Window
+
+__all__ = ["Progress", "solve"]
 
 MOST_NODES = 300  # of a problem that the solver is given as a whole
 
-# Shares of the time limit, and seconds.
-_STARTS_SHARE, _STARTS_S = 0.1, 0.5
-_IMPORT_S = (
-    0.02  # with this much spent on starts, the solver will probably be wanted: its import takes longer
-)
+# Seconds for list schedules and their variations, by the time limit. Where resources bind, they find more in
+# the first seconds than the solver does; with threads alone they have found soon what they can find.
+_BRED_NODES = 2000  # beyond, a variation takes too long
+_IMPORT_S = 0.02  # with so much spent on that the solver will probably be wanted: its import takes longer
 _LEAST_S = 0.05  # with less than that left no solver is asked
 _ANSWER_S = 0.03  # kept from the solver for hearing its answer
 _GRACE_S = 0.3  # after the time limit the solver is killed
-_END_S = 2e-6  # for each node: what the last check takes
 
 # Windows: how many nodes, and how long each is tried.
 _SIZE = 80
@@ -55,14 +54,6 @@ _PLACED = 30_000
 _SOLVER_UNITS = 0.1
 _WINDOWS = 1.0
 _WINDOW_UNITS = 0.05
-
-
-class Progress(NamedTuple):
-    """How far the search is; `stage` is ``bounds``, ``starts``, ``solver`` or ``windows``."""
-
-    stage: str
-    makespan: int
-    bound: int
 
 
 def solve(
@@ -113,82 +104,13 @@ def solve(
     """
     if hint is not None and (broken := violations(problem, hint)):
         raise ValueError(f"the hint is no schedule: {broken[0]}")
-    run = _Run(problem, time_limit_s, gap, deterministic, progress, now)
+    run = Run(problem, time_limit_s, gap, deterministic, progress, now)
     with ExitStack() as stack:
         process = solver or stack.enter_context(SolverProcess())
         return run.solution(_search(run, process, seed, workers, hint))
 
 
-class _Run:
-    """The best schedule and the best bound so far, and the time."""
-
-    def __init__(
-        self,
-        problem: Problem,
-        limit_s: float,
-        gap: float,
-        deterministic: bool,
-        progress: Callable[[Progress], None] | None,
-        now: Callable[[], float],
-    ) -> None:
-        self.problem = problem
-        self.limit_s = limit_s
-        self.gap = gap
-        self.deterministic = deterministic
-        self.progress = progress
-        self.now = now
-        self.begun = now()
-        self.deadline = self.begun + limit_s - min(limit_s / 10, len(problem) * _END_S)
-        self.start: tuple[int, ...] = ()
-        self.makespan = 0
-        self.method = ""
-        self.bound = 0
-        self.binding = "critical path"
-        self.trouble = ""
-
-    @property
-    def left_s(self) -> float:
-        return self.deadline - self.now()
-
-    @property
-    def good(self) -> bool:
-        """The best schedule is as near to the bound as was asked."""
-        return bool(self.method) and self.makespan * (1 - self.gap) <= self.bound
-
-    def over(self) -> bool:
-        return self.left_s <= 0
-
-    def take(self, method: str, start: Sequence[int], *, check: bool = True) -> bool:
-        """Keep a schedule if it is one and shorter than the best; say so."""
-        if len(start) != len(self.problem):
-            return False
-        makespan = makespan_of(self.problem, start)
-        if self.method and makespan >= self.makespan:
-            return False
-        if check and violations(self.problem, start):
-            return False
-        self.start, self.makespan, self.method = tuple(start), makespan, method
-        return True
-
-    def raise_bound(self, ticks: int | None, binding: str) -> None:
-        if ticks is not None and self.bound < ticks <= self.makespan:
-            self.bound, self.binding = ticks, binding
-
-    def say(self, stage: str) -> None:
-        if self.progress is not None:
-            self.progress(Progress(stage, self.makespan, self.bound))
-
-    def solution(self, stopped: str) -> Solution:
-        if self.makespan <= self.bound:
-            stopped = "proven: the schedule meets its lower bound"
-        elif self.good:
-            stopped = f"the gap is within the {self.gap:g} that was asked for"
-        elif self.trouble:
-            stopped = f"no result from the solver: {self.trouble}"
-        return Solution(self.start, self.makespan, self.bound, self.binding, self.method, stopped)
-
-
-def _search(run: _Run, process: SolverProcess, seed: int, workers: int, hint: Sequence[int] | None) -> str:
+def _search(run: Run, process: SolverProcess, seed: int, workers: int, hint: Sequence[int] | None) -> str:
     """Run all steps; return why the search stopped."""
     _starts(run, process, seed, hint)
     if run.good:
@@ -203,7 +125,7 @@ def _search(run: _Run, process: SolverProcess, seed: int, workers: int, hint: Se
     return "time limit reached" if run.over() else "the work for this time limit is done"
 
 
-def _starts(run: _Run, process: SolverProcess, seed: int, hint: Sequence[int] | None) -> None:
+def _starts(run: Run, process: SolverProcess, seed: int, hint: Sequence[int] | None) -> None:
     """Bounds, and the multistart."""
     found = bounds(run.problem, run.over)
     if len(run.problem) > MOST_NODES:
@@ -211,7 +133,7 @@ def _starts(run: _Run, process: SolverProcess, seed: int, hint: Sequence[int] | 
     best_bound = max(found, key=lambda bound: bound.ticks)  # the first of equals
     run.bound, run.binding = best_bound.ticks, best_bound.name
     run.say("bounds")
-    share_s = min(_STARTS_S, _STARTS_SHARE * run.limit_s)
+    share_s = _starts_s(run)
     begun = run.now()
 
     def enough() -> bool:
@@ -223,7 +145,7 @@ def _starts(run: _Run, process: SolverProcess, seed: int, hint: Sequence[int] | 
     best = multistart(
         run.problem,
         seed=seed,
-        bound=run.bound,
+        bound=_near(run),
         binding=run.binding,
         work=_PLACED * share_s if run.deterministic else float("inf"),
         over=enough,
@@ -233,7 +155,20 @@ def _starts(run: _Run, process: SolverProcess, seed: int, hint: Sequence[int] | 
     run.say("starts")
 
 
-def _whole(run: _Run, process: SolverProcess, seed: int, workers: int) -> None:
+def _starts_s(run: Run) -> float:
+    """Return the seconds for the multistart."""
+    threads_alone = all(max(r.demand) == 1 for r in run.problem.resources)
+    if threads_alone or len(run.problem) > _BRED_NODES:
+        return min(0.5, 0.1 * run.limit_s)
+    return min(0.6 * run.limit_s, 0.5 + 0.25 * run.limit_s)
+
+
+def _near(run: Run) -> int:
+    """Return a makespan that is near enough to the bound."""
+    return run.bound if run.gap <= 0 else int(run.bound / max(1e-9, 1 - run.gap))
+
+
+def _whole(run: Run, process: SolverProcess, seed: int, workers: int) -> None:
     """Give the solver the whole problem."""
     left = run.left_s
     if left < _LEAST_S:
@@ -265,7 +200,7 @@ def _whole(run: _Run, process: SolverProcess, seed: int, workers: int) -> None:
     run.trouble = outcome.trouble or ""
 
 
-def _windows(run: _Run, process: SolverProcess, seed: int, workers: int) -> None:
+def _windows(run: Run, process: SolverProcess, seed: int, workers: int) -> None:
     """Sweep over the schedule, to and fro, until the time is up."""
     problem, flipped = run.problem, False
     schedule = list(run.start)
@@ -288,9 +223,7 @@ def _windows(run: _Run, process: SolverProcess, seed: int, workers: int) -> None
         run.say("windows")
 
 
-def _squeeze(
-    run: _Run, process: SolverProcess, sweep: Sweep, window: Window, seed: int, workers: int
-) -> None:
+def _squeeze(run: Run, process: SolverProcess, sweep: Sweep, window: Window, seed: int, workers: int) -> None:
     left = run.left_s
     if window.at_least >= window.end or left < _LEAST_S:
         sweep.advance(window)
@@ -317,5 +250,5 @@ def _best(outcome: Outcome, window: Window) -> tuple[tuple[int, ...], int] | Non
     return None
 
 
-def _deadline(run: _Run) -> float:
+def _deadline(run: Run) -> float:
     return time.monotonic() + run.left_s + _GRACE_S
