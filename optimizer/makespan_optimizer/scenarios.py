@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import random
-from statistics import fmean, pstdev
+from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from makespan.dispatch import Rules
@@ -143,10 +143,10 @@ class _Spread:
             n = len(self._values)
             width = math.pow(n, -0.2)  # of the kernel, in standard deviations: Silverman's rule
             self._mean = fmean(self._values)
-            spread = max(pstdev(rest) * math.sqrt(n / (n - 1)), LEAST_SPREAD)
+            spread = max(_deviation(rest) * math.sqrt(n / (n - 1)), LEAST_SPREAD)
             self._noise = min(spread, _MOST_SPREAD) * width
             # Mixing widens: what was drawn is pulled towards its mean, so that the spread stays as it was.
-            total = pstdev(self._values)
+            total = _deviation(self._values)
             self._mix = math.sqrt(max(0.0, 1 - (self._noise / total) ** 2)) if total else 0.0
         else:
             self._values, self._mean, self._mix = [], 0.0, 0.0
@@ -161,6 +161,12 @@ class _Spread:
             return self._mean + error
         k = row if self.joint else int(source.random() * len(self._values))
         return self._mean + (self._values[k] - self._mean) * self._mix + error
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """Return the standard deviation; `statistics` takes ten times as long to be exact."""
+    mean = fmean(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
 
 
 def _told(node: NodeProfile) -> float:
