@@ -13,6 +13,7 @@ from makespan import DAG, OptionError, PlanError, ProfileError
 from makespan.cli import main
 from makespan.cli.codes import Exit
 from makespan.plan import PlanCluster, parse_plan
+from makespan_optimizer.modes import plan as plan_module
 from makespan_optimizer.optimize import optimize
 from tests.builders import make_profile
 from tests.mode_profiles import MB, tabular, with_pickling, with_trials
@@ -75,6 +76,23 @@ def test_what_is_proven_for_some_modes_is_not_proven_for_all():
     assert plan.lower_bound_s == pytest.approx(1.0, abs=1e-5)
 
 
+def test_modes_that_threads_alone_can_match_are_dropped(monkeypatch):
+    # A choice that was judged against too bad an order: here by a search that sees twice the makespan.
+    profile = with_pickling(make_profile({"a": [], "b": []}, 1.0, "native"))
+    real = plan_module.choose_modes
+
+    def fooled(*args, **options):
+        choice = real(*args, **options)
+        return msgspec.structs.replace(choice, clusters=(PlanCluster("cluster 1", ("a",)),), without_s=2.0)
+
+    monkeypatch.setattr(plan_module, "choose_modes", fooled)
+    plan = optimized(profile, processes=1)
+    assert not plan.clusters
+    assert plan.makespan_s == pytest.approx(1.0)
+    assert plan.solver.stopped.endswith("no modes gain enough")
+    assert optimized(profile, pins=["b process"]).clusters  # what is pinned stays
+
+
 @st.composite
 def cases(draw):
     n = draw(st.integers(1, 5))
@@ -116,7 +134,7 @@ def test_plans_with_modes_hold_together(case, threads, processes):
 
 
 def test_without_options_nothing_changes():
-    profile = tabular()
+    profile = make_profile({"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}, 1.0)
     assert optimized(profile, pins=[]).to_json() == optimized(profile).to_json()
     plan = optimized(make_profile({"a": []}), processes=2, native_threads=True)
     assert not plan.clusters

@@ -66,7 +66,7 @@ def expand(
     Parameters
     ----------
     plan : Plan
-        Of the contracted profile; its clusters are not filled in.
+        Of the contracted profile.
     bounds : sequence of PlanBound
         Over all modes that could be chosen, the largest first; empty: those of the plan hold.
     default_makespan_s : float

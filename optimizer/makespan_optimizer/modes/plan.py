@@ -4,8 +4,9 @@
 
     profile ─ pins ─▶ edges, locks ─ native threads, clusters ─▶ contracted profile ─ optimize ─▶ plan ─▶ back
 
-A part of the time is for the choice of modes; the rest, for the order under them, is the same whether much or
-little of it was used, so that the same options give the same plan.
+A part of the time is for the choice of modes; the rest, for the order under them, is the same whether much
+or little of it was used, so that the same options give the same plan. Modes are only kept when the plan is
+better by 2 % than one without them: by a bound, or else by a search for that one too.
 """
 
 from __future__ import annotations
@@ -17,10 +18,18 @@ import msgspec
 
 from makespan.order import default_ranks
 from makespan.plan import PlanBound
+from makespan_optimizer.bounds import lower_bounds
 from makespan_optimizer.canonical import canonical
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.modes.bound import bounds_over_modes
-from makespan_optimizer.modes.choose import MOST_PROCESSES, ModeChoice, Wanted, applied, choose_modes
+from makespan_optimizer.modes.choose import (
+    MOST_PROCESSES,
+    WORTH_NATIVE,
+    ModeChoice,
+    Wanted,
+    applied,
+    choose_modes,
+)
 from makespan_optimizer.modes.cuts import Cuts
 from makespan_optimizer.modes.expand import Modes, expand
 from makespan_optimizer.modes.native import apply_native
@@ -35,8 +44,10 @@ if TYPE_CHECKING:
 
     from makespan.plan import Plan
     from makespan.profile import Profile
+    from makespan_optimizer.modes.contract import Contracted
 
-_SHARE = 0.3  # of the time, for the choice of modes
+# Shares of the time: for the choice of modes, for the order under them, for the order without any.
+_MODES, _ORDER, _PLAIN = 0.25, 0.45, 0.3
 _WORK = 5_000  # nodes to simulate for each second of the time limit
 
 
@@ -100,43 +111,63 @@ def optimize_with_modes(
             processes=processes,
             native=native_threads,
             seed=seed,
-            over=lambda: time.monotonic() >= begun + _SHARE * limit_s,
+            over=lambda: time.monotonic() >= begun + _MODES * limit_s,
             work=_WORK * limit_s,
             wanted=Wanted(pinned.process, pinned.thread, pinned.native, pinned.once),
             say=_teller(options.get("progress"), begun, bound_s),
             **how,
         )
-    contracted = applied(pinned.profile, choice)
-    stands_for = {
-        name: contracted.names[k] for k, cluster in enumerate(choice.clusters) for name in cluster.nodes
-    }
-    plan = optimize(
-        contracted.profile,
-        threads,
-        time_limit_s=_rest(limit_s, time.monotonic() - begun, before_s) if choosing else limit_s,
-        ordering=lambda names: pinned.ordering(names, stands_for),
-        **options,
-    )
-    default = simulate(bare, default_ranks(bare.structure), plan.threads)
+
+    def ordered(choice: ModeChoice, time_limit_s: float) -> tuple[Plan, Contracted]:
+        contracted = applied(pinned.profile, choice)
+        stands_for = {
+            name: contracted.names[k] for k, cluster in enumerate(choice.clusters) for name in cluster.nodes
+        }
+        plan = optimize(
+            contracted.profile,
+            threads,
+            time_limit_s=time_limit_s,
+            ordering=lambda names: pinned.ordering(names, stands_for),
+            **options,
+        )
+        return plan, contracted
+
+    used_s = time.monotonic() - begun + before_s
+    plan, contracted = ordered(choice, _rest(limit_s, used_s, _ORDER) if choosing else limit_s)
+    stopped = plan.solver.stopped
+    if (choice.clusters or choice.native_threads) and not (pinned.process or pinned.native):
+        # The choice was made by a short search. Where no bound says that threads alone are worse, they are
+        # given a longer one too.
+        alone = lower_bounds(instance_of(pinned.profile, **how), max(budget, plan.threads))[0]
+        if plan.makespan_s > alone.ticks * instance_of(pinned.profile, **how).tick_s:
+            used_s = time.monotonic() - begun + before_s
+            plain, as_it_is = ordered(ModeChoice(), _rest(limit_s, used_s, _PLAIN))
+            if _expected(plan) > _expected(plain) * (1 - WORTH_NATIVE):
+                choice, plan, contracted = ModeChoice(cut_short=choice.cut_short), plain, as_it_is
+                stopped = f"{plain.solver.stopped}; no modes gain enough"
+    if choice.cut_short:
+        stopped += "; the choice of modes was cut short by the time limit"
+    solver = msgspec.structs.replace(plan.solver, time_limit_s=limit_s, stopped=stopped)
     cuts = Cuts(apply_native(pinned.profile, choice.threads_of))
-    plan = expand(
-        plan,
+    default = simulate(bare, default_ranks(bare.structure), plan.threads)
+    return expand(
+        msgspec.structs.replace(plan, solver=solver, clusters=choice.clusters),
         Modes(profile, cuts, choice.clusters, contracted, instance_of(cuts.profile, **how)),
         pinned,
         choice.threads_of,
         _bounds(pinned.profile, plan.threads, choosable, how) if choosing else (),
         bare.seconds(default.makespan),
     )
-    stopped = plan.solver.stopped
-    if choice.cut_short:
-        stopped += "; the choice of modes was cut short by the time limit"
-    solver = msgspec.structs.replace(plan.solver, time_limit_s=limit_s, stopped=stopped)
-    return msgspec.structs.replace(plan, solver=solver, clusters=choice.clusters)
 
 
-def _rest(limit_s: float, used_s: float, after_s: float) -> float:
-    """Return the time for the order: the same each time, unless more was used than there was for modes."""
-    return min((1 - _SHARE) * limit_s, max(0.05 * limit_s, limit_s - used_s - after_s))
+def _expected(plan: Plan) -> float:
+    """Return the makespan to expect, over scenarios where there are some."""
+    return plan.makespan_s if plan.robust is None else plan.robust.mean_s
+
+
+def _rest(limit_s: float, used_s: float, share: float) -> float:
+    """Return the time for a search: its share, unless more was used already than was meant to be."""
+    return min(share * limit_s, max(0.05 * limit_s, limit_s - used_s))
 
 
 def _bounds(profile: Profile, budget: int, choosable: dict[str, Any], how: dict[str, Any]) -> list[PlanBound]:
