@@ -295,3 +295,29 @@ def test_a_plan_that_starts_after_what_cannot_be_is_refused():
         )
         with pytest.raises(PlanError, match=problem):
             made.prepare(msgspec.structs.replace(plan, nodes=nodes))
+
+
+@st.composite
+def pinned_dags(draw):
+    n = draw(st.integers(3, 6))
+    names = [f"n{i}" for i in range(n)]
+    after = {name: [p for p in names[:i] if draw(st.integers(0, 3)) == 0] for i, name in enumerate(names)}
+    seconds = {name: draw(st.integers(1, 9)) / 10 for name in names}
+    kinds = {name: draw(st.sampled_from(["python", "python", "native", "io"])) for name in names}
+    order = sorted(draw(st.sets(st.sampled_from(names), min_size=2)))
+    return make_profile(after, seconds, kinds), order
+
+
+@given(pinned_dags(), st.integers(1, 3), st.booleans())
+@settings(deadline=None, max_examples=25)
+def test_plans_keep_to_an_order_whatever_else_they_choose(case, threads, urgent):
+    profile, order = case
+    last = profile.shape[-1].name
+    pins = [InOrder(tuple(order)), *([Priority((last,), math.inf)] if urgent else [])]
+    plan = optimize(profile, threads, pins=pins, what_if=[], time_limit_s=0.5)
+    ranks = [plan.node(name).rank for name in order]
+    starts = [plan.node(name).start_s for name in order]
+    assert ranks == sorted(ranks)
+    assert starts == sorted(starts)
+    if urgent:
+        assert plan.node(last).rank == (len(order) - 1 if last in order else 0)
