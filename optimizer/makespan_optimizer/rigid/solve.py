@@ -42,11 +42,14 @@ _ANSWER_S = 0.03  # kept from the solver for hearing its answer
 _GRACE_S = 0.3  # after the time limit the solver is killed
 
 # Windows: how many nodes, and how long each is tried.
-_SIZE = 80
-_WINDOW_S = 0.4
+_SIZE = 50
+_WINDOW_S = 0.25
 
 # A push that is not limited takes quadratic time: changes of the profile looked at in a second, about.
 _PUSH_SHARE = 0.25
+_PUSHES = 4
+_PUSHES_SHARE = 0.4  # of the time that is left, for all of them
+_WORTH = 0.002  # a push that gains less is the last
 _PUSHED = 30e6
 
 # Work for each second of the time limit when it is counted, not timed.
@@ -203,8 +206,8 @@ def _whole(run: Run, process: SolverProcess, seed: int, workers: int) -> None:
 def _windows(run: Run, process: SolverProcess, seed: int, workers: int) -> None:
     """Sweep over the schedule, to and fro, until the time is up."""
     problem, flipped = run.problem, False
-    schedule = list(run.start)
     reach = None if run.deterministic else round(_PUSH_SHARE * run.left_s * _PUSHED / len(problem))
+    schedule = _pushed(run, Pusher(problem, reach))
     tried, most = 0, max(1, round(_WINDOWS * run.limit_s)) if run.deterministic else None
     while not run.over() and not run.good and not run.trouble and tried != most:
         pusher = Pusher(problem, reach)
@@ -221,6 +224,26 @@ def _windows(run: Run, process: SolverProcess, seed: int, workers: int) -> None:
         problem, flipped = problem.backwards(), not flipped
         run.take("windows", mirrored(problem, schedule) if flipped else schedule)
         run.say("windows")
+
+
+def _pushed(run: Run, pusher: Pusher) -> list[int]:
+    """Push the best schedule to and fro as long as that is worth it."""
+    schedule = list(run.start)
+    until = run.now() + _PUSHES_SHARE * run.left_s
+
+    def over() -> bool:
+        return run.over() or (not run.deterministic and run.now() > until)
+
+    for _ in range(_PUSHES):
+        if over():
+            break
+        before = run.makespan
+        schedule = pusher.left(pusher.right(schedule, run.over), run.over)
+        run.take("windows", schedule)
+        if run.makespan > before * (1 - _WORTH):
+            break
+    run.say("windows")
+    return schedule
 
 
 def _squeeze(run: Run, process: SolverProcess, sweep: Sweep, window: Window, seed: int, workers: int) -> None:
