@@ -13,6 +13,7 @@ from makespan import DAG, OptionError, PlanError, ProfileError
 from makespan.cli import main
 from makespan.cli.codes import Exit
 from makespan.plan import PlanCluster, parse_plan
+from makespan.profile import Spread
 from makespan_optimizer.modes import plan as plan_module
 from makespan_optimizer.optimize import optimize
 from tests.builders import make_profile
@@ -253,3 +254,17 @@ def test_the_command_line_refuses(cli, words, problem):
     assert code == Exit.USAGE
     assert problem in err
     assert out == ""
+
+
+def test_over_scenarios_threads_are_what_it_is_compared_with():
+    profile = with_pickling(make_profile({"a": [], "b": []}, 1.0, "python"))
+    nodes = tuple(
+        msgspec.structs.replace(node, wall_net_s=Spread(1.0, 0.9, 1.2, (0.9, 1.0, 1.0, 1.2)))
+        for node in profile.nodes
+    )
+    plan = optimized(msgspec.structs.replace(profile, nodes=nodes), processes=1)
+    assert plan.clusters
+    assert plan.robust is not None
+    assert plan.robust.mean_s < 1.2
+    assert plan.robust.default_mean_s > 1.8
+    assert plan.robust.critical_path_mean_s > 1.8

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from makespan.order import default_ranks
-from makespan.plan import PlanBound
+from makespan.order import bottom_levels, default_ranks, ranks_by
+from makespan.plan import PlanBound, Robust
 from makespan_optimizer.bounds import lower_bounds
 from makespan_optimizer.canonical import canonical
 from makespan_optimizer.instance import instance_of
@@ -36,6 +36,8 @@ from makespan_optimizer.modes.native import apply_native
 from makespan_optimizer.options import check_budget, check_cores, check_statistic, positive, whole
 from makespan_optimizer.pinned import Pinned
 from makespan_optimizer.pins import Pins
+from makespan_optimizer.robust import FRESH_SEED
+from makespan_optimizer.scenarios import expected, scenarios
 from makespan_optimizer.search import Progress
 from makespan_optimizer.simulate import simulate
 
@@ -44,11 +46,14 @@ if TYPE_CHECKING:
 
     from makespan.plan import Plan
     from makespan.profile import Profile
+    from makespan_optimizer.instance import Instance
     from makespan_optimizer.modes.contract import Contracted
 
 # Shares of the time: for the choice of modes, for the order under them, for the order without any.
 _MODES, _ORDER, _PLAIN = 0.25, 0.45, 0.3
 _WORK = 5_000  # nodes to simulate for each second of the time limit
+_SCENARIO_WORK = 20_000
+_LEAST = 5  # scenarios
 
 
 def optimize_with_modes(
@@ -148,15 +153,36 @@ def optimize_with_modes(
     if choice.cut_short:
         stopped += "; the choice of modes was cut short by the time limit"
     solver = msgspec.structs.replace(plan.solver, time_limit_s=limit_s, stopped=stopped)
+    robust = plan.robust
+    if robust is not None and (choice.clusters or choice.native_threads):
+        robust = _beside_threads(
+            robust, pinned.profile, instance_of(pinned.profile, **how), plan.threads, seed
+        )
     cuts = Cuts(apply_native(pinned.profile, choice.threads_of))
     default = simulate(bare, default_ranks(bare.structure), plan.threads)
     return expand(
-        msgspec.structs.replace(plan, solver=solver, clusters=choice.clusters),
+        msgspec.structs.replace(plan, solver=solver, clusters=choice.clusters, robust=robust),
         Modes(profile, cuts, choice.clusters, contracted, instance_of(cuts.profile, **how)),
         pinned,
         choice.threads_of,
         _bounds(pinned.profile, plan.threads, choosable, how) if choosing else (),
         bare.seconds(default.makespan),
+    )
+
+
+def _beside_threads(robust: Robust, profile: Profile, instance: Instance, threads: int, seed: int) -> Robust:
+    """Return the figures over scenarios with those of the default order and the critical path in threads."""
+    count = max(_LEAST, min(robust.scenarios, _SCENARIO_WORK // max(1, len(instance))))
+    walls = scenarios(profile, instance, count, seed + FRESH_SEED)
+    ranks = (
+        default_ranks(instance.structure),
+        ranks_by(bottom_levels(instance.structure, instance.wall)),
+    )
+    default, critical = (expected(instance, order, threads, (), walls).mean for order in ranks)
+    return msgspec.structs.replace(
+        robust,
+        default_mean_s=instance.seconds(default),
+        critical_path_mean_s=instance.seconds(critical),
     )
 
 
