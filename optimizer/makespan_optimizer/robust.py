@@ -2,7 +2,7 @@
 
 A search that tries many orders on a few scenarios finds some that fit only those: the winner's curse. So what
 was found is judged again on fresh scenarios, and must beat the critical path and the default order there by
-more than its standard error; else the better of those two stays.
+twice its standard error; else the better of those two stays.
 
 Steps of the search: all candidates, in two rounds of which the better third goes on (successive halving,
 Jamieson and Talwalkar 2016); orders by the mean latest start over the scenarios; moves of single nodes. Work
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 SCENARIOS = 40  # to search on; with fewer, orders fit the scenarios and not the durations
 FRESH = 80  # to judge on
 _LEAST = 5  # fewer scenarios than that tell nothing
+_ERRORS = 2  # so many standard errors ahead is no luck
 _FIRST = 5  # scenarios of the first round
 _GO_ON = 3  # of so many candidates one goes on
 WORTH = 0.001  # an order must be better by this share to be preferred to a simpler one
@@ -135,7 +136,7 @@ def choose(fresh: Trial, default: Option, critical: Option, others: Sequence[Opt
     Parameters
     ----------
     others : sequence of Option
-        The simplest first; each must beat all before it by more than its standard error.
+        The simplest first; each must beat the best before it by twice the standard error.
     """
     declared, path = fresh.judge(default), fresh.judge(critical)
     best = path
@@ -144,7 +145,7 @@ def choose(fresh: Trial, default: Option, critical: Option, others: Sequence[Opt
             continue
         found = fresh.judge(option)
         gain, error = found.ahead(best)
-        if gain > max(error, WORTH * best.mean):
+        if gain > max(_ERRORS * error, WORTH * best.mean):
             best = found
     # Last, because it depends on the order of declaration, which is to matter only where it must.
     if declared.mean < best.mean:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from makespan_optimizer.gates import gates, try_gates
 from makespan_optimizer.other_budgets import LARGE
+from makespan_optimizer.pooled import mixed
 from makespan_optimizer.priorities import DEFAULT, rules
 from makespan_optimizer.rigid_half import rigid_order
 from makespan_optimizer.robust import FRESH_SEED, Choice, choose, counts, search_orders
-from makespan_optimizer.scenarios import scenarios
 from makespan_optimizer.search import SAME, Candidate
 from makespan_optimizer.simulate import simulate
 from makespan_optimizer.trial import Option, Trial
@@ -72,8 +72,8 @@ class Second:
             return
         walls, unseen = [instance.wall], [instance.wall]
         if varies:
-            walls = scenarios(profile, instance, some, seed)
-            unseen = scenarios(profile, instance, many, seed + FRESH_SEED)
+            walls = mixed(profile, instance, some, seed)
+            unseen = mixed(profile, instance, many, seed + FRESH_SEED)
         self._trial = Trial(instance, budget, walls, search.over)
         self._fresh = Trial(instance, budget, unseen, search.over)
         ranked = sorted(search.pool.items(), key=lambda its: its[1][0])
