@@ -136,6 +136,23 @@ def test_another_switch_interval_changes_a_trial_as_it_changes_the_model():
         assert simulate(instance, [0, 1], 2).makespan * instance.tick_s == pytest.approx(0.3)
 
 
+def test_a_trial_whose_repeats_differ_is_believed_less():
+    profile = make_profile({"a": [], "b": []}, 0.2, ["native", "native"])
+
+    def takes(spread, like=None):
+        pair = PairTrial(
+            nodes=("a", "b"), alone_s=(0.2, 0.2), together_s=(0.4, 0.4), repeats=5, spread=spread, like=like
+        )
+        instance = instance_of(msgspec.structs.replace(profile, pairs=(pair,)))
+        return simulate(instance, [0, 1], 2).makespan * instance.tick_s
+
+    calm, usual, wild = takes(0.0), takes(0.1), takes(0.9)
+    assert calm == pytest.approx(0.4)
+    assert wild == pytest.approx(0.2 * (1 + USUAL_CROWDING), rel=0.02)
+    assert wild + 0.05 < usual < calm - 0.05
+    assert wild < takes(0.0, like=("b", "a")) < calm
+
+
 def test_ends_become_speeds():
     assert pair_speeds((1.0, 1.0), (2.0, 2.0)) == (0.5, 0.5)
     assert pair_speeds((1.0, 4.0), (1.25, 4.0)) == (0.8, 1.0)

@@ -16,15 +16,19 @@ from makespan_optimizer.sharing import Machine, Sharing, Trial, fluid_pair
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from makespan.measurement import PairTrial
     from makespan.profile import Profile
     from makespan_optimizer.contention import Demand
 
 _LEAST_HAND_OFF_S, _MOST_HAND_OFF_S = 10e-6, 100e-6
+_DOUBTFUL = 0.1  # spread of a trial's repeats at which it is believed as much as the model
+_LIKE = 0.5  # the same for what was measured on nodes alike
+_CALM = 0.1  # spread up to which a trial tells of crowding
 _BUSY = 0.7  # cores: a node that computes most of its time
 _WIDE = 1.5  # cores: a node that crowds itself
 _MOST_CROWDED = 0.5
 _LEAST_OVERLAP = 0.3  # of two nodes' time on cores
-_DOUBTED = 2  # pairs that stand for the usual crowding beside those that were measured
+_DOUBTED = 4  # pairs that stand for the usual crowding beside those that were measured
 # With all cores busy. Between the medians over pairs of 24 workloads on two cores: 0 where both are native,
 # 0.1 to 0.17 where one or both are Python for a part; single pairs that wait for memory had 0.3 and more.
 USUAL_CROWDING = 0.1
@@ -74,8 +78,8 @@ def sharing_of(
         if pair.switch_interval_s == switch_interval_s or (
             pair.switch_interval_s == usual_s and (i, j) not in measured
         ):
-            measured[i, j] = Trial(speeds, pair.switch_interval_s)
-        if pair.switch_interval_s == usual_s and pair.like is None:
+            measured[i, j] = Trial(speeds, pair.switch_interval_s, _weight(pair))
+        if pair.switch_interval_s == usual_s and pair.like is None and pair.spread <= _CALM:
             tried.append((demands[i], demands[j], speeds))
     machine = Machine(cores, switch_interval_s, hand_off_s(profile) or WAKE_S)
     there = max(2.0, profile.machine.cores)
@@ -99,6 +103,15 @@ def hand_off_s(profile: Profile) -> float | None:
     """Return the seconds until a sleeping worker runs, as the latest run of the profiler measured it."""
     found = [run.calibration["hand_off_s"] for run in profile.runs if "hand_off_s" in run.calibration]
     return min(_MOST_HAND_OFF_S, max(_LEAST_HAND_OFF_S, found[-1])) if found else None
+
+
+def _weight(pair: PairTrial) -> float:
+    """Return how far a trial is believed: other processes only ever make two nodes look slower together.
+
+    Repeats of a pair on a quiet machine differ by a few percent; the model of the GIL is off by six, as a
+    median.
+    """
+    return (1.0 if pair.like is None else _LIKE) / (1 + (pair.spread / _DOUBTFUL) ** 2)
 
 
 def _stretched(node: Demand, factor: float, *, gil: bool) -> Demand:

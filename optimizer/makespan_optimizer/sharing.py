@@ -2,9 +2,10 @@
 
 Capacities alone (`makespan_optimizer.fluid`) know no loss. In truth a node that wakes beside a Python loop
 waits for the GIL, a switch interval at each return; two nodes that both compute crowd the memory. So each two
-nodes that meet get speeds of their own: from their `PairTrial` where they were measured together, else from a
-simulation of the GIL (`makespan_optimizer.contention`), computed when the pair first meets and remembered by
-class of demand. What is slower than capacities explain is extra time, and adds up over all that run:
+nodes that meet get speeds of their own: from their `PairTrial` where they were measured together, as far as
+its repeats agree, else from a simulation of the GIL (`makespan_optimizer.contention`), computed when the pair
+first meets and remembered by class of demand. What is slower than capacities explain is extra time, and adds
+up over all that run:
 
     1 / speed_i = 1 / fluid_i + Σ_j (1 / pair_ij − 1 / fluid_ij) · (fluid_j / fluid_ji)
 
@@ -57,10 +58,20 @@ class Machine(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """The speeds of two nodes that were run together, and the interpreter's switch interval."""
+    """The speeds of two nodes that were run together.
+
+    Attributes
+    ----------
+    speeds : (float, float)
+    switch_interval_s : float
+        Of the interpreter.
+    weight : float
+        How far it is believed, from 0 to 1; for the rest the model is.
+    """
 
     speeds: Speeds
     switch_interval_s: float
+    weight: float = 1.0
 
 
 class Sharing(Fluid):
@@ -97,7 +108,7 @@ class Sharing(Fluid):
         self._measured: dict[tuple[int, int], Trial] = {}
         for (i, j), trial in measured.items():
             self._measured[self.kind[i], self.kind[j]] = trial
-            self._measured[self.kind[j], self.kind[i]] = Trial(trial.speeds[::-1], trial.switch_interval_s)
+            self._measured[self.kind[j], self.kind[i]] = trial._replace(speeds=trial.speeds[::-1])
         self._modelled: dict[tuple[int, int], tuple[float, float]] = {}
         self._excesses: dict[tuple[int, int], tuple[float, float, float, float]] = {}
 
@@ -129,12 +140,15 @@ class Sharing(Fluid):
         if found is None:
             fluid_a, fluid_b = super()._mixed((a, b))
             trial = self._measured.get((a, b))
+            weight = trial.weight if trial is not None else 0.0
+            more_a = more_b = 0.0
+            if weight < 1:
+                more_a, more_b = self._model(self._class_of[a], self._class_of[b])
             if trial is not None:
-                speeds = self._carried_over(a, b, trial)
-                more = (1 / speeds[0] - 1 / fluid_a, 1 / speeds[1] - 1 / fluid_b)
-            else:
-                more = self._model(self._class_of[a], self._class_of[b])
-            found = self._excesses[a, b] = (*more, fluid_a, fluid_b)
+                speed_a, speed_b = self._carried_over(a, b, trial)
+                more_a += weight * (1 / speed_a - 1 / fluid_a - more_a)
+                more_b += weight * (1 / speed_b - 1 / fluid_b - more_b)
+            found = self._excesses[a, b] = (more_a, more_b, fluid_a, fluid_b)
         return found
 
     def _carried_over(self, a: int, b: int, trial: Trial) -> Speeds:
@@ -237,7 +251,8 @@ def _marks(
     Such nodes are told apart, and ordered, by what was measured; by number only where that is the same.
     """
     trials: list[list[tuple[float, ...]]] = [[] for _ in numbers]
-    for (i, j), ((first, second), _) in measured.items():
+    for (i, j), trial in measured.items():
+        first, second = trial.speeds
         trials[i].append((first, second, gil[j], core[j], numbers[j]))
         trials[j].append((second, first, gil[i], core[i], numbers[i]))
     return [
