@@ -157,7 +157,7 @@ def test_nonsense_from_the_solver_does_no_harm(event):
 def elsewhere(hash_seed: str, nodes: int) -> str:
     code = (
         "from tests.test_rigid_solve import project; from makespan_optimizer.rigid.solve import solve; "
-        f"print(solve(project({nodes}), time_limit_s=3, seed=3, deterministic=True))"
+        f"print(solve(project({nodes}), time_limit_s=8, seed=3, deterministic=True))"
     )
     env = {**parent._environment(), "PYTHONHASHSEED": hash_seed}
     return subprocess.run(

@@ -52,11 +52,11 @@ _PUSHES_SHARE = 0.4  # of the time that is left, for all of them
 _WORTH = 0.002  # a push that gains less is the last
 _PUSHED = 30e6
 
-# Work for each second of the time limit when it is counted, not timed.
-_PLACED = 30_000
-_SOLVER_UNITS = 0.1
+# Work for each second of the time limit when it is counted, not timed: a fraction of what a second allows.
+_PLACED = 10_000
+_SOLVER_UNITS = 0.02
 _WINDOWS = 1.0
-_WINDOW_UNITS = 0.05
+_WINDOW_UNITS = 0.02
 
 
 def solve(
@@ -125,7 +125,9 @@ def _search(run: Run, process: SolverProcess, seed: int, workers: int, hint: Seq
         done = False
     if not done:
         _windows(run, process, seed, workers)
-    return "time limit reached" if run.over() else "the work for this time limit is done"
+    # A solver that was stopped by its clock leaves a bit of time.
+    late = run.left_s <= 2 * _ANSWER_S
+    return "time limit reached" if late else "the work for this time limit is done"
 
 
 def _starts(run: Run, process: SolverProcess, seed: int, hint: Sequence[int] | None) -> None:
@@ -252,10 +254,11 @@ def _squeeze(run: Run, process: SolverProcess, sweep: Sweep, window: Window, see
         sweep.advance(window)
         return
     request = window.request(
-        min(_WINDOW_S, left - _ANSWER_S),
+        left - _ANSWER_S if run.deterministic else min(_WINDOW_S, left - _ANSWER_S),
         deterministic_s=_WINDOW_UNITS if run.deterministic else None,
         seed=seed,
-        workers=workers,
+        # Several workers that take turns, as they must to be deterministic, need far longer than one alone.
+        workers=1 if run.deterministic else workers,
     )
     outcome = process.solve(request, deadline=_deadline(run))
     found = _best(outcome, window)
