@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 _LEAST_HAND_OFF_S, _MOST_HAND_OFF_S = 10e-6, 100e-6
 _DOUBTFUL = 0.1  # spread of a trial's repeats at which it is believed as much as the model
 _LIKE = 0.5  # the same for what was measured on nodes alike
-_CALM = 0.1  # spread up to which a trial tells of crowding
+_CALM = 0.06  # spread up to which a trial tells of crowding
 _BUSY = 0.7  # cores: a node that computes most of its time
 _WIDE = 1.5  # cores: a node that crowds itself
 _MOST_CROWDED = 0.5
 _LEAST_OVERLAP = 0.3  # of two nodes' time on cores
-_DOUBTED = 4  # pairs that stand for the usual crowding beside those that were measured
+_DOUBTED = 6  # pairs that stand for the usual crowding beside those that were measured
 # With all cores busy. Between the medians over pairs of 24 workloads on two cores: 0 where both are native,
 # 0.1 to 0.17 where one or both are Python for a part; single pairs that wait for memory had 0.3 and more.
 USUAL_CROWDING = 0.1
