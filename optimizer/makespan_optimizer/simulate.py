@@ -2,7 +2,8 @@
 
 The object that decides here is the one that decides in the executor (`makespan.dispatch.Dispatch`), so a plan
 is judged by the rules it will be run by: rank order, work-conserving, budget, locks, exclusive nodes, groups.
-Durations follow from what runs at the same time (`makespan_optimizer.fluid`).
+Durations follow from what runs at the same time (`makespan_optimizer.fluid`, and `makespan_optimizer.sharing`
+where a profile tells more). What starts beside the freed worker starts a hand-off later, one after the other.
 
 Ends at the same instant are handled one by one, in the order in which the nodes started, and after each the
 freed worker takes its next node: so does the executor. Source of the method: discrete-event simulation of
@@ -107,8 +108,8 @@ def _independent(instance: Instance, core: Dispatch) -> Schedule:
 def _shared(instance: Instance, core: Dispatch) -> Schedule:
     """Nodes slow each other: O(k) an event, speeds from the set of running nodes.
 
-    The lists are in the order of the starts. An end is where a node comes to at its present speed; it is moved
-    only when that speed changes.
+    The lists are in the order of the starts. An end is where a node comes to at its present speed; it is
+    moved only when that speed changes.
     """
     wall, hand_off, kind = instance.wall, instance.hand_off, instance.fluid.kind
     known, speeds_of = instance.fluid.known, instance.fluid.of
@@ -149,8 +150,7 @@ def _shared(instance: Instance, core: Dispatch) -> Schedule:
         k = 0
         while ends[k] > soon:
             k += 1
-        if ends[k] > now:
-            now = ends[k]
+        now = max(now, ends[k])
         done = running.pop(k)
         del kinds[k], ends[k], speeds[k]
         finish[done] = now
