@@ -93,10 +93,11 @@ class Pipeline:
         self.default = default
         self.answers: list[WhatIf] = []
         self.expected: float | None = None
+        self.cut = False
 
-    def over(self) -> bool:
-        """Say whether the time is up."""
-        return time.monotonic() >= self.deadline
+    def over(self, ahead_s: float = 0.0) -> bool:
+        """Say whether the time is up, or will be in so many seconds."""
+        return time.monotonic() + ahead_s >= self.deadline
 
     def run(self, asked: Sequence[int] | None) -> Result:
         """Run all stages.
@@ -187,7 +188,9 @@ class Pipeline:
         work = _EXPECTED_WORK * options.time_limit_s * (1 if options.deterministic else 2)
         if self.over():
             return None
-        second = Second(self.search, self.profile, self.default, options.seed, work, varies=self.varies)
+        second = Second(
+            self.search, self.profile, self.default, options.seed, work, self.over, varies=self.varies
+        )
         if not second.possible:
             return None
         second.choose()
@@ -197,6 +200,7 @@ class Pipeline:
             second.limit(_GATE_WORK * options.time_limit_s)
             self.expected = second.mean if self.varies else None
             self._say("sequential groups")
+        self.cut = second.cut
         return second
 
     def _fused(self, best: Candidate, second: Second | None) -> Fused:
@@ -229,7 +233,7 @@ class Pipeline:
     def _why(self, result: Result) -> str:
         """Say why the search ended, and whether the time cut short what is counted in work."""
         why = self._reason(result)
-        cut = self.over() and "time limit" not in why
+        cut = (self.cut or self.over()) and "time limit" not in why
         return f"{why}; time limit reached" if cut else why
 
     def _reason(self, result: Result) -> str:

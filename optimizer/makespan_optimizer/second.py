@@ -19,7 +19,7 @@ from makespan_optimizer.simulate import simulate
 from makespan_optimizer.trial import Option, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from makespan.profile import Profile
     from makespan_optimizer.gates import Gained
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _POOL = 12  # orders of the first judge that it looks at
 _PLACED = 20_000  # nodes, for a schedule in which nothing is shared
+_NODE_S = 8e-6  # seconds to replay a node
+_JUDGED = 5  # orders on the fresh scenarios
 _GATED = 4  # of these, tried with each limit
 
 
@@ -44,6 +46,8 @@ class Second:
         Ranks of the default order.
     work : float
         Nodes to simulate, more or less.
+    over : callable
+        Says whether the time will be up in so many seconds.
     varies : bool
         Durations were seen to vary.
     """
@@ -55,6 +59,7 @@ class Second:
         default: Sequence[int],
         seed: int,
         work: float,
+        over: Callable[[float], bool],
         *,
         varies: bool,
     ) -> None:
@@ -64,6 +69,8 @@ class Second:
         self.work = work
         self.varies = varies
         self.gained: list[Gained] = []
+        self.cut = False
+        """The time was up before the work was done."""
         instance, budget = search.instance, search.budget
         some, many = counts(len(instance), work) if varies else (1, 1)
         self.possible = some > 0
@@ -74,7 +81,9 @@ class Second:
         if varies:
             walls = mixed(profile, instance, some, seed)
             unseen = mixed(profile, instance, many, seed + FRESH_SEED)
-        self._trial = Trial(instance, budget, walls, search.over)
+        # The search leaves the time that the judgement takes.
+        last_s = _JUDGED * many * len(instance) * _NODE_S
+        self._trial = Trial(instance, budget, walls, lambda: over(last_s))
         self._fresh = Trial(instance, budget, unseen, search.over)
         ranked = sorted(search.pool.items(), key=lambda its: its[1][0])
         pool = [Option(name, ranks) for name, (_, ranks) in ranked[:_POOL]]
@@ -83,7 +92,7 @@ class Second:
         self._declared, self._critical = Option(DEFAULT, default), Option(*next(known))
         self._pool = [self._critical, *pool]
         self._rigid: list[Option] = []
-        if instance.fluid.may_contend(budget) and len(instance) <= LARGE and not search.over():
+        if instance.fluid.may_contend(budget) and len(instance) <= LARGE and not self._trial.over():
             ranks = rigid_order(instance, budget, seed, _PLACED)
             self._rigid = [Option("rigid schedule", ranks)]
 
@@ -92,9 +101,9 @@ class Second:
         nominal = Option(self.search.found.name, self.search.found.ranks)
         others = [nominal]
         if self.varies:
-            others.append(
-                search_orders(self._trial, [*self._pool, *self._rigid], self.seed, self.work).option
-            )
+            beginnings = [*self._pool, *self._rigid]
+            others.append(search_orders(self._trial, beginnings, self.seed, self.work).option)
+            self.cut = self._trial.over()
         self._choice = choose(self._fresh, self._declared, self._critical, others)
         # Where nothing varies, the first judge has decided.
         self._best = self._choice.best if self.varies else self._fresh.judge(nominal)
@@ -104,6 +113,7 @@ class Second:
         orders = [*self._rigid, *self._pool[: 1 + _GATED]]
         options = gates(self.search.instance, self.search.budget, self.profile)
         self._best, self.gained = try_gates(self._trial, self._fresh, self._best, orders, options, work)
+        self.cut = self.cut or self._trial.over()
 
     @property
     def mean(self) -> float:
