@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import MakespanError, MissingExtraError, OptionError, load_plan, load_profile, load_record
-from makespan.plan import WhatIf
 from makespan_optimizer.demo import DemoResult, demo, driver
 from makespan_optimizer.demo import folder as place
 from makespan_optimizer.demo.race import MEASURED_RUNS, measured, race, spread, steps
@@ -197,14 +196,6 @@ def test_spread_is_of_the_values_and_not_of_their_order(values):
     assert spread(tuple(values)) >= 0
     assert spread(tuple(reversed(values))) == spread(tuple(values))
     assert spread((2.0,) * len(values)) == 0
-
-
-def test_the_fewest_threads_that_are_as_good():
-    answers = [WhatIf(k, makespan, 1.0) for k, makespan in enumerate([4.0, 2.1, 2.005, 2.0, 2.001], 1)]
-    assert driver.smallest_good_budget(answers) == 3
-    assert driver.smallest_good_budget(answers[:1]) == 1
-    with pytest.raises(OptionError):
-        driver.smallest_good_budget([])
 
 
 # -- the words

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from makespan_optimizer.contention import LEAST_SPEED, Demand, modelled_speeds
@@ -177,6 +178,7 @@ class Sharing(Fluid):
         return found
 
 
+@lru_cache(maxsize=50_000)  # questions about one profile ask for the same pairs again
 def _modelled(a: Demand, b: Demand, machine: Machine) -> Speeds:
     return modelled_speeds(
         a, b, machine.cores, machine.switch_interval_s, wake_s=machine.wake_s, crowding=machine.crowding

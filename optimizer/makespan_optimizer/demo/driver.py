@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from makespan.errors import OptionError, missing_extra
+from makespan.errors import missing_extra
 from makespan.machine import usable_cores
 from makespan.options import check_threads
 from makespan.profile import ProfileWarning
 from makespan.record import Comparison
+from makespan_optimizer.auto_threads import ENOUGH
 from makespan_optimizer.demo import folder as place
 from makespan_optimizer.demo.race import measured, race, spread, steps
 from makespan_optimizer.demo.result import UNSTEADY, DemoResult
@@ -31,10 +32,10 @@ from makespan_optimizer.options import positive, whole
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from makespan.graph import DAG
-    from makespan.plan import Plan, WhatIf
+    from makespan.plan import Plan
     from makespan.profile import Profile
     from makespan.run import Run
     from makespan_optimizer.demo.race import Race
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     Count = Callable[[int, int, str], object]
 
 PROFILE_RUNS = 3
-ENOUGH = 0.03  # a budget this close to the best expected makespan is as good
-MOST_THREADS = 8
 
 
 def demo(
@@ -122,16 +121,16 @@ class Session:
         first = self.dag.prepare(threads=1).run(**self.inputs)
         expected = first.result
         profile = self._profile()
-        budget, why = self._budget(profile, threads)
-        plan = self._plan(profile, budget, time_limit_s)
+        plan = self._plan(profile, threads, time_limit_s)
+        why = f"the fewest threads expected to be within {ENOUGH:.0%} of the best"
         found, shown_run = self._race(plan, expected, repeats)
         self._report(found, shown_run)
         return DemoResult(
             folder=shown,
             target=self.dag.target or self.dag.name,
             nodes=len(self.dag),
-            threads=budget,
-            threads_why=why,
+            threads=plan.threads,
+            threads_why=why if threads is None else "as asked",
             cores=usable_cores(),
             sequential_s=median(found.sequential_s),
             profiled_s=sum(its.wall_net_s.median for its in profile.nodes),
@@ -159,26 +158,19 @@ class Session:
         profile.save(self.folder / "profile.json", force=True)
         return profile
 
-    def _budget(self, profile: Profile, threads: int | None) -> tuple[int, str]:
-        if threads is not None:
-            return threads, "as asked"
-        from makespan_optimizer.what_if import what_if
-
-        answers = what_if(profile, range(1, MOST_THREADS + 1))
-        self.say("expected: " + ", ".join(f"{its.threads} threads {its.makespan_s:.2f} s" for its in answers))
-        budget = smallest_good_budget(answers)
-        return budget, f"the fewest threads expected to be within {ENOUGH:.0%} of the best"
-
-    def _plan(self, profile: Profile, threads: int, time_limit_s: float) -> Plan:
-        self.say(f"optimize: for {threads} threads, within {time_limit_s:g} s")
+    def _plan(self, profile: Profile, threads: int | None, time_limit_s: float) -> Plan:
+        wanted = "as many threads as help" if threads is None else f"{threads} threads"
+        self.say(f"optimize: for {wanted}, within {time_limit_s:g} s")
 
         def shown(state: Progress) -> None:
             done = min(time_limit_s, state.elapsed_s)
             label = f"{state.stage}: best {state.best_s:.3f} s, bound {state.bound_s:.3f} s"
             self._count(round(100 * done), round(100 * time_limit_s), label)
 
-        plan = profile.optimize(threads=threads, time_limit_s=time_limit_s, progress=shown)
+        plan = profile.optimize(threads=threads or "auto", time_limit_s=time_limit_s, progress=shown)
         plan.save(self.folder / "plan.json", force=True)
+        its = ", ".join(f"{its.threads} threads {its.makespan_s:.2f} s" for its in plan.what_if)
+        self.say(f"expected: {its}")
         self.say(
             f"{plan.makespan_s:.2f} s expected, default order {plan.default_makespan_s:.2f} s; "
             f"lower bound {plan.lower_bound_s:.2f} s ({plan.binding}), gap {plan.gap:.1%}"
@@ -213,20 +205,6 @@ class Session:
 
     def _count(self, done: int, total: int, label: str) -> None:
         self.progress(done, total, label)
-
-
-def smallest_good_budget(answers: Sequence[WhatIf]) -> int:
-    """Return the fewest threads whose expected makespan is about the best of all.
-
-    Raises
-    ------
-    OptionError
-        There is no answer.
-    """
-    if not answers:
-        raise OptionError("no budget to choose from", where="threads")
-    best = min(its.makespan_s for its in answers)
-    return min(its.threads for its in answers if its.makespan_s <= best * (1 + ENOUGH))
 
 
 def _load(copy: Path) -> DAG[..., Any]:

@@ -31,7 +31,7 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=opt.threads,
         metavar="N",
-        help="thread budget (default: the fewest expected to be within 3 %% of the best)",
+        help="thread budget (default: the fewest expected to be within 1 %% of the best)",
     )
     parser.add_argument(
         "--repeats",
