@@ -1,7 +1,7 @@
 """What the simulator says of orders that were run, and how far off it is; for `reality.py`.
 
 Two models: *fluid* shares the GIL and the cores without loss, *pairs* knows what nodes cost each other
-(`makespan_optimizer.sharing`).
+(`makespan_optimizer.contention.sharing`).
 """
 
 from __future__ import annotations

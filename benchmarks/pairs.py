@@ -10,8 +10,8 @@ The workloads are those of `workloads.py`. Each is profiled alone by ``DAG.profi
 real: a alone, b alone, both from a common start, in turn, at least five times; medians count, without the
 runs whose threads waited markedly longer for a core than those of the quietest one.
 
-Three models predict when the later of the two ends: *none* (they do not disturb each other), *sharing* (GIL
-and cores are shared without loss, `makespan_optimizer.fluid`), *events* (`makespan_optimizer.contention`).
+Three models of `makespan_optimizer.contention` predict when the later of the two ends: *none* (they do not
+disturb each other), *sharing* (GIL and cores are shared without loss, `fluid`), *events* (`together`).
 Every pair belongs to one of two halves by a hash of its names. Constants of a model may be chosen by the half
 "tuned"; the half "held out" says how good it is. What is predicted is how much longer than alone: the
 profile's seconds are scaled to what the workload took alone beside this very pair, so that a machine that

@@ -1,7 +1,7 @@
 """Three models of what two nodes take together, and how far each is off; for `pairs.py`.
 
 *none*: they do not disturb each other. *sharing*: GIL and cores are shared without loss
-(`makespan_optimizer.fluid`). *events*: `makespan_optimizer.contention`.
+(`makespan_optimizer.contention.fluid`). *events*: `makespan_optimizer.contention.together`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from makespan.measurement import NodeProfile
-from makespan_optimizer.contention import COLLIDE_S, demand_of, together
-from makespan_optimizer.fluid import shared_speeds
+from makespan_optimizer.contention.fluid import shared_speeds
+from makespan_optimizer.contention.together import COLLIDE_S, demand_of, together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from makespan_optimizer.phases import Demand
+    from makespan_optimizer.contention.phases import Demand
 
 MODELS = ("none", "sharing", "events")
 
@@ -52,7 +52,7 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class Constants(NamedTuple):
-    """What may be chosen by the tuned half; see `makespan_optimizer.contention.together`."""
+    """What may be chosen by the tuned half; see `makespan_optimizer.contention.together.together`."""
 
     wake_s: float
     collide_s: float = COLLIDE_S

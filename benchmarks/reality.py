@@ -34,7 +34,7 @@ import msgspec
 
 from makespan.errors import MakespanError
 from makespan.order import default_ranks
-from makespan_optimizer import neighbours
+from makespan_optimizer.contention import neighbours
 from makespan_optimizer.measure.load import ForeignLoad
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

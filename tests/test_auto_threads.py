@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from makespan.errors import OptionError
-from makespan_optimizer.auto_threads import smallest_good_budget
+from makespan_optimizer.choice.auto_threads import smallest_good_budget
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.optimize import optimize
 from makespan_optimizer.options import check_budget

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from makespan.plan import parse_plan
 from makespan.structure import build
-from makespan_optimizer.chains import back_to_back, candidates, consecutive, fuse
+from makespan_optimizer.choice.chains import back_to_back, candidates, consecutive, fuse
 from makespan_optimizer.instance import instance_from
 from makespan_optimizer.optimize import optimize
 from makespan_optimizer.simulate import simulate

@@ -6,9 +6,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from makespan.measurement import NodeProfile, Spread
-from makespan_optimizer.contention import Demand, demand_of, predict_pair, together
-from makespan_optimizer.handover import Handover
-from makespan_optimizer.phases import BLOCKED, HOLD, NATIVE, Listed, Rules, Thread
+from makespan_optimizer.contention.handover import Handover
+from makespan_optimizer.contention.phases import BLOCKED, HOLD, NATIVE, Listed, Rules, Thread
+from makespan_optimizer.contention.together import Demand, demand_of, predict_pair, together
 
 WAKE_S = 50e-6
 INTERVAL_S = 0.005

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from makespan.errors import PlanError
 from makespan.plan import Plan, PlanBound, PlanCluster, PlanGroup, Robust, Solver, WhatIf
-from makespan_optimizer.explain import explain
 from makespan_optimizer.optimize import optimize
+from makespan_optimizer.questions.explain import explain
 from tests.builders import make_profile
 from tests.report_data import HOSTILE, make_plan, node_plan, random_run
 

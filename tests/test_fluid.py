@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makespan_optimizer.fluid import Fluid, shared_speeds
+from makespan_optimizer.contention.fluid import Fluid, shared_speeds
 
 DRAWN = [
     # gil, core, cores -> speeds

@@ -16,7 +16,7 @@ from makespan.errors import OptionError, ProfileError
 from makespan.machine import this_machine
 from makespan.profile import ProfileWarning, load_profile
 from makespan_optimizer.optimize import optimize
-from makespan_optimizer.what_if import what_if
+from makespan_optimizer.questions.what_if import what_if
 from tests.builders import make_profile
 
 INSTANCE = Path(__file__).parent / "data" / "wfformat.json"

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from makespan.profile import PairTrial
-from makespan_optimizer.gates import Gate, apart, gates, try_gates
+from makespan_optimizer.choice.gates import Gate, apart, gates, try_gates
+from makespan_optimizer.choice.trial import Option, Trial
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.optimize import optimize
-from makespan_optimizer.trial import Option, Trial
 from tests.builders import make_profile
 
 

@@ -1,7 +1,7 @@
 """Sequential groups."""
 
 from makespan.structure import build
-from makespan_optimizer.groups import computed_group, declared_groups, gil_holders
+from makespan_optimizer.choice.groups import computed_group, declared_groups, gil_holders
 from makespan_optimizer.instance import instance_from
 
 

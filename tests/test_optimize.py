@@ -28,7 +28,7 @@ from tests.varying import varying
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from makespan_optimizer.search import Progress
+    from makespan_optimizer.choice.search import Progress
 
 FIVE = {"A": [], "B": ["A"], "C": ["A"], "D": ["A"], "E": ["C", "D"]}
 # The critical path rule is misled here: the lock decides.

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from makespan import DAG, OptionError, PlanError
 from makespan_optimizer.optimize import optimize
-from makespan_optimizer.pin_circle import circle
-from makespan_optimizer.pin_order import Ordering
-from makespan_optimizer.pin_words import quoted, read_words
-from makespan_optimizer.pinned import Pinned
-from makespan_optimizer.pins import InOrder, Mode, NativeThreads, Pins, Priority, SharedLock, StartsAfter
+from makespan_optimizer.pins.circle import circle
+from makespan_optimizer.pins.order import Ordering
+from makespan_optimizer.pins.pinned import Pinned
+from makespan_optimizer.pins.pins import InOrder, Mode, NativeThreads, Pins, Priority, SharedLock, StartsAfter
+from makespan_optimizer.pins.words import quoted, read_words
 from tests.builders import make_profile
 
 #     a ─▶ b ─▶ c        d ─▶ e        f

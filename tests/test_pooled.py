@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from makespan.profile import Spread
+from makespan_optimizer.choice.pooled import mixed, pooled
 from makespan_optimizer.instance import instance_of
-from makespan_optimizer.pooled import mixed, pooled
 from tests.builders import make_profile
 from tests.varying import varying
 

@@ -7,13 +7,13 @@ import time
 
 import pytest
 
-from makespan_optimizer import rigid_half
 from makespan_optimizer.bounds import lower_bounds
+from makespan_optimizer.choice import rigid_half
+from makespan_optimizer.choice.other_budgets import other_budgets, with_plan
+from makespan_optimizer.choice.rigid_half import ask_rigid, rigid_order
+from makespan_optimizer.choice.search import Search
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.model import solve as solver
-from makespan_optimizer.other_budgets import other_budgets, with_plan
-from makespan_optimizer.rigid_half import ask_rigid, rigid_order
-from makespan_optimizer.search import Search
 from makespan_optimizer.solver import SolverOptions
 from tests.builders import make_profile
 from tests.varying import varying

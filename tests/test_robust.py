@@ -12,12 +12,12 @@ from makespan.dispatch import Rules
 from makespan.order import bottom_levels, ranks_by
 from makespan.plan import parse_plan
 from makespan.structure import build
+from makespan_optimizer.choice.robust import choose, counts, move, robust_ranks, search_orders
+from makespan_optimizer.choice.trial import Judged, Option, Trial, noisy
 from makespan_optimizer.instance import instance_from, instance_of
 from makespan_optimizer.optimize import optimize, varies
 from makespan_optimizer.priorities import CRITICAL, DEFAULT
-from makespan_optimizer.robust import choose, counts, move, robust_ranks, search_orders
 from makespan_optimizer.simulate import replay, simulate
-from makespan_optimizer.trial import Judged, Option, Trial, noisy
 from tests.builders import make_profile
 from tests.test_canonical import shuffled
 from tests.test_simulate import contended

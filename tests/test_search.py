@@ -7,9 +7,9 @@ from hypothesis import given, settings
 
 from makespan.structure import build
 from makespan_optimizer.bounds import Bound, lower_bounds
+from makespan_optimizer.choice.search import Search
 from makespan_optimizer.instance import instance_from
 from makespan_optimizer.priorities import rules
-from makespan_optimizer.search import Search
 from tests.oracles import best_order
 from tests.strategies import cases
 from tests.test_simulate import contended

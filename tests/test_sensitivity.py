@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from makespan.errors import OptionError, ProfileError
-from makespan_optimizer.changes import Change
-from makespan_optimizer.sensitivity import sensitivity
-from makespan_optimizer.what_if import what_if
+from makespan_optimizer.questions.changes import Change
+from makespan_optimizer.questions.sensitivity import sensitivity
+from makespan_optimizer.questions.what_if import what_if
 from tests.builders import make_profile
 
 CHAIN = make_profile({"a": [], "b": ["a"], "c": []}, [2.0, 3.0, 1.0])

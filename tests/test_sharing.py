@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from makespan.measurement import PairTrial
 from makespan.structure import build
-from makespan_optimizer import neighbours, sharing
 from makespan_optimizer.bounds import lower_bounds
-from makespan_optimizer.contention import Demand, modelled_speeds, pair_speeds, together
-from makespan_optimizer.fluid import shared_speeds
+from makespan_optimizer.contention import neighbours, sharing
+from makespan_optimizer.contention.fluid import shared_speeds
+from makespan_optimizer.contention.neighbours import USUAL_CROWDING, crowding_of
+from makespan_optimizer.contention.sharing import MOST_CLASSES, Machine, Sharing, Trial, classes
+from makespan_optimizer.contention.together import Demand, modelled_speeds, pair_speeds, together
 from makespan_optimizer.instance import Instance, instance_from, instance_of
-from makespan_optimizer.neighbours import USUAL_CROWDING, crowding_of
-from makespan_optimizer.sharing import MOST_CLASSES, Machine, Sharing, Trial, classes
 from makespan_optimizer.simulate import simulate
 from tests.builders import make_profile
 from tests.strategies import cases
@@ -351,6 +351,7 @@ def test_speeds_are_those_of_capacities_where_nothing_is_lost():
 def test_a_pair_is_simulated_once_and_only_when_it_meets(monkeypatch):
     seen = []
     real = modelled_speeds
+    sharing._modelled.cache_clear()  # other tests may have asked for the same pairs
     monkeypatch.setattr(sharing, "modelled_speeds", lambda *a, **k: seen.append(a[:2]) or real(*a, **k))
     there = sharing_for([LOOP, CHATTY, NATIVE, LOOP])
     assert not seen

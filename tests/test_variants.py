@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from makespan.errors import OptionError, ProfileError
 from makespan.measurement import Call, PairTrial, Pickling, ThreadTrial, ThreadTrials
 from makespan.profile import Profile, parse_profile
-from makespan_optimizer.changes import AS_IT_IS, Change, changes
 from makespan_optimizer.instance import instance_of
-from makespan_optimizer.variants import in_process, scaled, without_gil
+from makespan_optimizer.questions.changes import AS_IT_IS, Change, changes
+from makespan_optimizer.questions.variants import in_process, scaled, without_gil
 from tests.builders import make_profile
 
 

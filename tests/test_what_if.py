@@ -9,14 +9,14 @@ import pytest
 
 from makespan.errors import OptionError, ProfileError
 from makespan.plan import WhatIf
-from makespan_optimizer.changes import AS_IT_IS
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.optimize import optimize
-from makespan_optimizer.what_if import default_budgets, up_to, what_if
+from makespan_optimizer.questions.changes import AS_IT_IS
+from makespan_optimizer.questions.what_if import default_budgets, up_to, what_if
 from tests.builders import make_profile
 
 if TYPE_CHECKING:
-    from makespan_optimizer.search import Progress
+    from makespan_optimizer.choice.search import Progress
 
 
 def near(*values):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from makespan._version import __version__
 from makespan.plan import Plan, PlanBound, PlanNode, Robust
-from makespan_optimizer.groups import computed_group, declared_groups
+from makespan_optimizer.choice.groups import computed_group, declared_groups
 from makespan_optimizer.lanes import hand_overs, lanes_of, slacks
 from makespan_optimizer.scenarios import percentile
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from makespan.profile import Profile
     from makespan.structure import Structure
     from makespan_optimizer.canonical import Canonical
+    from makespan_optimizer.choice.result import Result
+    from makespan_optimizer.choice.robust import Choice
+    from makespan_optimizer.choice.search import Candidate
     from makespan_optimizer.instance import Instance
-    from makespan_optimizer.result import Result
-    from makespan_optimizer.robust import Choice
-    from makespan_optimizer.search import Candidate
 
 
 def assemble(

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Literal
 
 from makespan.errors import ProfileError
 from makespan.structure import Structure
-from makespan_optimizer.contention import SWITCH_INTERVAL_S
-from makespan_optimizer.fluid import Fluid
-from makespan_optimizer.neighbours import hand_off_s, sharing_of, tells_of_neighbours
-from makespan_optimizer.shares import whole_shares
+from makespan_optimizer.contention.fluid import Fluid
+from makespan_optimizer.contention.neighbours import hand_off_s, sharing_of, tells_of_neighbours
+from makespan_optimizer.contention.shares import whole_shares
+from makespan_optimizer.contention.together import SWITCH_INTERVAL_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -2,7 +2,7 @@
 
 Bounds, then the critical path and more rules with forward-backward passes, seeded variations, every order
 when there are few, and CP-SAT in a child process; all judged for the median durations. Then scenarios of
-durations decide among the best of them, and on admission limits (`makespan_optimizer.pipeline`). Nodes are
+durations decide among the best of them, and on admission limits (`makespan_optimizer.choice`). Nodes are
 numbered by what they are first, so that names and the order of declaration do not matter
 (`makespan_optimizer.canonical`).
 """
@@ -17,8 +17,9 @@ from makespan.options import MAX_THREADS
 from makespan.order import default_ranks
 from makespan.plan import Solver
 from makespan_optimizer.assemble import assemble
-from makespan_optimizer.auto_threads import smallest_good_budget
 from makespan_optimizer.canonical import canonical
+from makespan_optimizer.choice.auto_threads import smallest_good_budget
+from makespan_optimizer.choice.pipeline import Pipeline
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.model.solve import ensure_solver
 from makespan_optimizer.options import (
@@ -30,7 +31,6 @@ from makespan_optimizer.options import (
     positive,
     whole,
 )
-from makespan_optimizer.pipeline import Pipeline
 from makespan_optimizer.solver import SolverOptions
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
     from makespan.plan import Plan
     from makespan.profile import Profile
+    from makespan_optimizer.choice.search import Progress
     from makespan_optimizer.instance import Statistic
-    from makespan_optimizer.pins import Pin, Pins
-    from makespan_optimizer.search import Progress
+    from makespan_optimizer.pins.pins import Pin, Pins
 
 
 def optimize(
@@ -92,7 +92,7 @@ def optimize(
     progress : callable, optional
         Called with a `Progress` after each step; the last one says why the search stopped.
     pins : Pins, pin, str, or a list of these, optional
-        What the plan has to keep to: ``["b after a", "a, c in order"]``; see `makespan_optimizer.pins`.
+        What the plan has to keep to: ``["b after a", "a, c in order"]``; see `makespan_optimizer.pins.pins`.
     processes : int
         Plan for so many worker processes beside the threads, at most. Runs refuse such a plan so far.
     native_threads : bool

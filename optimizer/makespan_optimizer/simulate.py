@@ -2,7 +2,7 @@
 
 The object that decides here is the one that decides in the executor (`makespan.dispatch.Dispatch`), so a plan
 is judged by the rules it will be run by: rank order, work-conserving, budget, locks, exclusive nodes, groups.
-Durations follow from what runs at the same time (`makespan_optimizer.fluid`, and `makespan_optimizer.sharing`
+Durations follow from what runs at the same time (`makespan_optimizer.contention`: `fluid`, and `sharing`
 where a profile tells more). What starts beside the freed worker starts a hand-off later, one after the other.
 
 Ends at the same instant are handled one by one, in the order in which the nodes started, and after each the

@@ -23,11 +23,11 @@ from makespan_optimizer.simulate import simulate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from makespan_optimizer.choice.search import Search
     from makespan_optimizer.instance import Instance
     from makespan_optimizer.model.request import Event, Request
     from makespan_optimizer.model.solve import Outcome
     from makespan_optimizer.rigid.problem import Problem
-    from makespan_optimizer.search import Search
 
 MOST_NODES = 300  # beyond, the solver only returns its hint
 LEAST_S = 0.3  # less than that and the child is not even up

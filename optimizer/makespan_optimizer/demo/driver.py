@@ -24,7 +24,7 @@ from makespan.machine import usable_cores
 from makespan.options import check_threads
 from makespan.profile import ProfileWarning
 from makespan.record import Comparison
-from makespan_optimizer.auto_threads import ENOUGH
+from makespan_optimizer.choice.auto_threads import ENOUGH
 from makespan_optimizer.demo import folder as place
 from makespan_optimizer.demo.race import measured, race, spread, steps
 from makespan_optimizer.demo.result import UNSTEADY, DemoResult
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from makespan.plan import Plan
     from makespan.profile import Profile
     from makespan.run import Run
+    from makespan_optimizer.choice.search import Progress
     from makespan_optimizer.demo.race import Race
-    from makespan_optimizer.search import Progress
 
     Say = Callable[[str], object]
     Count = Callable[[int, int, str], object]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from makespan.plan import Plan, PlanBound, PlanGroup, PlanNode
-from makespan_optimizer.groups import declared_groups
+from makespan_optimizer.choice.groups import declared_groups
 from makespan_optimizer.modes.process import HAND_OVER_S
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from makespan_optimizer.instance import Instance
     from makespan_optimizer.modes.contract import Contracted
     from makespan_optimizer.modes.cuts import Cuts
-    from makespan_optimizer.pinned import Pinned
+    from makespan_optimizer.pins.pinned import Pinned
 
 _DIGITS = 9
 _MEETS = 1e-6  # relative: a makespan this close to its bound meets it

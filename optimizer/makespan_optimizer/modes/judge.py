@@ -14,9 +14,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from makespan_optimizer.bounds import Bound, lower_bounds
+from makespan_optimizer.choice.search import Search
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.priorities import rules
-from makespan_optimizer.search import Search
 
 if TYPE_CHECKING:
     from collections.abc import Callable

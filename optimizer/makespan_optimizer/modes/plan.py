@@ -20,6 +20,8 @@ from makespan.order import bottom_levels, default_ranks, ranks_by
 from makespan.plan import PlanBound, Robust
 from makespan_optimizer.bounds import lower_bounds
 from makespan_optimizer.canonical import canonical
+from makespan_optimizer.choice.robust import FRESH_SEED
+from makespan_optimizer.choice.search import Progress
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.modes.bound import bounds_over_modes
 from makespan_optimizer.modes.choose import (
@@ -34,11 +36,9 @@ from makespan_optimizer.modes.cuts import Cuts
 from makespan_optimizer.modes.expand import Modes, expand
 from makespan_optimizer.modes.native import apply_native
 from makespan_optimizer.options import check_budget, check_cores, check_statistic, positive, whole
-from makespan_optimizer.pinned import Pinned
-from makespan_optimizer.pins import Pins
-from makespan_optimizer.robust import FRESH_SEED
+from makespan_optimizer.pins.pinned import Pinned
+from makespan_optimizer.pins.pins import Pins
 from makespan_optimizer.scenarios import expected, scenarios
-from makespan_optimizer.search import Progress
 from makespan_optimizer.simulate import simulate
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     plan = load_plan(options.plan)
     if options.node is not None:
         plan.node(options.node)  # an unknown name is refused here, with the nearest known one
-    from makespan_optimizer.explain import explain
+    from makespan_optimizer.questions.explain import explain
 
     told = explain(plan, options.node)
     if options.json:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from makespan.cli.terminal import Terminal
-    from makespan_optimizer.search import Progress as Step
+    from makespan_optimizer.choice.search import Progress as Step
 
 EXAMPLES = (
     "makespan optimize profile.json --threads 4 --time-limit 10 -o plan.json",

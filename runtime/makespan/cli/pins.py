@@ -54,7 +54,7 @@ def given_modes(options: argparse.Namespace) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     if options.pin:
-        from makespan_optimizer.pins import Pins
+        from makespan_optimizer.pins.pins import Pins
 
         found["pins"] = Pins.of(options.pin)
     if options.processes:

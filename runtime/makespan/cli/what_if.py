@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from makespan.cli.terminal import Terminal
-    from makespan_optimizer.sensitivity import Sensitivity
-    from makespan_optimizer.what_if import Answer
+    from makespan_optimizer.questions.sensitivity import Sensitivity
+    from makespan_optimizer.questions.what_if import Answer
 
 EXAMPLES = (
     "makespan what-if profile.json --threads 1..8",
@@ -109,7 +109,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         raise OptionError("does not go with --processes and --native-threads", where="--each-node")
     profile = read_profile(options.profile, terminal)
     from makespan_optimizer.options import check_budget
-    from makespan_optimizer.what_if import what_if
+    from makespan_optimizer.questions.what_if import what_if
 
     asked = given(options, "cores", "seed", "first_call", "statistic")
     budgets = options.budgets or ([check_budget(None, profile)] if options.each_node else list(range(1, 9)))
@@ -130,7 +130,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             progress=shower(progress),
         )
         if options.each_node or (len(budgets) == 1 and not changes and not options.json):
-            from makespan_optimizer.sensitivity import sensitivity
+            from makespan_optimizer.questions.sensitivity import sensitivity
 
             if not options.each_node:
                 asked["time_limit_s"] = min(asked["time_limit_s"], _UNASKED_S)

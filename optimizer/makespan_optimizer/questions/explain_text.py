@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from makespan.words import clean, percent, plural, seconds, table
-from makespan_optimizer.reasons import CRITICAL, listed
+from makespan_optimizer.questions.reasons import CRITICAL, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from makespan.plan import PlanGroup
-    from makespan_optimizer.explain import BoundNote, ChainNote, Explanation, NodeNote
+    from makespan_optimizer.questions.explain import BoundNote, ChainNote, Explanation, NodeNote
 
 MOST_CHAIN = 20
 MOST_BOUNDS = 4

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from makespan.plan import WhatIf
 from makespan_optimizer.bounds import lower_bounds
-from makespan_optimizer.search import Search
-from makespan_optimizer.what_if import answer, default_budgets, quick, up_to
+from makespan_optimizer.choice.search import Search
+from makespan_optimizer.questions.what_if import answer, default_budgets, quick, up_to
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from makespan_optimizer.choice.trial import Option, Trial
+from makespan_optimizer.questions.what_if import default_budgets, quick
 from makespan_optimizer.scenarios import scenarios
-from makespan_optimizer.trial import Option, Trial
-from makespan_optimizer.what_if import default_budgets, quick
 
 if TYPE_CHECKING:
     from collections.abc import Callable

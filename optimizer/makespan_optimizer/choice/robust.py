@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from makespan.dispatch import Rules
 from makespan.order import ranks_by
 from makespan_optimizer.bounds import lower_bounds
+from makespan_optimizer.choice.trial import Judged, Option, Trial, noisy
 from makespan_optimizer.priorities import CRITICAL, DEFAULT, rules
 from makespan_optimizer.schedule import latest_starts, order_ranks
 from makespan_optimizer.simulate import replay
-from makespan_optimizer.trial import Judged, Option, Trial, noisy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

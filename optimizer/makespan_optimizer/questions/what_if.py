@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from makespan.options import MAX_THREADS
 from makespan.plan import WhatIf
-from makespan_optimizer.answers import Answer, consistent, up_to
 from makespan_optimizer.bounds import lower_bounds
 from makespan_optimizer.canonical import canonical
-from makespan_optimizer.changes import AS_IT_IS, Change, changes
+from makespan_optimizer.choice.search import Progress, Search
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.modes.bound import bounds_over_modes
 from makespan_optimizer.modes.choose import MOST_PROCESSES, apply, choose_modes
 from makespan_optimizer.options import check_cores, check_statistic, positive, whole
 from makespan_optimizer.priorities import rules
+from makespan_optimizer.questions.answers import Answer, consistent, up_to
+from makespan_optimizer.questions.changes import AS_IT_IS, Change, changes
 from makespan_optimizer.schedule import width
-from makespan_optimizer.search import Progress, Search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import msgspec
 
 from makespan.plan import PlanCluster, WhatIf
-from makespan_optimizer.changes import AS_IT_IS, Change
+from makespan_optimizer.questions.changes import AS_IT_IS, Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

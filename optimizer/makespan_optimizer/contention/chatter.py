@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from makespan_optimizer.phases import Rules, Thread
+    from makespan_optimizer.contention.phases import Rules, Thread
 
 _ROUNDS = 6
 

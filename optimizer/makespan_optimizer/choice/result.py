@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from makespan_optimizer.search import PROVEN
+from makespan_optimizer.choice.search import PROVEN
 
 if TYPE_CHECKING:
     from makespan.plan import WhatIf
     from makespan_optimizer.bounds import Bound
-    from makespan_optimizer.gates import Gained
-    from makespan_optimizer.robust import Choice
-    from makespan_optimizer.search import Candidate
+    from makespan_optimizer.choice.gates import Gained
+    from makespan_optimizer.choice.robust import Choice
+    from makespan_optimizer.choice.search import Candidate
 
 
 class Result(NamedTuple):

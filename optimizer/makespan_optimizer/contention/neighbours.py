@@ -10,15 +10,15 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from makespan_optimizer.contention import WAKE_S, demand_of, modelled_speeds, pair_speeds
-from makespan_optimizer.sharing import Machine, Sharing, Trial, fluid_pair
+from makespan_optimizer.contention.sharing import Machine, Sharing, Trial, fluid_pair
+from makespan_optimizer.contention.together import WAKE_S, demand_of, modelled_speeds, pair_speeds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from makespan.measurement import PairTrial
     from makespan.profile import Profile
-    from makespan_optimizer.contention import Demand
+    from makespan_optimizer.contention.together import Demand
 
 _LEAST_HAND_OFF_S, _MOST_HAND_OFF_S = 10e-6, 100e-6
 _DOUBTFUL = 0.1  # spread of a trial's repeats at which it is believed as much as the model

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from makespan.errors import OptionError, did_you_mean
-from makespan_optimizer.pin_circle import Edge, circle
-from makespan_optimizer.pin_order import Ordering
-from makespan_optimizer.pins import InOrder, Mode, NativeThreads, Pins, Priority, SharedLock, StartsAfter
+from makespan_optimizer.pins.circle import Edge, circle
+from makespan_optimizer.pins.order import Ordering
+from makespan_optimizer.pins.pins import InOrder, Mode, NativeThreads, Pins, Priority, SharedLock, StartsAfter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

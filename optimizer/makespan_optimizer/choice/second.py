@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from makespan_optimizer.gates import gates, try_gates
-from makespan_optimizer.other_budgets import LARGE
-from makespan_optimizer.pooled import mixed
+from makespan_optimizer.choice.gates import gates, try_gates
+from makespan_optimizer.choice.other_budgets import LARGE
+from makespan_optimizer.choice.pooled import mixed
+from makespan_optimizer.choice.rigid_half import rigid_order
+from makespan_optimizer.choice.robust import FRESH_SEED, Choice, choose, counts, search_orders
+from makespan_optimizer.choice.search import SAME, Candidate
+from makespan_optimizer.choice.trial import Option, Trial
 from makespan_optimizer.priorities import DEFAULT, rules
-from makespan_optimizer.rigid_half import rigid_order
-from makespan_optimizer.robust import FRESH_SEED, Choice, choose, counts, search_orders
-from makespan_optimizer.search import SAME, Candidate
 from makespan_optimizer.simulate import simulate
-from makespan_optimizer.trial import Option, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from makespan.profile import Profile
-    from makespan_optimizer.gates import Gained
-    from makespan_optimizer.search import Search
-    from makespan_optimizer.trial import Judged
+    from makespan_optimizer.choice.gates import Gained
+    from makespan_optimizer.choice.search import Search
+    from makespan_optimizer.choice.trial import Judged
 
 _POOL = 12  # orders of the first judge that it looks at
 _PLACED = 20_000  # nodes, for a schedule in which nothing is shared

@@ -19,23 +19,23 @@ import msgspec
 
 from makespan.errors import OptionError
 from makespan.options import MAX_THREADS
-from makespan_optimizer.answers import Answer, consistent
 from makespan_optimizer.bounds import Bound, lower_bounds
 from makespan_optimizer.canonical import canonical
-from makespan_optimizer.changes import AS_IT_IS, Change
+from makespan_optimizer.choice.search import Search
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.lanes import hand_overs, lanes_of, slacks
 from makespan_optimizer.options import check_cores, check_statistic, positive, whole
 from makespan_optimizer.priorities import rules
-from makespan_optimizer.search import Search
-from makespan_optimizer.what_if import answered, quick, told
+from makespan_optimizer.questions.answers import Answer, consistent
+from makespan_optimizer.questions.changes import AS_IT_IS, Change
+from makespan_optimizer.questions.what_if import answered, quick, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from makespan.profile import Profile
+    from makespan_optimizer.choice.search import Progress
     from makespan_optimizer.instance import Instance, Statistic
-    from makespan_optimizer.search import Progress
 
 TOP = 10
 HALF, FREE = 0.5, 0.0
@@ -97,12 +97,12 @@ def sensitivity(
     top : int
         How many nodes to tell.
     cores, time_limit_s, seed, first_call, statistic, progress
-        See `makespan_optimizer.what_if.what_if`.
+        See `makespan_optimizer.questions.what_if.what_if`.
 
     Raises
     ------
     OptionError, ProfileError
-        See `makespan_optimizer.what_if.what_if`.
+        See `makespan_optimizer.questions.what_if.what_if`.
     """
     budget = whole("threads", threads, 1, MAX_THREADS)
     cores, statistic = check_cores(cores), check_statistic(statistic)

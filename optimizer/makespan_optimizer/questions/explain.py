@@ -13,7 +13,7 @@ import msgspec
 from makespan.observed import Cause, critical_chain
 from makespan.plan import PlanBound, PlanCluster, PlanGroup, Robust
 from makespan.plan_spans import SAME_S, spans_of
-from makespan_optimizer.reasons import Paths, Share, shares, to_go_lower
+from makespan_optimizer.questions.reasons import Paths, Share, shares, to_go_lower
 
 if TYPE_CHECKING:
     from makespan.plan import Plan, PlanNode
@@ -119,7 +119,7 @@ class Explanation(msgspec.Struct, frozen=True):
 
     def text(self) -> str:
         """Return the explanation in words."""
-        from makespan_optimizer.explain_text import node_lines, plan_lines
+        from makespan_optimizer.questions.explain_text import node_lines, plan_lines
 
         return "\n".join(plan_lines(self) if self.node is None else node_lines(self, self.node)) + "\n"
 

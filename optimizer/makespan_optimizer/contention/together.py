@@ -6,7 +6,7 @@ A node is a cycle of phases with the totals that were measured while it ran alon
     GIL     core      neither    GIL                               GIL
 
 so it needs the GIL again at every return, and at its end. How the GIL goes from thread to thread is simulated
-(`makespan_optimizer.handover`).
+(`makespan_optimizer.contention.handover`).
 
 Lengths of phases vary around their mean by a fixed low-discrepancy sequence, so that two cycles do not lock
 into step, and the result is the mean over a few such sequences: the same nodes always give the same figures.
@@ -20,8 +20,8 @@ from __future__ import annotations
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from makespan_optimizer.handover import Handover
-from makespan_optimizer.phases import CHAT, GOLDEN, HOLD, Cycles, Demand, Listed, Rules, Thread
+from makespan_optimizer.contention.handover import Handover
+from makespan_optimizer.contention.phases import CHAT, GOLDEN, HOLD, Cycles, Demand, Listed, Rules, Thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

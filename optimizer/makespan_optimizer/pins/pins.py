@@ -1,6 +1,6 @@
 """Pins: what the user wants of a plan, whatever the optimizer thinks of it; as objects or as words.
 
-What they mean for one DAG is worked out in `makespan_optimizer.pinned`.
+What they mean for one DAG is worked out in `makespan_optimizer.pins.pinned`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from makespan.errors import OptionError
-from makespan_optimizer.pin_words import quoted, read_words
+from makespan_optimizer.pins.words import quoted, read_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

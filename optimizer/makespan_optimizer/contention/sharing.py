@@ -1,10 +1,10 @@
 """How fast nodes run beside each other, beyond what capacities demand: measured pairs, else a model.
 
-Capacities alone (`makespan_optimizer.fluid`) know no loss. In truth a node that wakes beside a Python loop
-waits for the GIL, a switch interval at each return; two nodes that both compute crowd the memory. So each two
-nodes that meet get speeds of their own: from their `PairTrial` where they were measured together, as far as
-its repeats agree, else from a simulation of the GIL (`makespan_optimizer.contention`), computed when the pair
-first meets and remembered by class of demand. What is slower than capacities explain is extra time, and adds
+Capacities alone (`fluid`) know no loss. In truth a node that wakes beside a Python loop waits for the GIL, a
+switch interval at each return; two nodes that both compute crowd the memory. So each two nodes that meet get
+speeds of their own: from their `PairTrial` where they were measured together, as far as its repeats agree,
+else from a simulation of the GIL (`together`), computed when the pair first meets and remembered by class of
+demand. What is slower than capacities explain is extra time, and adds
 up over all that run:
 
     1 / speed_i = 1 / fluid_i + Σ_j (1 / pair_ij − 1 / fluid_ij) · (fluid_j / fluid_ji)
@@ -23,8 +23,8 @@ from collections import defaultdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from makespan_optimizer.contention import LEAST_SPEED, Demand, modelled_speeds
-from makespan_optimizer.fluid import Fluid, shared_speeds, within_capacity
+from makespan_optimizer.contention.fluid import Fluid, shared_speeds, within_capacity
+from makespan_optimizer.contention.together import LEAST_SPEED, Demand, modelled_speeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

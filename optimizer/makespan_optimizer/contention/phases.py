@@ -88,7 +88,7 @@ class Thread(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """The machine and the interpreter; see `makespan_optimizer.contention.together`."""
+    """The machine and the interpreter; see `makespan_optimizer.contention.together.together`."""
 
     cores: float
     interval_s: float

@@ -26,13 +26,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from makespan_optimizer.chatter import chat_speeds
-from makespan_optimizer.phases import CHAT, DONE, HOLD
+from makespan_optimizer.contention.chatter import chat_speeds
+from makespan_optimizer.contention.phases import CHAT, DONE, HOLD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from makespan_optimizer.phases import Rules, Thread
+    from makespan_optimizer.contention.phases import Rules, Thread
 
 _WAIT = 6  # for the GIL; the other states are kinds of phases
 _NEVER = math.inf

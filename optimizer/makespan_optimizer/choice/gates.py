@@ -12,17 +12,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from makespan_optimizer.groups import HOLDS, gil_holders, overlapping
-from makespan_optimizer.robust import move
-from makespan_optimizer.trial import Judged, Option
+from makespan_optimizer.choice.groups import HOLDS, gil_holders, overlapping
+from makespan_optimizer.choice.robust import move
+from makespan_optimizer.choice.trial import Judged, Option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from makespan.profile import Profile
+    from makespan_optimizer.choice.trial import Trial
     from makespan_optimizer.instance import Instance
     from makespan_optimizer.schedule import Groups
-    from makespan_optimizer.trial import Trial
 
 WORTH = 0.02  # smaller gains in a simulator tend to vanish when measured
 _FIRST = 8  # scenarios of the first look at a gate

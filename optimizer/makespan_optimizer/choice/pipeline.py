@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from makespan.errors import NoPlanError
 from makespan_optimizer.bounds import lower_bounds
-from makespan_optimizer.chains import Fused, fuse
-from makespan_optimizer.other_budgets import LARGE, other_budgets, with_plan
+from makespan_optimizer.choice.chains import Fused, fuse
+from makespan_optimizer.choice.other_budgets import LARGE, other_budgets, with_plan
+from makespan_optimizer.choice.result import Result
+from makespan_optimizer.choice.rigid_half import ask_rigid
+from makespan_optimizer.choice.search import SAME, Candidate, Progress, Search
+from makespan_optimizer.choice.second import Second
 from makespan_optimizer.priorities import DEFAULT, rules
-from makespan_optimizer.result import Result
-from makespan_optimizer.rigid_half import ask_rigid
-from makespan_optimizer.search import SAME, Candidate, Progress, Search
-from makespan_optimizer.second import Second
 from makespan_optimizer.simulate import simulate
 from makespan_optimizer.solver import MOST_NODES, SolverOptions, ask_solver
 

@@ -22,9 +22,9 @@ from makespan_optimizer.schedule import rigid_problem, rigid_schedule, start_ran
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from makespan_optimizer.choice.search import Search
     from makespan_optimizer.instance import Instance
     from makespan_optimizer.rigid.problem import Problem
-    from makespan_optimizer.search import Search
     from makespan_optimizer.solver import SolverOptions
 
 _LEAST_S = 0.3
