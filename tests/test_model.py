@@ -22,8 +22,7 @@ from makespan_optimizer.model.solve import SolverProcess
 from makespan_optimizer.model.worker import solve_request
 from makespan_optimizer.rigid.check import violations
 from makespan_optimizer.rigid.problem import Resource, problem_from
-from makespan_optimizer.schedule import rigid_schedule
-from makespan_optimizer.solver import problem_for
+from makespan_optimizer.schedule import rigid_problem, rigid_schedule
 from tests.oracles import best_schedule
 from tests.strategies import cases
 from tests.test_simulate import contended
@@ -33,7 +32,7 @@ DONE = msgspec.json.encode(Event("done", (0,), 1, 1, "OPTIMAL")).decode()
 
 def request(instance, budget, *, rigid=False):
     start = rigid_schedule(instance, list(range(len(instance))), budget)
-    problem = problem_for(instance, budget, contended=rigid)
+    problem = rigid_problem(instance, budget, contended=rigid)
     return request_of(problem, start, wall_s=10.0, workers=1)
 
 
@@ -65,7 +64,7 @@ def test_the_threads_model_finds_the_optimum_and_its_bound_meets_it(case):
 def test_the_resources_model_never_shares_the_gil(drawn):
     case, instance, _ = drawn
     last = solved(request(instance, case.budget, rigid=True))[-1]
-    assert violations(problem_for(instance, case.budget, contended=True), last.start) == []
+    assert violations(rigid_problem(instance, case.budget, contended=True), last.start) == []
     for t in last.start:
         now = [i for i, s in enumerate(last.start) if s <= t < s + case.wall[i]]
         assert sum(instance.gil[i] for i in now) <= 1000

@@ -16,18 +16,16 @@ import msgspec
 from makespan_optimizer.bounds import Bound, lower_bounds
 from makespan_optimizer.model.request import request_of
 from makespan_optimizer.model.solve import SolverProcess
-from makespan_optimizer.rigid.problem import THREADS, Resource, problem_of
-from makespan_optimizer.schedule import rigid_schedule
+from makespan_optimizer.rigid.problem import THREADS
+from makespan_optimizer.schedule import rigid_problem, rigid_schedule
 from makespan_optimizer.simulate import simulate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from makespan_optimizer.choice.search import Search
-    from makespan_optimizer.instance import Instance
     from makespan_optimizer.model.request import Event, Request
     from makespan_optimizer.model.solve import Outcome
-    from makespan_optimizer.rigid.problem import Problem
 
 MOST_NODES = 300  # beyond, the solver only returns its hint
 LEAST_S = 0.3  # less than that and the child is not even up
@@ -130,18 +128,6 @@ def _ask(
     return outcome
 
 
-def problem_for(instance: Instance, budget: int, *, contended: bool) -> Problem:
-    """Return the rigid problem of an instance: threads and locks; if `contended` the GIL and the cores."""
-    s = instance.structure
-    resources = [Resource(THREADS, budget, tuple(budget if alone else 1 for alone in s.exclusive))]
-    locks = sorted({lock for some in s.locks for lock in some})
-    resources += [Resource(f"lock {name}", 1, tuple(int(name in some) for some in s.locks)) for name in locks]
-    if contended:
-        resources.append(Resource("GIL", 1000, instance.gil))
-        resources.append(Resource("cores", instance.capacity, instance.core))
-    return problem_of(s, instance.wall, resources)
-
-
 def _requests(
     search: Search, options: SolverOptions, left: float, *, bound_only: bool
 ) -> list[tuple[str, Request]]:
@@ -152,7 +138,7 @@ def _requests(
 
     def add(model: str, at_least: int, start: list[int], *, contended: bool) -> None:
         request = request_of(
-            problem_for(instance, budget, contended=contended),
+            rigid_problem(instance, budget, contended=contended),
             start,
             wall_s=left,
             at_least=at_least,
