@@ -268,3 +268,25 @@ def test_over_scenarios_threads_are_what_it_is_compared_with():
     assert plan.robust.mean_s < 1.2
     assert plan.robust.default_mean_s > 1.8
     assert plan.robust.critical_path_mean_s > 1.8
+
+
+def test_threads_are_judged_on_the_scenarios_of_a_plan_without_modes():
+    """Rare long calls of some nodes are lent to all: with modes and without."""
+    profile = with_pickling(make_profile({"a": [], "b": [], "c": ["a"]}, [1.0, 1.0, 0.3], "python"))
+    rare = (1.0, 1.0, 1.0, 1.0, 4.0)
+    nodes = tuple(
+        msgspec.structs.replace(node, wall_net_s=Spread(1.0, 1.0, 4.0, rare)) if node.name == "b" else node
+        for node in profile.nodes
+    )
+    profile = msgspec.structs.replace(profile, nodes=nodes)
+    modes, plain = optimized(profile, processes=1), optimized(profile)
+    assert modes.clusters
+    assert modes.robust is not None
+    assert plain.robust is not None
+    assert modes.robust.scenarios == plain.robust.scenarios
+    assert modes.robust.default_mean_s == plain.robust.default_mean_s
+    assert modes.robust.critical_path_mean_s == plain.robust.critical_path_mean_s
+    turned = msgspec.structs.replace(profile, shape=(profile.shape[1], profile.shape[0], profile.shape[2]))
+    again = optimized(turned, processes=1).robust
+    assert again is not None
+    assert again.critical_path_mean_s == modes.robust.critical_path_mean_s

@@ -12,14 +12,17 @@ better by 2 % than one without them: by a bound, or else by a search for that on
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from makespan.order import bottom_levels, default_ranks, ranks_by
+from makespan.order import default_ranks
 from makespan.plan import PlanBound, Robust
 from makespan_optimizer.bounds import lower_bounds
 from makespan_optimizer.canonical import canonical
+from makespan_optimizer.choice.pooled import mixed
 from makespan_optimizer.choice.robust import FRESH_SEED
 from makespan_optimizer.choice.search import Progress
 from makespan_optimizer.instance import instance_of
@@ -38,7 +41,8 @@ from makespan_optimizer.modes.native import apply_native
 from makespan_optimizer.options import check_budget, check_cores, check_statistic, positive, whole
 from makespan_optimizer.pins.pinned import Pinned
 from makespan_optimizer.pins.pins import Pins
-from makespan_optimizer.scenarios import expected, scenarios
+from makespan_optimizer.priorities import CRITICAL, rules
+from makespan_optimizer.scenarios import expected
 from makespan_optimizer.simulate import simulate
 
 if TYPE_CHECKING:
@@ -46,7 +50,6 @@ if TYPE_CHECKING:
 
     from makespan.plan import Plan
     from makespan.profile import Profile
-    from makespan_optimizer.instance import Instance
     from makespan_optimizer.modes.contract import Contracted
 
 # Shares of the time: for the choice of modes, for the order under them, for the order without any.
@@ -155,9 +158,7 @@ def optimize_with_modes(
     solver = msgspec.structs.replace(plan.solver, time_limit_s=limit_s, stopped=stopped)
     robust = plan.robust
     if robust is not None and (choice.clusters or choice.native_threads):
-        robust = _beside_threads(
-            robust, pinned.profile, instance_of(pinned.profile, **how), plan.threads, seed
-        )
+        robust = _beside_threads(robust, pinned, plan.threads, seed, how)
     cuts = Cuts(apply_native(pinned.profile, choice.threads_of))
     default = simulate(bare, default_ranks(bare.structure), plan.threads)
     return expand(
@@ -170,15 +171,19 @@ def optimize_with_modes(
     )
 
 
-def _beside_threads(robust: Robust, profile: Profile, instance: Instance, threads: int, seed: int) -> Robust:
-    """Return the figures over scenarios with those of the default order and the critical path in threads."""
+def _beside_threads(robust: Robust, pinned: Pinned, threads: int, seed: int, how: dict[str, Any]) -> Robust:
+    """Return the figures over scenarios with those of the default order and the critical path in threads.
+
+    Scenarios of the same kind as the plan's: else a difference might be one of scenarios.
+    """
+    declared = pinned.profile.structure()
+    known = canonical(pinned.profile, declared)
+    instance = instance_of(known.profile, **how)
+    instance = replace(instance, ordering=pinned.ordering(instance.structure.names))
     count = max(_LEAST, min(robust.scenarios, _SCENARIO_WORK // max(1, len(instance))))
-    walls = scenarios(profile, instance, count, seed + FRESH_SEED)
-    ranks = (
-        default_ranks(instance.structure),
-        ranks_by(bottom_levels(instance.structure, instance.wall)),
-    )
-    default, critical = (expected(instance, order, threads, (), walls).mean for order in ranks)
+    walls = mixed(known.profile, instance, count, seed + FRESH_SEED)
+    orders = (known.here(default_ranks(declared)), dict(islice(rules(instance, threads, ""), 2))[CRITICAL])
+    default, critical = (expected(instance, instance.pinned(r), threads, (), walls).mean for r in orders)
     return msgspec.structs.replace(
         robust,
         default_mean_s=instance.seconds(default),
