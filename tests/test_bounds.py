@@ -1,12 +1,18 @@
 """Lower bounds."""
 
+import math
+
 import pytest
 from hypothesis import given, settings
 
 from makespan.structure import build
-from makespan_optimizer.bounds import lower_bounds
-from makespan_optimizer.instance import instance_from
+from makespan_optimizer import bounds as bounds_module
+from makespan_optimizer.bounds import bounds_by_budget, lower_bounds
+from makespan_optimizer.choice.other_budgets import other_budgets
+from makespan_optimizer.instance import instance_from, instance_of
+from makespan_optimizer.rigid.energy import scaled_energy
 from makespan_optimizer.simulate import simulate
+from tests.builders import make_profile
 from tests.oracles import best_schedule
 from tests.strategies import cases
 from tests.test_simulate import contended
@@ -62,6 +68,21 @@ def test_drawn(row):
     )
     best = lower_bounds(instance_from(structure, walls), budget)[0]
     assert (best.name, best.ticks) == (name, ticks)
+
+
+def test_what_all_budgets_share_is_worked_out_once(monkeypatch):
+    worked_out = []
+
+    def counted(*args):
+        worked_out.append(args)
+        return scaled_energy(*args)
+
+    monkeypatch.setattr(bounds_module, "scaled_energy", counted)
+    instance = instance_of(make_profile({name: [] for name in "abcd"}, 1.0, "python"))
+    other_budgets(instance, [0, 1, 2, 3], [1, 2, 3, 4], 0, math.inf)
+    assert len(worked_out) == 2
+    of = bounds_by_budget(instance)
+    assert [of(k) for k in (1, 2, 3)] == [lower_bounds(instance, k) for k in (1, 2, 3)]
 
 
 def test_gil_and_cores():

@@ -15,6 +15,7 @@ from makespan.cli.codes import Exit
 from makespan.plan import PlanCluster, parse_plan
 from makespan.profile import Spread
 from makespan_optimizer.modes import plan as plan_module
+from makespan_optimizer.modes.bound import bounds_over_modes
 from makespan_optimizer.optimize import optimize
 from tests.builders import make_profile
 from tests.mode_profiles import MB, tabular, with_pickling, with_trials
@@ -64,6 +65,16 @@ def test_the_gain_the_bound_and_the_default(tables):
     assert tables.binding == tables.bounds[0].name
     assert tables.gap == pytest.approx(1 - tables.lower_bound_s / tables.makespan_s)
     assert "worker process 1: " in tables.summary()
+
+
+def test_bounds_of_other_budgets_hold_over_all_modes():
+    profile = tabular()
+    plan = optimized(profile, processes=2, what_if=[1, 2, 3])
+    assert plan.clusters
+    for its in plan.what_if:
+        relaxed, bounds = bounds_over_modes(profile, its.threads, processes=2)
+        assert its.lower_bound_s == min(its.makespan_s, relaxed.seconds(bounds[0].ticks))
+    assert plan.what_if[1].lower_bound_s == plan.lower_bound_s
 
 
 def test_what_is_proven_for_some_modes_is_not_proven_for_all():

@@ -18,6 +18,8 @@ from makespan_optimizer.rigid.energy import heads_of, scaled_energy, simple_boun
 from makespan_optimizer.schedule import rigid_problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from makespan_optimizer.instance import Instance
 
 
@@ -37,20 +39,31 @@ def lower_bounds(instance: Instance, budget: int) -> list[Bound]:
     >>> lower_bounds(instance_from(five, [1, 1, 1, 1, 1]), budget=2)[0].ticks
     3.0
     """
+    return bounds_by_budget(instance)(budget)
+
+
+def bounds_by_budget(instance: Instance) -> Callable[[int], list[Bound]]:
+    """Return what takes a thread budget to its bounds; those of the GIL and the cores are worked out once."""
     only = instance.structure.exclusive
     alone = sum(w for w, exclusive in zip(instance.wall, only, strict=True) if exclusive)
     wall = [0 if exclusive else w for w, exclusive in zip(instance.wall, only, strict=True)]
-    problem = rigid_problem(instance, budget, contended=False, wall=wall)
-    found = [Bound(name, float(ticks)) for name, ticks in simple_bounds(problem)]
-    heads, tails = heads_of(problem), tails_of(problem)
+    relaxed = rigid_problem(instance, len(wall), contended=False, wall=wall)
+    heads, tails = heads_of(relaxed), tails_of(relaxed)
+    shared = []
     for name, demand, capacity in (
         ("cores", instance.core, instance.capacity),
         ("GIL", instance.gil_sure, 1000),
     ):
         work = [w * d for w, d in zip(wall, demand, strict=True)]
-        found.append(Bound(name, scaled_energy(heads, tails, work, capacity) / capacity))
-    found = [Bound(_name(bound, alone), bound.ticks + alone) for bound in found]
-    return sorted(found, key=lambda bound: -bound.ticks)
+        shared.append(Bound(name, scaled_energy(heads, tails, work, capacity) / capacity))
+
+    def of(budget: int) -> list[Bound]:
+        problem = rigid_problem(instance, budget, contended=False, wall=wall)
+        found = [*(Bound(name, float(ticks)) for name, ticks in simple_bounds(problem)), *shared]
+        found = [Bound(_name(bound, alone), bound.ticks + alone) for bound in found]
+        return sorted(found, key=lambda bound: -bound.ticks)
+
+    return of
 
 
 def _name(bound: Bound, alone: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from makespan_optimizer.bounds import bounds_by_budget
 from makespan_optimizer.choice.trial import Option, Trial
 from makespan_optimizer.questions.what_if import default_budgets, quick
 from makespan_optimizer.scenarios import scenarios
@@ -38,11 +39,12 @@ def smallest_good_budget(
     walls = [instance.wall]
     if profile is not None and len(instance) <= _LARGE:
         walls = scenarios(profile, instance, _SCENARIOS, seed)
+    bounds = bounds_by_budget(instance)
     expected: dict[int, float] = {}
     for budget in default_budgets(instance):
         if expected and over():
             break
-        found = quick(instance, budget, seed, over).found
+        found = quick(instance, budget, seed, over, bounds=bounds).found
         trial = Trial(instance, budget, walls, over)
         expected[budget] = trial.judge(Option(found.name, found.ranks)).mean
     best = min(expected.values())

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from makespan.plan import WhatIf
-from makespan_optimizer.bounds import lower_bounds
+from makespan_optimizer.bounds import bounds_by_budget
 from makespan_optimizer.choice.search import Search
 from makespan_optimizer.questions.what_if import answer, default_budgets, quick, up_to
 
@@ -37,14 +37,15 @@ def other_budgets(
     def over() -> bool:
         return time.monotonic() >= until
 
+    bounds = bounds_by_budget(instance)
     for budget in dict.fromkeys(default_budgets(instance) if asked is None else asked):
         if asked is None and over():
             break
         if len(instance) > LARGE:
-            search = Search(instance, budget, lower_bounds(instance, budget)[0], over)
+            search = Search(instance, budget, bounds(budget)[0], over)
             search.judge("as planned", ranks)
         else:
-            search = quick(instance, budget, seed, over)
+            search = quick(instance, budget, seed, over, bounds=bounds)
         found.append(answer(search))
     return found
 

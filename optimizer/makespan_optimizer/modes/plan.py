@@ -20,13 +20,13 @@ import msgspec
 
 from makespan.order import default_ranks
 from makespan.plan import PlanBound, Robust
-from makespan_optimizer.bounds import lower_bounds
+from makespan_optimizer.bounds import bounds_by_budget, lower_bounds
 from makespan_optimizer.canonical import canonical
 from makespan_optimizer.choice.pooled import mixed
 from makespan_optimizer.choice.robust import FRESH_SEED
 from makespan_optimizer.choice.search import Progress
 from makespan_optimizer.instance import instance_of
-from makespan_optimizer.modes.bound import bounds_over_modes
+from makespan_optimizer.modes.bound import least
 from makespan_optimizer.modes.choose import (
     MOST_PROCESSES,
     WORTH_NATIVE,
@@ -46,9 +46,9 @@ from makespan_optimizer.scenarios import expected
 from makespan_optimizer.simulate import simulate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from makespan.plan import Plan
+    from makespan.plan import Plan, WhatIf
     from makespan.profile import Profile
     from makespan_optimizer.modes.contract import Contracted
 
@@ -110,8 +110,10 @@ def optimize_with_modes(
     }
     choice = ModeChoice()
     before_s = 0.0
+    bounds = None
     if choosing:
-        bound_s = _bounds(pinned.profile, budget, choosable, how)[0].seconds
+        bounds = _over_modes(pinned.profile, choosable, how)
+        bound_s = bounds(budget)[0].seconds
         before_s = time.monotonic() - begun
         choice = choose_modes(
             canonical(pinned.profile, pinned.profile.structure()).profile,
@@ -161,12 +163,15 @@ def optimize_with_modes(
         robust = _beside_threads(robust, pinned, plan.threads, seed, how)
     cuts = Cuts(apply_native(pinned.profile, choice.threads_of))
     default = simulate(bare, default_ranks(bare.structure), plan.threads)
+    answers = plan.what_if if bounds is None else _bounded(plan.what_if, bounds)
     return expand(
-        msgspec.structs.replace(plan, solver=solver, clusters=choice.clusters, robust=robust),
+        msgspec.structs.replace(
+            plan, solver=solver, clusters=choice.clusters, robust=robust, what_if=answers
+        ),
         Modes(profile, cuts, choice.clusters, contracted, instance_of(cuts.profile, **how)),
         pinned,
         choice.threads_of,
-        _bounds(pinned.profile, plan.threads, choosable, how) if choosing else (),
+        () if bounds is None else bounds(plan.threads),
         bare.seconds(default.makespan),
     )
 
@@ -201,10 +206,21 @@ def _rest(limit_s: float, used_s: float, share: float) -> float:
     return min(share * limit_s, max(0.05 * limit_s, limit_s - used_s))
 
 
-def _bounds(profile: Profile, budget: int, choosable: dict[str, Any], how: dict[str, Any]) -> list[PlanBound]:
-    """Return the bounds over all modes that may be chosen, the largest first."""
-    relaxed, found = bounds_over_modes(profile, budget, **choosable, **how)
-    return [PlanBound(bound.name, relaxed.seconds(bound.ticks)) for bound in found]
+def _over_modes(
+    profile: Profile, choosable: dict[str, Any], how: dict[str, Any]
+) -> Callable[[int], list[PlanBound]]:
+    """Return what takes a thread budget to its bounds over all modes to choose from, the largest first."""
+    relaxed = least(profile, **choosable, **how)
+    of = bounds_by_budget(relaxed)
+    return lambda budget: [PlanBound(bound.name, relaxed.seconds(bound.ticks)) for bound in of(budget)]
+
+
+def _bounded(answers: Sequence[WhatIf], bounds: Callable[[int], list[PlanBound]]) -> tuple[WhatIf, ...]:
+    """Return the answers with bounds over all modes: theirs hold for the modes chosen."""
+    return tuple(
+        msgspec.structs.replace(its, lower_bound_s=min(bounds(its.threads)[0].seconds, its.makespan_s))
+        for its in answers
+    )
 
 
 def _teller(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from makespan.options import MAX_THREADS
 from makespan.plan import WhatIf
-from makespan_optimizer.bounds import lower_bounds
+from makespan_optimizer.bounds import bounds_by_budget
 from makespan_optimizer.canonical import canonical
 from makespan_optimizer.choice.search import Progress, Search
 from makespan_optimizer.instance import instance_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from makespan.profile import Profile
+    from makespan_optimizer.bounds import Bound
     from makespan_optimizer.instance import Instance, Statistic
 
 __all__ = [
@@ -132,16 +133,17 @@ def what_if(
     own = canonical(profile, profile.structure())
     profiles = [change.apply(own.profile) for change in every]
     instances = [instance_of(changed, **known) for changed in profiles]
+    bounds = [bounds_by_budget(instance) for instance in instances]
     count = len(budgets) * len(every)
     found: list[Answer] = []
     for budget in budgets:
         start: list[Sequence[int]] = []
-        for change, changed, instance in zip(every, profiles, instances, strict=True):
+        for change, changed, instance, of in zip(every, profiles, instances, bounds, strict=True):
             over = _after(begun + limit_s * (len(found) + 1) / count)
             if change.chooses:
                 found.append(_chosen(change, changed, budget, seed, over, known, own.bound_name))
             else:
-                search = quick(instance, budget, seed, over, scale=5.0, start=start)
+                search = quick(instance, budget, seed, over, scale=5.0, start=start, bounds=of)
                 found.append(answered(search, change, own.bound_name))
                 # What is good for the DAG as it is, is a good beginning for all that differ little from it.
                 start = start or [search.found.ranks]
@@ -198,9 +200,20 @@ def quick(
     *,
     scale: float = 1.0,
     start: Iterable[Sequence[int]] = (),
+    bounds: Callable[[int], list[Bound]] | None = None,
 ) -> Search:
-    """Search with rules and a short multistart; `scale` multiplies the work, `start` are ranks to try too."""
-    bound = lower_bounds(instance, budget)[0]
+    """Search with rules and a short multistart.
+
+    Parameters
+    ----------
+    scale : float
+        Multiplies the work.
+    start : iterable of ranks
+        To try too.
+    bounds : callable, optional
+        `bounds_by_budget` of the instance, where several budgets are asked about.
+    """
+    bound = (bounds or bounds_by_budget(instance))(budget)[0]
     search = Search(instance, budget, bound, over)
     search.try_rules(rules(instance, budget, bound.name), _RULES_WORK * scale)
     for ranks in start:
