@@ -298,7 +298,36 @@ WRONG_TOGETHER = [
     (("nodes",), [], "#/groups/0/nodes"),
     (("groups", 0, "nodes"), ["b", "nobody"], "#/groups/0/nodes"),
     (("groups", 1, "nodes"), ["d", "d"], "#/groups/1/nodes"),
+    (("clusters",), [{"name": "1", "nodes": ["d", "nobody"]}], "#/clusters/0/nodes"),
+    (("clusters",), [{"name": "1", "nodes": ["d"], "again": ["nobody"]}], "#/clusters/0/again"),
+    (("clusters",), [{"name": "1", "nodes": ["d", "d"]}], "#/clusters"),
+    (("clusters",), [{"name": "1", "nodes": ["d"]}, {"name": "2", "nodes": ["b", "d"]}], "#/clusters"),
+    (("clusters",), [{"name": "1", "nodes": ["d", "b"]}], "#/nodes"),
+    (("chains",), [["d", "nobody"]], "#/chains/0"),
+    (("chains",), [["b", "d"], ["d", "f"]], "#/chains"),
+    (("chains",), [["f", "d"]], "#/nodes"),
+    (("nodes", 2, "starts_after"), ["nobody"], "#/nodes/2/starts_after"),
+    (("nodes", 2, "starts_after"), ["c"], "#/nodes"),
+    (("nodes", 2, "starts_after"), ["e"], "#/nodes"),
+    (("nodes", 0, "after"), ["f"], "#/nodes"),
 ]
+
+
+def test_a_circle_is_told_in_its_order():
+    data = edited("nodes", 2, "starts_after", value=["f", "e"])
+    refused(data, "the nodes wait for each other in a circle: c → e → c, by inputs, starts_after", "/nodes")
+    refused(edited("chains", value=[["b", "dd"]]), "a chain holds 'dd', which is not in the plan .*'d'")
+    refused(edited("chains", value=[["b", "d", "b"]]), "node 'b' stands twice in a chain")
+    refused(edited("chains", value=[["b", "d"], ["a", "b"]]), "node 'b' stands in 2 chains")
+
+
+def test_what_can_be_followed_is_read():
+    for path, value in (
+        (("chains",), [["b", "d", "f"], ["c", "e"]]),
+        (("clusters",), [{"name": "1", "nodes": ["b", "d"]}, {"name": "2", "nodes": ["c"], "again": ["a"]}]),
+        (("nodes", 2, "starts_after"), ["b", "f"]),
+    ):
+        parse_plan(edited(*path, value=value))
 
 
 @pytest.mark.parametrize(("path", "value", "where"), WRONG + WRONG_TOGETHER, ids=lambda v: repr(v)[:40])

@@ -12,7 +12,8 @@ from makespan.files import ensure_replaceable, read_bytes, write_atomic
 from makespan.jsontext import convert, format_of, readable, strict_json
 from makespan.machine import Machine
 from makespan.measurement import BLOCKED, Measured, SamplerSource
-from makespan.plan import DagId, Name, Plan, Seconds, Threads, check_plan
+from makespan.plan import DagId, Name, Plan, Seconds, Threads
+from makespan.plan_check import check_plan
 
 if TYPE_CHECKING:
     import os
