@@ -261,3 +261,11 @@ def test_an_empty_plan():
     told = explain(make_plan([]))
     assert (told.chain, told.lower, told.critical_path) == ((), (), ())
     assert "0 s with 2 threads" in told.text()
+
+
+def test_a_plan_explains_itself():
+    plan = optimize(make_profile({"a": [], "b": ["a"]}), 1)
+    assert plan.explain() == explain(plan)
+    assert plan.explain("b") == explain(plan, "b")
+    with pytest.raises(PlanError, match="no node 'bb'"):
+        plan.explain("bb")

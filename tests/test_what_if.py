@@ -188,3 +188,9 @@ def test_a_statistic_is_one_of_three():
     for call in (lambda: what_if(profile, [1], statistic="max"), lambda: optimize(profile, statistic="max")):
         with pytest.raises(OptionError, match="statistic: must be one of median, mean, p90, not 'max'"):
             call()
+
+
+def test_a_profile_answers_itself():
+    profile = make_profile({"a": [], "b": []}, [2.0, 1.0])
+    assert profile.what_if([1, 2], nodes={"a": 0.5}) == what_if(profile, [1, 2], nodes={"a": 0.5})
+    assert [row.threads for row in profile.what_if(2)] == [2]

@@ -20,6 +20,7 @@ from makespan.errors import (
 from makespan.graph import DAG, Node
 
 if TYPE_CHECKING:
+    from makespan.comparison import compare
     from makespan.from_table import profile_from_table
     from makespan.plan import Plan, load_plan
     from makespan.profile import Profile, ProfileWarning, load_profile
@@ -35,6 +36,7 @@ else:
         "RunRecord": "record",
         "load_record": "record",
         "Run": "run",
+        "compare": "comparison",
         "profile_from_table": "from_table",
     }
 
@@ -70,6 +72,7 @@ __all__ = [
     "RunRecord",
     "TargetError",
     "__version__",
+    "compare",
     "dag",
     "load_plan",
     "load_profile",

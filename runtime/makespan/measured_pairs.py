@@ -1,15 +1,48 @@
-"""The pairs of a profile: what of them can be true, and what becomes of two profiles' pairs. Pure."""
+"""The pairs of a profile: what of them can be true, and what becomes of two profiles' pairs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, Any
 
+from makespan.errors import ProfileError
+from makespan.jsontext import convert
+from makespan.measurement import PairTrial
 from makespan.words import some
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from makespan.measurement import PairTrial
+
+class ProfileWarning(UserWarning):
+    """Something in a profile was dropped, or should be looked at."""
+
+
+def read_pairs(records: Any, number: Mapping[str, int], where: str) -> tuple[PairTrial, ...]:
+    """Read the pairs of a profile; what cannot be true is dropped with a warning.
+
+    Raises
+    ------
+    ProfileError
+        They are no list.
+    """
+    if not isinstance(records, list):
+        raise ProfileError("pairs is not a list", where=f"{where}#/pairs")
+    kept: list[PairTrial] = []
+    for i, record in enumerate(records):
+        try:
+            kept.append(_read(record, i, number, where))
+        except ProfileError as error:
+            warnings.warn(f"pair number {i} is dropped: {error}", ProfileWarning, stacklevel=4)
+    return merged_pairs((), kept, number)
+
+
+def _read(record: Any, i: int, number: Mapping[str, int], where: str) -> PairTrial:
+    pair = convert(record, PairTrial, where, ProfileError, pointer=f"/pairs/{i}")
+    fault = fault_of(pair, number)
+    if fault is not None:
+        raise ProfileError(fault, where=f"{where}#/pairs/{i}/nodes")
+    return pair
 
 
 def merged_pairs(

@@ -9,7 +9,6 @@ or a plan for another DAG are refused before any node runs.
 from __future__ import annotations
 
 import hashlib
-import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -20,11 +19,13 @@ from makespan.files import ensure_replaceable, read_bytes, write_atomic
 from makespan.jsontext import canonical, convert, format_of, readable, strict_json
 from makespan.machine import Machine
 from makespan.options import MAX_THREADS
+from makespan.plan_check import check_plan
 
 if TYPE_CHECKING:
     import os
 
     from makespan.structure import Structure
+    from makespan_optimizer.questions.explain import Explanation
 
 FORMAT: Literal["makespan-plan/1"] = "makespan-plan/1"
 
@@ -237,6 +238,18 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         ensure_replaceable(path, "makespan-plan", force=force)
         write_atomic(path, self.to_json())
 
+    def explain(self, node: str | None = None) -> Explanation:
+        """Return why the plan is as it is, as a whole and for one node; ``print(plan.explain().text())``.
+
+        Raises
+        ------
+        PlanError
+            No such node.
+        """
+        from makespan_optimizer.questions.explain import explain
+
+        return explain(self, node)
+
     def summary(self) -> str:
         """Say in a few lines what the plan promises."""
         from makespan.text import plan_summary
@@ -290,41 +303,6 @@ def checked_plan(plan: Any, where: str) -> Plan:
     checked = convert(msgspec.to_builtins(plan), Plan, where, PlanError)
     check_plan(checked, where)
     return plan
-
-
-def check_plan(plan: Plan, where: str) -> None:
-    """Refuse what types cannot express: repeated names, ranks that are no permutation, unknown members.
-
-    Raises
-    ------
-    PlanError
-        With the JSON pointer of the fault.
-    """
-    names = {node.name for node in plan.nodes}
-    if len(names) < len(plan.nodes):
-        raise PlanError("a node stands twice", where=f"{where}#/nodes")
-    if sorted(node.rank for node in plan.nodes) != list(range(len(plan.nodes))):
-        raise PlanError(f"ranks are not 0..{len(plan.nodes) - 1}, each once", where=f"{where}#/nodes")
-    for i, group in enumerate(plan.groups):
-        for name in group.nodes:
-            if name not in names:
-                raise PlanError(
-                    f"the group {group.name!r} holds {name!r}, which is not in the plan",
-                    where=f"{where}#/groups/{i}/nodes",
-                )
-        if len(set(group.nodes)) < len(group.nodes):
-            raise PlanError(
-                f"the group {group.name!r} holds a node twice", where=f"{where}#/groups/{i}/nodes"
-            )
-    for i, node in enumerate(plan.nodes):
-        for name in node.after:
-            if name not in names:
-                raise PlanError(
-                    f"{node.name!r} waits for {name!r}, which is not in the plan",
-                    where=f"{where}#/nodes/{i}/after",
-                )
-        if not math.isfinite(node.start_s + node.duration_s):
-            raise PlanError(f"{node.name!r} has no finite end", where=f"{where}#/nodes/{i}")
 
 
 def _some(names: list[str] | tuple[str, ...], most: int = 3) -> str:

@@ -17,7 +17,7 @@ from makespan.errors import DescribeError, ProfileError, did_you_mean
 from makespan.files import ensure_replaceable, locked, read_bytes, write_atomic
 from makespan.jsontext import convert, format_of, readable, strict_json
 from makespan.machine import Machine
-from makespan.measured_pairs import fault_of, merged_pairs
+from makespan.measured_pairs import ProfileWarning, read_pairs
 from makespan.measurement import (
     Call,
     Kind,
@@ -32,9 +32,10 @@ from makespan.structure import Structure, build
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Mapping, Sequence
 
     from makespan.plan import Plan
+    from makespan_optimizer.questions.answers import Answer
 
 __all__ = [
     "FORMAT",
@@ -55,10 +56,6 @@ __all__ = [
 
 FORMAT: Literal["makespan-profile/1"] = "makespan-profile/1"
 MAX_CALLS = 64  # kept for each node, or all of the newest run if it took several sets of inputs
-
-
-class ProfileWarning(UserWarning):
-    """Something in a profile was dropped, or should be looked at."""
 
 
 class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,6 +140,23 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         from makespan_optimizer.optimize import optimize
 
         return optimize(self, threads=threads, **options)
+
+    def what_if(self, threads: int | Sequence[int], **options: Any) -> list[Answer]:
+        """Return the makespan to expect for each thread budget, and for changes that are asked about.
+
+        See `makespan_optimizer.questions.what_if.what_if` for the options: ``nodes={"parse": 0.5}``,
+        ``no_gil=True``, ``processes=1`` …
+
+        Raises
+        ------
+        OptionError
+            An option has a value that it cannot have.
+        ProfileError
+            A node has no usable measurement, or there is none of that name.
+        """
+        from makespan_optimizer.questions.what_if import what_if
+
+        return what_if(self, threads, **options)
 
     def to_json(self) -> bytes:
         """Return the file's content, a line a node."""
@@ -264,29 +278,8 @@ def parse_profile(data: bytes, where: str = "profile") -> Profile:
             dropped.append(name)
             warnings.warn(f"the record of node {name!r} is dropped: {error}", ProfileWarning, stacklevel=3)
     nodes = tuple(sorted(kept.values(), key=lambda node: number[node.name]))
-    pairs = _paired(body.get("pairs", []), number, where)
+    pairs = read_pairs(body.get("pairs", []), number, where)
     return msgspec.structs.replace(profile, nodes=nodes, pairs=pairs, dropped=tuple(dropped))
-
-
-def _paired(records: Any, number: Mapping[str, int], where: str) -> tuple[PairTrial, ...]:
-    """Read the pairs; what cannot be true is dropped with a warning."""
-    if not isinstance(records, list):
-        raise ProfileError("pairs is not a list", where=f"{where}#/pairs")
-    kept: list[PairTrial] = []
-    for i, record in enumerate(records):
-        try:
-            kept.append(_pair(record, i, number, where))
-        except ProfileError as error:
-            warnings.warn(f"pair number {i} is dropped: {error}", ProfileWarning, stacklevel=4)
-    return merged_pairs((), kept, number)
-
-
-def _pair(record: Any, i: int, number: Mapping[str, int], where: str) -> PairTrial:
-    pair = convert(record, PairTrial, where, ProfileError, pointer=f"/pairs/{i}")
-    fault = fault_of(pair, number)
-    if fault is not None:
-        raise ProfileError(fault, where=f"{where}#/pairs/{i}/nodes")
-    return pair
 
 
 def _measured(
