@@ -53,6 +53,20 @@ def test_a_setting_counts_only_where_the_option_is(here):
     assert settings(verb_parser("run", verb_module("run"))) == {"threads": 3, "args": ["x"]}
 
 
+def test_auto_threads_are_a_setting_too(here, monkeypatch):
+    configure(here, 'threads = "auto"')
+    assert _read(["optimize"])[1].threads == "auto"
+    assert _read(["demo"])[1].threads == "auto"
+    assert _read(["run", "--threads", "2"])[1].threads == 2
+    monkeypatch.setenv("MAKESPAN_THREADS", "3")
+    assert _read(["optimize"])[1].threads == 3
+    monkeypatch.setenv("MAKESPAN_THREADS", "auto")
+    assert _read(["optimize"])[1].threads == "auto"
+    monkeypatch.setenv("MAKESPAN_THREADS", "atuo")
+    with pytest.raises(OptionError, match=r"MAKESPAN_THREADS: .* from 1 to 1024 or auto, not 'atuo'"):
+        _read(["optimize"])
+
+
 def test_all_types(here):
     configure(
         here,
@@ -81,10 +95,11 @@ def test_a_target_of_the_settings_gives_way_to_the_one_named(here):
     [
         ("thread = 2", "unknown key 'thread' (did you mean 'threads'?)"),
         ("zzz = 2", "unknown key 'zzz' (keys: target, args"),
-        ('threads = "2"', "[tool.makespan] threads: is a whole number, not '2'"),
-        ("threads = true", "[tool.makespan] threads: is a whole number, not True"),
-        ("threads = 2.0", "[tool.makespan] threads: is a whole number, not 2.0"),
-        ("threads = 0", "from 1 to 1024, not '0'"),
+        ('threads = "2"', "[tool.makespan] threads: is a whole number or 'auto', not '2'"),
+        ('threads = "Auto"', "[tool.makespan] threads: is a whole number or 'auto', not 'Auto'"),
+        ("threads = true", "[tool.makespan] threads: is a whole number or 'auto', not True"),
+        ("threads = 2.0", "[tool.makespan] threads: is a whole number or 'auto', not 2.0"),
+        ("threads = 0", "from 1 to 1024 or auto, not '0'"),
         ("time-limit = nan", "not 'nan'"),
         ("gap = [1]", "gap: is a number, not [1]"),
         ('deterministic = "yes"', "is true or false, not 'yes'"),

@@ -295,6 +295,19 @@ def test_a_sampler_is_for_measured_runs_on_the_command_line_but_a_setting_may_st
     assert load_record("run.json").sampler == "clocks"
 
 
+def test_auto_threads_of_a_run_are_those_of_its_plan(cli, files):
+    assert cli("run", "pipeline:news", "--plan", "plan.json", "--threads", "auto").code == 0
+    assert load_record("run.json").threads == 2
+    done = cli("run", "pipeline:news", "--threads", "auto", "-o", "no.json")
+    assert (done.code, done.out, (files / "no.json").exists()) == (Exit.USAGE, "", False)
+    assert "--threads: auto is chosen from a profile, when a plan is made; this run has no plan" in done.err
+    (files / "pyproject.toml").write_text('[tool.makespan]\nthreads = "auto"\n')
+    assert cli("run", "pipeline:news", "--plan", "plan.json").code == 0
+    assert cli("run", "pipeline:news", "--threads", 1).code == 0
+    assert "the setting 'threads': auto is chosen from a profile" in cli("run", "pipeline:news").err
+    assert "the fewest that are expected within 1 %" in cli("optimize", "--time-limit", 2).err
+
+
 def test_inputs_may_be_called_like_options(cli, folder):
     text = (
         PIPELINE.replace("url, fail", "measure, sampler")
@@ -584,6 +597,7 @@ def test_demo(cli, monkeypatch):
     done = cli("demo", "-o", "there", "--threads", 2, "--json")
     assert json.loads(done.out) == {"folder": "there", "threads": 2}
     assert "the example's own words" in done.err
+    assert json.loads(cli("demo", "--threads", "auto", "--json").out)["threads"] is None
 
 
 def test_a_demo_whose_results_differ_is_judged(cli, monkeypatch):

@@ -152,6 +152,7 @@ def test_nothing_is_worth_it(cli, tmp_path):
         (["--each-node", "--processes", "1"], "--each-node: does not go with --processes"),
         (["--processes", "65"], "the number of worker processes is a whole number from 0 to 64, not '65'"),
         (["--no-gill"], "did you mean '--no-gil'?"),
+        (["--threads", "auto"], "--threads: what-if answers for given budgets, such as 1..8; optimize"),
     ],
 )
 def test_what_is_refused(cli, words, said):

@@ -4,7 +4,7 @@
 
     [tool.makespan]
     target = "pipeline:news"
-    threads = 4
+    threads = 4            # or "auto": the fewest that come within 1 % of the best
     time-limit = 10
 
 The nearest pyproject.toml that has the table counts, from the current folder upwards. A key that is not known
@@ -34,6 +34,8 @@ class Key(NamedTuple):
     types: tuple[type, ...]
     words: str
     convert: Callable[[str], Any]
+    word: str | None = None
+    """A text that it may be as well, though it is of another type."""
 
 
 _WHOLE = ((int,), "a whole number")
@@ -44,7 +46,7 @@ _SWITCH = ((bool,), "true or false")
 KEYS: dict[str, Key] = {
     "target": Key(*_TEXT, str),
     "args": Key((str, list, dict), "a JSON text, a list or a table", str),
-    "threads": Key(*_WHOLE, options.threads),
+    "threads": Key((int,), "a whole number or 'auto'", options.threads_or_auto, options.AUTO),
     "cores": Key(*_NUMBER, options.cores),
     "time-limit": Key(*_NUMBER, options.seconds),
     "seed": Key(*_WHOLE, options.seed),
@@ -123,7 +125,8 @@ def _checked(table: Any, where: str) -> dict[str, Any]:
                 hint=did_you_mean(key, KEYS) or f"keys: {', '.join(KEYS)}",
             )
         its = KEYS[key]
-        if not isinstance(value, its.types) or (isinstance(value, bool) and bool not in its.types):
+        of_type = isinstance(value, its.types) and (not isinstance(value, bool) or bool in its.types)
+        if not of_type and (its.word is None or value != its.word):
             raise OptionError(f"is {its.words}, not {value!r}", where=f"{where} {name}")
         plain = isinstance(value, list | dict | bool)
         found[key.replace("-", "_")] = value if plain else _converted(its, str(value), f"{where} {name}")

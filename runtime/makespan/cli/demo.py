@@ -29,9 +29,10 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--threads",
-        type=opt.threads,
+        type=opt.threads_or_auto,
+        default=opt.AUTO,
         metavar="N",
-        help="thread budget (default: the fewest expected to be within 1 %% of the best)",
+        help="thread budget; auto: the fewest expected to be within 1 %% of the best (default: auto)",
     )
     parser.add_argument(
         "--repeats",
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         try:
             result = demo(
                 options.output,
-                threads=options.threads,
+                threads=None if options.threads == opt.AUTO else options.threads,
                 repeats=options.repeats,
                 progress=progress.count,
                 say=say,

@@ -69,7 +69,14 @@ threads = whole("a thread budget", 1, MAX_THREADS)
 
 def threads_or_auto(text: str) -> int | str:
     """Convert a thread budget, or the word for the optimizer's choice."""
-    return AUTO if text == AUTO else threads(text)
+    if text == AUTO:
+        return AUTO
+    try:
+        return threads(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"a thread budget is a whole number from 1 to {MAX_THREADS} or {AUTO}, not {text!r}"
+        ) from None
 
 
 cores = number("the number of cores", 0.01, 100_000)
@@ -91,6 +98,10 @@ def budgets(text: str) -> list[int]:
     >>> budgets("1..3,8")
     [1, 2, 3, 8]
     """
+    if text == AUTO:
+        raise argparse.ArgumentTypeError(
+            "what-if answers for given budgets, such as 1..8; optimize chooses one with --threads auto"
+        )
     found: set[int] = set()
     for part in text.split(","):
         first, dots, last = part.strip().partition("..")

@@ -42,9 +42,9 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--threads",
-        type=opt.threads,
+        type=opt.threads_or_auto,
         metavar="N",
-        help="thread budget (default: the plan's, or the usable cores)",
+        help="thread budget; auto: the plan's (default: the plan's, or the usable cores)",
     )
     parser.add_argument(
         "--measure",
@@ -67,6 +67,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     if "sampler" in options.named and not options.measure:
         raise OptionError("is for runs with --measure", where="--sampler")
     sampler: SamplerName | None = (options.sampler or "auto") if options.measure else None
+    budget = _budget(options)
     opt.ready_output(options.output, "makespan-run", force=options.force)
     plan = _read_plan(options.plan, terminal)
     with HeardOnce() as ctrl_c:
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             dag = load_target(options.target)
             check_args(dag, args, kwargs)
             try:
-                prepared = dag.prepare(plan, options.threads)
+                prepared = dag.prepare(plan, budget)
             except PlanError as error:
                 raise PlanError(error.problem, where=options.plan, hint=error.hint) from error
             ended = run_prepared(prepared, args, kwargs, measure=options.measure, sampler=sampler)
@@ -83,6 +84,26 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             if ended.record.status == "interrupted":
                 terminal.out = kept.for_good()  # nodes in helper threads still run, and may print
         return _close(ended, options, terminal, ctrl_c)
+
+
+def _budget(options: argparse.Namespace) -> int | None:
+    """Return the thread budget; None where the plan or the machine gives it.
+
+    Raises
+    ------
+    OptionError
+        It is to be chosen, and there is no plan for which it was.
+    """
+    budget: int | str | None = options.threads
+    if not isinstance(budget, str):
+        return budget
+    if options.plan is None:
+        raise OptionError(
+            "auto is chosen from a profile, when a plan is made; this run has no plan",
+            where=options.named.get("threads", "the setting 'threads'"),
+            hint="--plan PLAN, or --threads N",
+        )
+    return None
 
 
 def _read_plan(path: str | None, terminal: Terminal) -> Plan | None:
