@@ -80,6 +80,18 @@ def test_a_gate_is_kept_where_it_helps():
     assert best.mean == its.with_it
 
 
+def test_what_an_order_gains_is_no_merit_of_a_gate():
+    profile = make_profile({"a": [], "b": [], "wait": [], "end": ["a"]}, [1.0, 1.0, 1.0, 4.0])
+    instance = instance_of(profile)
+    trial, fresh = (Trial(instance, 2, [instance.wall], never) for _ in range(2))
+    best = fresh.judge(Option("as declared", [3, 1, 0, 2]))
+    good = Option("critical path", [0, 1, 2, 3])
+    assert trial.judge(good).mean < 0.9 * best.mean
+    kept, gained = try_gates(trial, fresh, best, [good], [Gate("gil", (0, 3), 1)], 10_000)
+    assert not gained
+    assert kept.option == best.option
+
+
 def test_no_gate_where_it_gains_nothing():
     (best, gained), before = gate_trial(LOOPS, 4)
     assert gained == []

@@ -4,8 +4,9 @@ Nodes that hold the GIL gain nothing from running beside each other: two take as
 the other, but both end late, and whatever waits for the first of them starts late. The same holds for nodes
 that fill the cores, and for pairs that were measured to take longer together than one after the other. A
 limit on such a set is only a candidate: greedy dispatch without limits is hard to beat where capacity is
-shared without loss. It is kept when the expected makespan falls by two hundredths on scenarios that the
-search has not seen.
+shared without loss. It is kept when the expected makespan falls by two hundredths, and twice the standard
+error, on scenarios that the search has not seen: below that of the best order so far, and of the limit's own
+order without it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from makespan_optimizer.choice.groups import HOLDS, gil_holders, overlapping
-from makespan_optimizer.choice.robust import move
+from makespan_optimizer.choice.robust import ERRORS, move
 from makespan_optimizer.choice.trial import Judged, Option
 
 if TYPE_CHECKING:
@@ -152,10 +153,12 @@ def try_gates(
             break
         gated = move(trial, trial.judge(look.option), 0, max(0.0, (limit - trial.simulated) / 2))
         found = fresh.judge(gated.option)
-        gain, error = found.ahead(best)
-        if gain < max(WORTH * best.mean, error):
+        # Its order is another one too: what that gains by itself is no merit of the gate.
+        without = min(best, fresh.judge(gated.option._replace(groups=groups)), key=lambda its: its.mean)
+        gain, error = found.ahead(without)
+        if gain < max(WORTH * without.mean, ERRORS * error):
             break
-        kept.append(Gained(gate, found.mean, best.mean, len(fresh.worlds)))
+        kept.append(Gained(gate, found.mean, without.mean, len(fresh.worlds)))
         best = found
         left = [other for other in left if other.nodes != gate.nodes]
     return best, kept

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SCENARIOS = 40  # to search on; with fewer, orders fit the scenarios and not the durations
 FRESH = 80  # to judge on
 _LEAST = 5  # fewer scenarios than that tell nothing
-_ERRORS = 2  # so many standard errors ahead is no luck
+ERRORS = 2  # so many standard errors ahead is no luck
 _FIRST = 5  # scenarios of the first round
 _GO_ON = 3  # of so many candidates one goes on
 WORTH = 0.001  # an order must be better by this share to be preferred to a simpler one
@@ -145,7 +145,7 @@ def choose(fresh: Trial, default: Option, critical: Option, others: Sequence[Opt
             continue
         found = fresh.judge(option)
         gain, error = found.ahead(best)
-        if gain > max(_ERRORS * error, WORTH * best.mean):
+        if gain > max(ERRORS * error, WORTH * best.mean):
             best = found
     # Last, because it depends on the order of declaration, which is to matter only where it must.
     if declared.mean < best.mean:
