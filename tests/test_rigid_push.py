@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from makespan_optimizer.rigid import push as push_module
 from makespan_optimizer.rigid.check import violations
 from makespan_optimizer.rigid.lists import list_schedule, makespan_of
 from makespan_optimizer.rigid.problem import Resource, problem_from
@@ -16,15 +18,16 @@ from tests.test_rigid_windows import drawn
 
 
 @settings(deadline=None)
-@given(st.integers(0, 10_000), st.integers(0, 40), st.sampled_from([0, 1, 3, None]))
-def test_a_push_moves_each_node_its_way_and_lengthens_nothing(seed, n, reach):
+@given(st.integers(0, 10_000), st.integers(0, 40), st.sampled_from([0, 3, None]), st.sampled_from([2, 5, 64]))
+def test_a_push_moves_each_node_its_way_and_lengthens_nothing(seed, n, reach, block):
     problem = drawn(seed, n)
     order = list(range(n))
     random.Random(seed).shuffle(order)
     start = list_schedule(problem, order)
     pusher = Pusher(problem, reach)
     for push in (pusher.left, pusher.right, pusher.left):
-        after = push(start)
+        with mock.patch.object(push_module, "_BLOCK", block):
+            after = push(start)
         assert violations(problem, after) == []
         assert makespan_of(problem, after) <= makespan_of(problem, start)
         if push == pusher.left:
@@ -34,7 +37,7 @@ def test_a_push_moves_each_node_its_way_and_lengthens_nothing(seed, n, reach):
 
 def test_a_node_finds_a_gap_as_far_ahead_as_it_may_look():
     # Two locks: the first node is followed by a gap of the second lock, at the very beginning.
-    n = 30
+    n = 300
     first = Resource("first", 1, (*(1,) * n, 0))
     second = Resource("second", 1, (0, *(1,) * (n - 1), 1))
     problem = problem_from([2] * (n + 1), [[]] * (n + 1), [first, second])

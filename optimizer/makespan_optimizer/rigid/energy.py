@@ -191,8 +191,17 @@ def scaled_energy(heads: Sequence[int], tails: Sequence[int], work: Sequence[int
     most = max(8, _STEPS // (len(rows) + 1))
     if len(starts) > most:
         starts = [starts[i * len(starts) // most] for i in range(most)]
+    # All work that cannot start before r, and the longest tail: where they are too little, r is left out.
+    left = dict.fromkeys(at, 0)
+    for head, amount in zip(at, amounts, strict=True):
+        left[head] += amount
+    total = 0
+    for head in sorted(left, reverse=True):
+        left[head] = total = total + left[head]
     best = 0
     for r in starts:
+        if r * capacity + scaled[0] + left[r] <= best:
+            continue
         late = [head >= r for head in at]
         totals = accumulate(compress(amounts, late))
         best = max(best, r * capacity + max(map(add, compress(scaled, late), totals)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from makespan.order import ranks_by
 from makespan_optimizer.rigid.genetic import generations
 from makespan_optimizer.rigid.improve import Passes
-from makespan_optimizer.rigid.rules import bottleneck_share, rules, variations
+from makespan_optimizer.rigid.rules import bottleneck_share, rules, variations, weighted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from makespan_optimizer.rigid.problem import Problem
 
 _MOST_BRED = 2000  # nodes; beyond, a generation takes too long
+_FEW = 4  # rules before the first draw
 
 
 class Found(NamedTuple):
@@ -88,18 +89,22 @@ def multistart(
         judge("hint", hint)
     starts = [list(hint)] if hint is not None else []
     share = bottleneck_share(problem, binding)
+    # Passes of the parallel scheme gain less there than more draws do.
+    broad = len(problem) > _MOST_BRED and any(max(r.demand) > 1 for r in problem.resources)
     for number, (name, ranks) in enumerate(rules(problem, share)):
         if number >= 2 and good():
             break
         start = passes.parallel(ranks)
         judge(name, start)
-        if not good():
+        if not good() and not broad:
             start = passes.until_stuck(passes.again(start))
             judge(f"{name}, forward-backward", start)
         starts.append(start)
+        if broad and number == _FEW:
+            break
     source = random.Random(seed)  # noqa: S311 (not for secrets)
     if not good():
-        varied = generations if len(problem) <= _MOST_BRED else restarts
+        varied = generations if len(problem) <= _MOST_BRED else draws if broad else restarts
         for start in varied(passes, starts, source):
             judge("multistart", start)
             if good():
@@ -128,3 +133,10 @@ def restarts(passes: Passes, first: Sequence[Sequence[int]], source: random.Rand
             yield start
         if passes.makespan(start) < record:
             latest[:], record = passes.latest(start), passes.makespan(start)
+
+
+def draws(passes: Passes, first: Sequence[Sequence[int]], source: random.Random) -> Iterator[list[int]]:
+    """Yield schedules without end: paths weighted by random shares of the resources; `first` is not used."""
+    del first
+    for urgency in weighted(passes.forward.problem, source):
+        yield passes.parallel(ranks_by(urgency))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Fields(NamedTuple):
-    """All resources packed into one integer, a field each with a guard bit above it.
+    """All resources packed into one integer, a field each with a guard bit above it; fields are equally wide.
 
     Attributes
     ----------
@@ -44,8 +44,8 @@ def fields_of(problem: Problem) -> Fields:
     """
     base, guards, shift = 0, 0, 0
     packed = [0] * len(problem)
+    width = max((r.capacity for r in problem.resources), default=0).bit_length()
     for _, capacity, demand in problem.resources:
-        width = capacity.bit_length()
         base |= ((1 << width) - 1 - capacity) << shift
         guards |= 1 << (shift + width)
         packed = list(map(or_, packed, map(lshift, demand, repeat(shift))))

@@ -106,6 +106,31 @@ def variations(problem: Problem, source: random.Random, latest: Sequence[float])
         yield [source.uniform(-reach, reach) - at for at in latest]
 
 
+def weighted(problem: Problem, source: random.Random) -> Iterator[list[float]]:
+    """Yield urgencies without end: heaviest path times own weight, by random shares of the resources.
+
+    Where several resources are scarce, which of them a path should be measured by, and how much a node that
+    demands them goes before others, differs from DAG to DAG: many draws of both beat any one rule.
+    """
+    wall, n = problem.wall, len(problem)
+    load = [_work(problem, r.demand) / r.capacity for r in problem.resources]
+    scarcest = max(load, default=0) or 1
+
+    def mixed() -> list[float]:
+        weight = [0.0] * n
+        for (_, capacity, demand), its in zip(problem.resources, load, strict=True):
+            factor = source.choice((0.0, 0.3, 1.0, 1.0)) * (its / scarcest) ** 2 / capacity
+            if factor:
+                weight = [w + factor * d for w, d in zip(weight, demand, strict=True)]
+        return weight
+
+    while True:
+        time_alone = source.choice((0.0, 0.03, 0.1, 0.3))
+        levels = levels_of(problem, [w * (time_alone + x) for w, x in zip(wall, mixed(), strict=True)])
+        alone, power = source.choice((0.03, 0.1, 0.3, 1.0)), source.choice((0.3, 1.0, 1.0))
+        yield [level**power * (alone + x) for level, x in zip(levels, mixed(), strict=True)]
+
+
 def bottleneck_share(problem: Problem, binding: str) -> list[float]:
     """Return what share of the binding resource each node takes, from 0 to 1.
 
