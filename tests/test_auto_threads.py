@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from itertools import chain, repeat
+from types import SimpleNamespace
+
 import pytest
 
+import makespan_optimizer.optimize as optimize_module
 from makespan.errors import OptionError
 from makespan_optimizer.choice.auto_threads import smallest_good_budget
 from makespan_optimizer.instance import instance_of
@@ -27,6 +32,21 @@ def test_as_many_threads_as_help():
 
 def test_out_of_time_the_budgets_so_far_are_compared():
     assert knee(make_profile({name: [] for name in "abcdef"}), over=lambda: True) == 1
+
+
+def test_a_choice_that_the_time_cut_short_is_no_secret(monkeypatch):
+    profile = make_profile({name: [] for name in "abcdef"})
+    assert "cut short" not in optimize(profile, "auto", what_if=[]).solver.stopped
+
+    def hurried(profile, instance, seed, over):
+        return 1 if over() else 6
+
+    monkeypatch.setattr(optimize_module, "smallest_good_budget", hurried)
+    clock = chain([time.monotonic() - 5], repeat(time.monotonic()))
+    monkeypatch.setattr(optimize_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    plan = optimize(profile, "auto", what_if=[], time_limit_s=16)
+    assert plan.threads == 1
+    assert "the thread budget was cut short" in plan.solver.stopped
 
 
 def test_auto_is_a_budget_for_optimize():

@@ -20,6 +20,7 @@ from makespan_optimizer.assemble import assemble
 from makespan_optimizer.canonical import canonical
 from makespan_optimizer.choice.auto_threads import smallest_good_budget
 from makespan_optimizer.choice.pipeline import Pipeline
+from makespan_optimizer.choice.watch import Watch
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.model.solve import ensure_solver
 from makespan_optimizer.options import (
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from makespan_optimizer.choice.search import Progress
     from makespan_optimizer.instance import Statistic
     from makespan_optimizer.pins.pins import Pin, Pins
+
+_SHORT = "; the choice of the thread budget was cut short by the time limit"
 
 
 def optimize(
@@ -150,10 +153,9 @@ def optimize(
     # A first call was measured once: nothing is known of how it varies.
     vary = not first_call and varies(profile)
     default = instance.pinned(known.here(default_ranks(structure)))
+    short = Watch(lambda: time.monotonic() > begun + limit_s / 4)
     if threads == AUTO:
-        budget = smallest_good_budget(
-            known.profile if vary else None, instance, seed, lambda: time.monotonic() > begun + limit_s / 4
-        )
+        budget = smallest_good_budget(known.profile if vary else None, instance, seed, short)
     options = SolverOptions(limit_s, begun + limit_s, seed, workers, gap, deterministic)
     pipeline = Pipeline(
         known.profile, instance, default, budget, begun, options, varies=vary, progress=progress
@@ -162,7 +164,7 @@ def optimize(
     solver = Solver(
         winner=found.best.name,
         status="optimal" if found.proven else "feasible",
-        stopped=found.stopped,
+        stopped=found.stopped + (_SHORT if short.late else ""),
         seed=seed,
         time_limit_s=limit_s,
         deterministic=deterministic,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from makespan.plan import WhatIf
@@ -11,7 +10,7 @@ from makespan_optimizer.choice.search import Search
 from makespan_optimizer.questions.what_if import answer, default_budgets, quick, up_to
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from makespan_optimizer.instance import Instance
 
@@ -19,7 +18,11 @@ LARGE = 2_000  # nodes: beyond, one replay of the plan's order has to do
 
 
 def other_budgets(
-    instance: Instance, ranks: Sequence[int], asked: Sequence[int] | None, seed: int, until: float
+    instance: Instance,
+    ranks: Sequence[int],
+    asked: Sequence[int] | None,
+    seed: int,
+    over: Callable[[], bool],
 ) -> list[WhatIf]:
     """Return an answer for each budget, as far as the time goes unless they were asked for.
 
@@ -29,14 +32,10 @@ def other_budgets(
         The best order so far: in a large DAG the only one tried.
     asked : sequence of int, optional
         Budgets; some that make a difference when omitted.
-    until : float
-        On the clock of `time.monotonic`.
+    over : callable
+        Says whether the time is up.
     """
     found = []
-
-    def over() -> bool:
-        return time.monotonic() >= until
-
     bounds = bounds_by_budget(instance)
     for budget in dict.fromkeys(default_budgets(instance) if asked is None else asked):
         if asked is None and over():

@@ -20,6 +20,7 @@ from makespan_optimizer.choice.result import Result
 from makespan_optimizer.choice.rigid_half import ask_rigid
 from makespan_optimizer.choice.search import SAME, Candidate, Progress, Search
 from makespan_optimizer.choice.second import Second
+from makespan_optimizer.choice.watch import Watch
 from makespan_optimizer.priorities import DEFAULT, rules
 from makespan_optimizer.simulate import simulate
 from makespan_optimizer.solver import MOST_NODES, SolverOptions, ask_solver
@@ -200,7 +201,7 @@ class Pipeline:
             second.limit(_GATE_WORK * options.time_limit_s)
             self.expected = second.mean if self.varies else None
             self._say("sequential groups")
-        self.cut = second.cut
+        self.cut = self.cut or second.cut
         return second
 
     def _fused(self, best: Candidate, second: Second | None) -> Fused:
@@ -227,7 +228,9 @@ class Pipeline:
             share = 0.1 if len(self.instance) > LARGE else 0.5
             until = min(until, time.monotonic() + share * self.options.time_limit_s)
         ranks = self.search.found.ranks
-        self.answers = other_budgets(self.instance, ranks, asked, self.options.seed, until)
+        over = Watch(lambda: time.monotonic() >= until)
+        self.answers = other_budgets(self.instance, ranks, asked, self.options.seed, over)
+        self.cut = over.late
         self._say("other thread budgets")
 
     def _why(self, result: Result) -> str:
