@@ -75,14 +75,14 @@ def test_any_time_limit_gives_a_schedule_that_holds(shared, n, seed):
 
 def test_one_process_serves_many_problems():
     with SolverProcess() as process:
-        for seed in range(4):
-            solve(project(30, seed), time_limit_s=1, solver=process)
+        for seed in range(3):
+            solve(project(30, seed), time_limit_s=0.4, solver=process)
         assert process.starts == 1
 
 
 def test_the_result_is_no_longer_than_the_hint(shared):
     problem = project(40)
-    first = solve(problem, time_limit_s=1, solver=shared)
+    first = solve(problem, time_limit_s=0.3, solver=shared)
     again = solve(problem, time_limit_s=0.01, hint=first.start, solver=shared)
     assert again.makespan <= first.makespan
     with pytest.raises(ValueError, match="the hint is no schedule: "):
@@ -91,7 +91,7 @@ def test_the_result_is_no_longer_than_the_hint(shared):
 
 def test_progress_only_ever_gets_better(shared):
     told: list[Progress] = []
-    found = solve(project(60), time_limit_s=1.5, progress=told.append, solver=shared)
+    found = solve(project(60), time_limit_s=1, progress=told.append, solver=shared)
     after = told[1:]
     assert [step.stage for step in told[:2]] == ["bounds", "starts"]
     assert [step.makespan for step in after] == sorted((step.makespan for step in after), reverse=True)
@@ -122,7 +122,7 @@ def test_the_time_limit_holds_whatever_the_solver_does(code, nodes):
     begun = time.monotonic()
     problem = project(nodes)
     with python(code) as process:
-        found = solve(problem, time_limit_s=1, solver=process)
+        found = solve(problem, time_limit_s=0.4, solver=process)
     assert time.monotonic() - begun < 6
     assert violations(problem, found.start) == []
     assert found.stopped == "time limit reached"
@@ -131,7 +131,7 @@ def test_the_time_limit_holds_whatever_the_solver_does(code, nodes):
 @pytest.mark.parametrize("nodes", [60, 700])
 def test_a_solver_that_crashes_costs_nothing_but_its_result(nodes):
     with python("raise SystemExit('no licence to solve')") as process:
-        found = solve(project(nodes), time_limit_s=5, solver=process)
+        found = solve(project(nodes), time_limit_s=2, solver=process)
     assert found.stopped == "no result from the solver: its process failed: no licence to solve"
     assert violations(project(nodes), found.start) == []
 
@@ -148,25 +148,26 @@ def test_a_solver_that_crashes_costs_nothing_but_its_result(nodes):
 def test_nonsense_from_the_solver_does_no_harm(event):
     problem = project(60)
     with python(f"print({msgspec.json.encode(event).decode()!r})") as process:
-        found = solve(problem, time_limit_s=2, solver=process)
+        found = solve(problem, time_limit_s=1, solver=process)
     assert violations(problem, found.start) == []
     assert found.bound <= found.makespan
     assert found.method != "solver"
 
 
-def elsewhere(hash_seed: str, nodes: int) -> str:
+def begun_elsewhere(hash_seed: str, nodes: int) -> subprocess.Popen[str]:
     code = (
         "from tests.test_rigid_solve import project; from makespan_optimizer.rigid.solve import solve; "
-        f"print(solve(project({nodes}), time_limit_s=8, seed=3, deterministic=True))"
+        # A clock that stands still: what is counted ends the search, on a busy machine as well.
+        f"print(solve(project({nodes}), time_limit_s=5, seed=3, deterministic=True, now=lambda: 0.0))"
     )
     env = {**parent._environment(), "PYTHONHASHSEED": hash_seed}
-    return subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
-    ).stdout
+    return subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("nodes", [60, 400])
 def test_deterministic_is_the_same_in_any_process(nodes):
-    here = elsewhere("0", nodes)
-    assert here == elsewhere("12345", nodes)
-    assert "time limit reached" not in here
+    with begun_elsewhere("0", nodes) as one, begun_elsewhere("12345", nodes) as other:
+        here, there = one.communicate()[0], other.communicate()[0]
+    assert (one.returncode, other.returncode) == (0, 0)
+    assert here == there
+    assert "the work for this time limit is done" in here

@@ -16,7 +16,6 @@ from makespan_optimizer.model.solve import SolverProcess
 from makespan_optimizer.rigid.check import violations
 from makespan_optimizer.rigid.energy import bounds
 from makespan_optimizer.rigid.multistart import multistart
-from makespan_optimizer.rigid.packing import packing_bounds
 from makespan_optimizer.rigid.push import Pusher, mirrored
 from makespan_optimizer.rigid.run import Progress, Run
 from makespan_optimizer.rigid.windows import Sweep
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from makespan_optimizer.model.request import Event
     from makespan_optimizer.model.solve import Outcome
+    from makespan_optimizer.rigid.multistart import Found
     from makespan_optimizer.rigid.problem import Problem, Solution
     from makespan_optimizer.rigid.windows import Window
 
@@ -33,9 +33,14 @@ __all__ = ["Progress", "solve"]
 
 MOST_NODES = 300  # of a problem that the solver is given as a whole
 
-# Seconds for list schedules and their variations, by the time limit. Where resources bind, they find more in
-# the first seconds than the solver does; with threads alone they have found soon what they can find.
+# Seconds for list schedules and their variations, by the time limit. Up to a hundred nodes, and near the
+# bound, the solver proves more, the more time it has, and finds as much; far from the bound of more nodes it
+# proves nothing and finds less. With threads alone the variations have found soon what they can find. Of a
+# second they get half anyway: the solver needs a good hint, and time to begin.
+_FEW_NODES = 100
+_NEAR = 0.06
 _BRED_NODES = 2000  # beyond, a variation takes too long
+_DRAWS_SHARE = 0.25  # beyond that, where resources bind
 _IMPORT_S = 0.02  # with so much spent on that the solver will probably be wanted: its import takes longer
 _LEAST_S = 0.05  # with less than that left no solver is asked
 _ANSWER_S = 0.03  # kept from the solver for hearing its answer
@@ -133,39 +138,51 @@ def _search(run: Run, process: SolverProcess, seed: int, workers: int, hint: Seq
 def _starts(run: Run, process: SolverProcess, seed: int, hint: Sequence[int] | None) -> None:
     """Bounds, and the multistart."""
     found = bounds(run.problem, run.over)
-    if len(run.problem) > MOST_NODES:
-        found += packing_bounds(run.problem, run.over)
     best_bound = max(found, key=lambda bound: bound.ticks)  # the first of equals
     run.bound, run.binding = best_bound.ticks, best_bound.name
     run.say("bounds")
-    share_s = _starts_s(run)
-    begun = run.now()
+    least_s, most_s = _starts_s(run)
+    begun, makespan = run.now(), 0
+
+    def hear(found: Found) -> None:
+        nonlocal makespan
+        makespan = found.makespan
 
     def enough() -> bool:
         spent = run.now() - begun
         if spent > _IMPORT_S:
             process.start()
-        return run.over() or (not run.deterministic and spent > share_s)
+        near = makespan * (1 - _NEAR) <= run.bound
+        return run.over() or (not run.deterministic and spent > (least_s if near else most_s))
 
     best = multistart(
         run.problem,
         seed=seed,
         bound=_near(run),
         binding=run.binding,
-        work=_PLACED * share_s if run.deterministic else float("inf"),
+        work=_PLACED * most_s if run.deterministic else float("inf"),
         over=enough,
         hint=hint,
+        hear=hear,
     )
     run.take(best.method, best.start, check=False)
     run.say("starts")
 
 
-def _starts_s(run: Run) -> float:
-    """Return the seconds for the multistart."""
+def _starts_s(run: Run) -> tuple[float, float]:
+    """Return the seconds for the multistart: near the bound, and far from it."""
+    limit_s, n = run.limit_s, len(run.problem)
     threads_alone = all(max(r.demand) == 1 for r in run.problem.resources)
-    if threads_alone or len(run.problem) > _BRED_NODES:
-        return min(0.5, 0.1 * run.limit_s)
-    return min(0.6 * run.limit_s, 0.5 + 0.25 * run.limit_s)
+    if n > _BRED_NODES and not threads_alone:
+        return _DRAWS_SHARE * limit_s, _DRAWS_SHARE * limit_s
+    if threads_alone:
+        alone_s = min(0.5, 0.1 * limit_s)
+        return alone_s, alone_s
+    least_s = min(0.6 * limit_s, 0.5 + 0.05 * limit_s)
+    most_s = min(0.6 * limit_s, 0.5 + 0.25 * limit_s)
+    if run.deterministic or n > MOST_NODES:
+        return most_s, most_s
+    return least_s, least_s if n <= _FEW_NODES else most_s
 
 
 def _near(run: Run) -> int:
