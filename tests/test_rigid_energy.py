@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from makespan_optimizer.rigid.destructive import least_end
 from makespan_optimizer.rigid.energy import TOGETHER, _promising, bounds, heads_of, simple_bounds, tails_of
 from makespan_optimizer.rigid.problem import Problem, Resource, problem_from
-from makespan_optimizer.rigid.redundant import excluding, machines, machines_of_kinds, rounded
+from makespan_optimizer.rigid.redundant import excluding, machines, machines_of_kinds, rounded, staircases
 from tests.rigid_cases import optimum, problems
 
 DRAWN = [
@@ -36,14 +36,14 @@ def test_no_node_at_all():
     assert bounds(problem_from([], []))[0] == ("critical path", 0)
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=120)
 @given(problems(6))
 def test_never_above_the_optimum(problem):
     least = optimum(problem)
     assert all(ticks <= least for _, ticks in bounds(problem))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(problems(6, least=1))
 def test_bounds_of_large_problems_hold_as_well(problem):
     if problem.resources:
@@ -84,18 +84,19 @@ def test_simple_bounds_are_the_same_in_reversed_time(problem):
     assert heads_of(problem.backwards()) == tails_of(problem)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=6))
 def test_what_fits_together_fits_in_every_redundant_resource(demand):
     resource = Resource("r", 12, tuple(demand))
-    for other in rounded(resource):
+    stairs = [Resource("r", size, tuple(it[d] for d in demand)) for size, it in staircases(resource)]
+    for other in [*rounded(resource), *stairs]:
         for size in range(1, len(demand) + 1):
             for some in combinations(range(len(demand)), size):
                 if sum(demand[i] for i in some) <= 12:
                     assert sum(other.demand[i] for i in some) <= other.capacity
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(problems(6, least=2))
 def test_nodes_exclude_each_other_where_a_path_or_a_capacity_says_so(problem):
     before = {(p, i) for i, some in enumerate(problem.preds) for p in some}

@@ -23,7 +23,14 @@ from makespan.order import ranks_by
 from makespan_optimizer.rigid.destructive import contradicted, least_end, packed
 from makespan_optimizer.rigid.lists import list_schedule, makespan_of
 from makespan_optimizer.rigid.problem import Resource
-from makespan_optimizer.rigid.redundant import excluding, machines, machines_of_kinds, rounded, ways
+from makespan_optimizer.rigid.redundant import (
+    excluding,
+    machines,
+    machines_of_kinds,
+    rounded,
+    staircases,
+    ways,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,7 +137,8 @@ def _promising(problem: Problem, heads: list[int], tails: list[int], over: Calla
         weight: dict[int, int] = {}
         for w, d in zip(wall, resource.demand, strict=True):
             weight[d] = weight.get(d, 0) + w
-        rated = [(sum(weight[d] * x for d, x in it.items()) / size, size, it) for size, it in ways(resource)]
+        maps = [*ways(resource), *staircases(resource)]
+        rated = [(sum(weight[d] * x for d, x in it.items()) / size, size, it) for size, it in maps]
         for busy, size, it in sorted(rated, key=lambda row: -row[0])[:_PROMISING]:
             candidates.append((busy, size, [w * it[d] for w, d in zip(wall, resource.demand, strict=True)]))
     for machine in machines_of_kinds(problem):

@@ -186,7 +186,7 @@ class Profile:
         self.least[b], self.stale[b] = least, 0
 
     def _use(self, b: int, k: int, at: int, c: int, m: int, till: int, wanted: int) -> None:
-        """Add to what is in use from `at` in piece k of block b to `till`, no later than piece m of block c."""
+        """Add to what is in use from `at`, in piece k of block b, to `till`, no later than piece m of c."""
         if self.times[c][m] > till:
             if not m:
                 c -= 1

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from makespan_optimizer.rigid.problem import Problem
 
 _MOST_SHARES = 6
+_MOST_STEPS = 5
 _KINDS = 150
 _FIRST = 20
 
@@ -47,6 +48,24 @@ def ways(resource: Resource) -> list[tuple[int, dict[int, int]]]:
     found = [(capacity, {d: _cut(d, capacity, least) for d in distinct}) for least in sorted(cuts)]
     found += [(k, {d: _share(d, capacity, k) for d in distinct}) for k in range(1, _MOST_SHARES + 1)]
     return [(size, turned) for size, turned in found if any(turned.values())]
+
+
+def staircases(resource: Resource) -> list[tuple[int, dict[int, int]]]:
+    """Return more such capacities and maps; they leave no demand out, and seldom say more than `ways`.
+
+    More than half counts as all, half as half; and x ↦ ⌊(k + 1) x⌋ / k, but x itself where (k + 1) x is whole
+    (Fekete & Schepers 2001).
+    """
+    _, capacity, demand = resource
+    distinct = sorted(set(demand))
+    halves = {d: 2 * (2 * d > capacity) + (2 * d == capacity) for d in distinct}
+    steps = range(2, _MOST_STEPS + 1)
+    return [(2, halves), *[(k * capacity, {d: _staircase(d, capacity, k) for d in distinct}) for k in steps]]
+
+
+def _staircase(demand: int, capacity: int, k: int) -> int:
+    whole, rest = divmod((k + 1) * demand, capacity)
+    return whole * capacity if rest else k * demand
 
 
 def _cut(demand: int, capacity: int, least: int) -> int:

@@ -40,7 +40,7 @@ MOST_NODES = 300  # of a problem that the solver is given as a whole
 _FEW_NODES = 100
 _NEAR = 0.06
 _BRED_NODES = 2000  # beyond, a variation takes too long
-_DRAWS_SHARE = 0.25  # beyond that, where resources bind
+_DRAWS_SHARE = 0.2  # of the time, beyond that, where resources bind
 _IMPORT_S = 0.02  # with so much spent on that the solver will probably be wanted: its import takes longer
 _LEAST_S = 0.05  # with less than that left no solver is asked
 _ANSWER_S = 0.03  # kept from the solver for hearing its answer
@@ -174,7 +174,8 @@ def _starts_s(run: Run) -> tuple[float, float]:
     limit_s, n = run.limit_s, len(run.problem)
     threads_alone = all(max(r.demand) == 1 for r in run.problem.resources)
     if n > _BRED_NODES and not threads_alone:
-        return _DRAWS_SHARE * limit_s, _DRAWS_SHARE * limit_s
+        drawn_s = _DRAWS_SHARE * (limit_s if run.deterministic else run.left_s)
+        return drawn_s, drawn_s
     if threads_alone:
         alone_s = min(0.5, 0.1 * limit_s)
         return alone_s, alone_s
