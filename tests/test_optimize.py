@@ -397,6 +397,20 @@ def test_the_time_limit_holds_at_every_size_beside_a_solver_that_hangs(monkeypat
     assert "time limit reached" in plan.solver.stopped
 
 
+@pytest.mark.parametrize(
+    ("share", "stopped"), [(0.0, "the solver's share of the time was used up"), (1.0, "time limit reached")]
+)
+def test_a_solver_that_the_clock_has_ended_is_told_from_one_that_did_its_work(monkeypatch, share, stopped):
+    worker(
+        monkeypatch,
+        "import sys, time, json\n"
+        "for line in sys.stdin:\n"
+        f"    time.sleep({share} * json.loads(line)['wall_s'])\n"
+        "    print(json.dumps({'kind': 'done', 'id': 0, 'status': 'FEASIBLE'}), flush=True)",
+    )
+    assert optimize(HARD, 3, time_limit_s=2, what_if=[], gap=0).solver.stopped == stopped
+
+
 LIES = (
     "import sys, struct, json\n"
     "for line in sys.stdin: print(json.dumps({'kind': 'done', 'id': 0, 'start': [0] * 400, "
