@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from itertools import pairwise
+
 import msgspec
 import pytest
 
@@ -10,6 +13,7 @@ from makespan_optimizer.choice.gates import Gate, apart, gates, try_gates
 from makespan_optimizer.choice.trial import Option, Trial
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.optimize import optimize
+from makespan_optimizer.pins.order import Ordering
 from tests.builders import make_profile
 
 
@@ -100,3 +104,11 @@ def test_no_gate_where_it_gains_nothing():
 
 def test_no_group_is_made_where_sharing_loses_nothing():
     assert optimize(LOOPS, 4, what_if=[], time_limit_s=2).groups == ()
+
+
+def test_no_limit_lets_a_node_be_overtaken_that_has_to_come_first():
+    two = make_profile({"a": [], "b": [], "c": []}, 1.0, ["python", "python", "io"])
+    found = [Gate("gil", (0, 1), 1)]
+    for order, kept in (("abc", []), ("ac", []), ("ab", found), ("cab", found)):
+        ordering = Ordering("abc", list(pairwise(order)), {})
+        assert gates(dataclasses.replace(instance_of(two), ordering=ordering), 2, two) == kept

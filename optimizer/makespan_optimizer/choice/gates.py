@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from makespan_optimizer.choice.groups import HOLDS, gil_holders, overlapping
 from makespan_optimizer.choice.robust import ERRORS, move
 from makespan_optimizer.choice.trial import Judged, Option
+from makespan_optimizer.pins.order import Ordering
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +84,8 @@ def gates(instance: Instance, budget: int, profile: Profile) -> list[Gate]:
     if 2 <= len(wide) < len(heavy) and budget > 1:
         found.append(Gate("cores", wide, 1))
     found += [Gate("measured", nodes, 1) for nodes in apart(instance, profile)]
+    if isinstance(instance.ordering, Ordering):
+        found = [gate for gate in found if instance.ordering.keeps(gate.nodes)]
     return list(dict.fromkeys(found))
 
 

@@ -11,7 +11,7 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 
 class Ordering:
@@ -52,6 +52,18 @@ class Ordering:
             for j in self._succs[i]:
                 if j in said or self._levels[j] > 0:
                     self._levels[i] = max(self._levels[i], self._levels[j])
+
+    def keeps(self, nodes: Collection[int]) -> bool:
+        """Say whether the order holds when of these nodes only so many may run at once.
+
+        Else a node that is held back could be overtaken by one that has to come after it and is not held.
+
+        >>> both = Ordering(["a", "b", "c"], [("a", "b")], {})
+        >>> both.keeps({0, 1}), both.keeps({0, 2}), both.keeps({1, 2})
+        (True, False, True)
+        """
+        some = set(nodes)
+        return all(some.issuperset(self._succs[i]) for i in some)
 
     def __call__(self, ranks: Sequence[int]) -> list[int]:
         """Return the ranks, rearranged."""
