@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 
 import msgspec
@@ -308,3 +309,15 @@ def test_many_nodes_are_cut_with_a_word():
 
 def test_the_dag_id_is_that_of_the_tests():
     assert compare(a_plan(), a_run()).a.dag == DAG_ID.name
+
+
+@pytest.mark.parametrize("thing", [None, "plan.json", 3])
+def test_what_is_neither_a_plan_nor_a_run_is_refused(thing):
+    plan = make_plan([node_plan("a", 0, 0.0, 1.0, 0)])
+    said = (
+        f"b: is neither a plan nor a run's record but {type(thing).__name__} (load_plan and load_record read"
+    )
+    with pytest.raises(RecordError, match=re.escape(said)):
+        compare(plan, thing)
+    with pytest.raises(RecordError, match="a: is neither"):
+        compare(thing, plan)

@@ -269,3 +269,5 @@ def test_a_plan_explains_itself():
     assert plan.explain("b") == explain(plan, "b")
     with pytest.raises(PlanError, match="no node 'bb'"):
         plan.explain("bb")
+    with pytest.raises(PlanError, match=r"no node 3$"):
+        plan.explain(3)

@@ -213,6 +213,12 @@ IMPOSSIBLE = [
     *(("gap", value) for value in (-0.1, 1, math.nan, True, None)),
     ("what_if", [0]),
     ("what_if", [2, math.nan]),
+    ("what_if", 3.5),
+    ("what_if", "4"),
+    ("what_if", [2, "3"]),
+    ("first_call", "no"),
+    ("deterministic", 1),
+    ("native_threads", "yes"),
 ]
 
 

@@ -118,6 +118,14 @@ def test_pins_that_contradict(words, problem):
     assert problem in str(caught.value)
 
 
+def test_a_pin_that_is_a_circle_by_itself_says_nothing_of_the_dags_edges():
+    with pytest.raises(OptionError) as caught:
+        pinned("a after a")
+    assert caught.value.hint is None
+    with pytest.raises(OptionError, match="a pin is a string or one of the pin types, not 3"):
+        Pins.of(3)
+
+
 def test_a_node_misspelt_is_guessed():
     with pytest.raises(OptionError, match="did you mean 'parse'"):
         pinned("prase first", after={"parse": []})

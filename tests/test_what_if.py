@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from makespan.errors import OptionError, ProfileError
+from makespan.errors import MakespanError, OptionError, ProfileError
 from makespan.plan import WhatIf
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.optimize import optimize
@@ -194,3 +195,25 @@ def test_a_profile_answers_itself():
     profile = make_profile({"a": [], "b": []}, [2.0, 1.0])
     assert profile.what_if([1, 2], nodes={"a": 0.5}) == what_if(profile, [1, 2], nodes={"a": 0.5})
     assert [row.threads for row in profile.what_if(2)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("threads", "more", "said"),
+    [
+        (2.5, {}, "threads: must be a whole number from 1 to 1024, not 2.5"),
+        (None, {}, "threads: must be a whole number from 1 to 1024, not None"),
+        ("auto", {}, "threads: must be a whole number from 1 to 1024, not 'auto'"),
+        (2, {"nodes": ["a"]}, "nodes: must be factors by name, such as {'parse': 0.5}, not ['a']"),
+        (2, {"nodes": 3}, "nodes: must be factors by name"),
+        (2, {"process": 3}, "process: must be names of nodes, not 3"),
+        (2, {"process": "zz"}, "the profile has no node 'zz'"),  # one name, not two letters
+        (2, {"no_gil": "no"}, "no_gil: must be True or False, not 'no'"),
+        (2, {"first_call": "no"}, "first_call: must be True or False, not 'no'"),
+        (2, {"native_threads": 2}, "native_threads: must be True or False, not 2"),
+        (2, {"together": 1}, "together: must be True or False, not 1"),
+    ],
+)
+def test_options_that_are_none(threads, more, said):
+    profile = make_profile({"a": [], "b": []})
+    with pytest.raises(MakespanError, match=re.escape(said)):
+        what_if(profile, threads, **more)

@@ -13,7 +13,6 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from makespan.options import MAX_THREADS
 from makespan.order import default_ranks
 from makespan.plan import Solver
 from makespan_optimizer.assemble import assemble
@@ -25,10 +24,12 @@ from makespan_optimizer.instance import instance_of
 from makespan_optimizer.model.solve import ensure_solver
 from makespan_optimizer.options import (
     AUTO,
+    budgets,
     check_budget,
     check_cores,
     check_gap,
     check_statistic,
+    flag,
     positive,
     whole,
 )
@@ -114,7 +115,9 @@ def optimize(
     NoPlanError
         The time limit ended before the first order was judged.
     """
-    if pins is not None or processes or native_threads:
+    flag("deterministic", deterministic)
+    flag("first_call", first_call)
+    if pins is not None or processes or flag("native_threads", native_threads):
         from makespan_optimizer.modes.plan import optimize_with_modes
 
         return optimize_with_modes(
@@ -142,7 +145,7 @@ def optimize(
     whole("seed", seed, 0, 2**31 - 1)
     whole("workers", workers, 1, 1024)
     gap = check_gap(gap)
-    asked = None if what_if is None else [whole("what_if", k, 1, MAX_THREADS) for k in what_if]
+    asked = None if what_if is None else budgets("what_if", what_if)
     ensure_solver()
     statistic = check_statistic(statistic)
     structure = profile.structure()

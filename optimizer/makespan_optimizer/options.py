@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from makespan.errors import OptionError
@@ -42,6 +43,31 @@ def whole(name: str, value: Any, least: int, most: int) -> int:
     if type(value) is not int or not least <= value <= most:
         raise OptionError(f"must be a whole number from {least} to {most}, not {value!r}", where=name)
     return value
+
+
+def flag(name: str, value: Any) -> bool:
+    """Check that an option is True or False: ``first_call="no"`` would count as yes.
+
+    Raises
+    ------
+    OptionError
+        It is not.
+    """
+    if not isinstance(value, bool):
+        raise OptionError(f"must be True or False, not {value!r}", where=name)
+    return value
+
+
+def budgets(name: str, value: Any) -> list[int]:
+    """Check thread budgets: one, or several.
+
+    Raises
+    ------
+    OptionError
+        One is no whole number from 1 to 1024.
+    """
+    some = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    return [whole(name, budget, 1, MAX_THREADS) for budget in some]
 
 
 def positive(name: str, value: Any, most: float = math.inf, least: float = 0.0) -> float:

@@ -24,13 +24,13 @@ from makespan.observed import Step, critical_chain
 from makespan.plan import Plan
 from makespan.plan_changes import plan_changes
 from makespan.plan_spans import spans_of
+from makespan.record import RunRecord
 from makespan.words import signed_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from makespan.measurement import Measured
-    from makespan.record import RunRecord
 
 
 class _View(NamedTuple):
@@ -50,8 +50,15 @@ def compare(a: Plan | RunRecord, b: Plan | RunRecord, *, labels: tuple[str, str]
     Raises
     ------
     PlanError, RecordError
-        They speak of different DAGs.
+        They speak of different DAGs, or are neither.
     """
+    for thing, label in zip((a, b), labels, strict=True):
+        if not isinstance(thing, Plan | RunRecord):
+            raise RecordError(
+                f"is neither a plan nor a run's record but {type(thing).__name__}",
+                where=label,
+                hint="load_plan and load_record read files; a Run has its .record",
+            )
     if isinstance(b, Plan) and not isinstance(a, Plan):
         a, b, labels = b, a, labels[::-1]
     one, other = _view(a, labels[0]), _view(b, labels[1])

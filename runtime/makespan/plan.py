@@ -185,7 +185,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             if node.name == name:
                 return node
         known = [node.name for node in self.nodes]
-        raise PlanError(f"the plan has no node {name!r}", hint=did_you_mean(name, known))
+        near = did_you_mean(name, known) if isinstance(name, str) else None
+        raise PlanError(f"the plan has no node {name!r}", hint=near)
 
     def ranks(self, structure: Structure, *, fingerprint: str, where: str = "plan") -> list[int]:
         """Return the rank of each node of a DAG, after checking that the plan is for this DAG.

@@ -141,7 +141,11 @@ def _refuse_circle(names: Sequence[str], edges: Sequence[Edge]) -> None:
     raise OptionError(
         f"the nodes would wait for each other in a circle: {shown}",
         where=f"pin{'s' if len(pinned) > 1 else ''} {', '.join(map(repr, pinned))}",
-        hint="leave one of these pins out" if len(pinned) > 1 else "the DAG's own edges say the opposite",
+        hint="leave one of these pins out"
+        if len(pinned) > 1
+        else None
+        if all(words for _, _, words in found)
+        else "the DAG's own edges say the opposite",
     )
 
 

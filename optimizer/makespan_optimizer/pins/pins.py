@@ -6,15 +6,13 @@ What they mean for one DAG is worked out in `makespan_optimizer.pins.pinned`.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 import msgspec
 
 from makespan.errors import OptionError
 from makespan_optimizer.pins.words import quoted, read_words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class _Pin(msgspec.Struct, frozen=True):
@@ -36,7 +34,7 @@ class StartsAfter(_Pin, frozen=True):
 
 
 class InOrder(_Pin, frozen=True):
-    """The nodes start in this order."""
+    """The nodes start in this order, unless a declared lock or an exclusive node holds one of them back."""
 
     nodes: tuple[str, ...]
 
@@ -116,7 +114,8 @@ class Pins(msgspec.Struct, frozen=True):
             return Pins()
         if isinstance(values, Pins):
             return values
-        some: list[Any] = [values] if isinstance(values, str | _Pin) else list(values)
+        one = isinstance(values, str | _Pin) or not isinstance(values, Iterable)
+        some: list[Any] = [values] if one else list(values)  # type: ignore[arg-type]
         return Pins(tuple(_pin(value) for value in some))
 
     @property

@@ -7,10 +7,10 @@ answered in milliseconds, and a plan for it may be a little better still.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from makespan.options import MAX_THREADS
+from makespan.errors import OptionError
 from makespan.plan import WhatIf
 from makespan_optimizer.bounds import bounds_by_budget
 from makespan_optimizer.canonical import canonical
@@ -18,14 +18,15 @@ from makespan_optimizer.choice.search import Progress, Search
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.modes.bound import bounds_over_modes
 from makespan_optimizer.modes.choose import MOST_PROCESSES, apply, choose_modes
-from makespan_optimizer.options import check_cores, check_statistic, positive, whole
+from makespan_optimizer.options import budgets as check_budgets
+from makespan_optimizer.options import check_cores, check_statistic, flag, positive, whole
 from makespan_optimizer.priorities import rules
 from makespan_optimizer.questions.answers import Answer, consistent, up_to
 from makespan_optimizer.questions.changes import AS_IT_IS, Change, changes
 from makespan_optimizer.schedule import width
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from makespan.profile import Profile
     from makespan_optimizer.bounds import Bound
@@ -107,26 +108,24 @@ def what_if(
     ProfileError
         A node has no usable measurement, or there is none of that name.
     """
-    asked = [threads] if isinstance(threads, int) else threads
-    budgets = [whole("threads", budget, 1, MAX_THREADS) for budget in asked]
+    budgets = check_budgets("threads", threads)
     known: dict[str, Any] = {
         "cores": check_cores(cores),
-        "first_call": first_call,
+        "first_call": flag("first_call", first_call),
         "statistic": check_statistic(statistic),
     }
     limit_s = positive("time_limit_s", time_limit_s)
     whole("seed", seed, 0, 2**31 - 1)
     begun = time.monotonic()
-    factors = nodes.items() if isinstance(nodes, Mapping) else nodes
     every = [
         AS_IT_IS,
         *changes(
-            factors,
-            process,
-            no_gil=no_gil,
+            _factors(nodes),
+            _names(process),
+            no_gil=flag("no_gil", no_gil),
             processes=whole("processes", processes, 0, MOST_PROCESSES),
-            native_threads=native_threads,
-            together=together,
+            native_threads=flag("native_threads", native_threads),
+            together=flag("together", together),
         ),
     ]
     # Names and the order of declaration shall not matter.
@@ -150,6 +149,35 @@ def what_if(
             if progress is not None:
                 progress(told(found[-1], time.monotonic() - begun))
     return consistent(found)
+
+
+def _factors(nodes: Any) -> list[tuple[str, float]]:
+    """Return the factors of nodes as pairs; what each of them may be is checked where it is used.
+
+    Raises
+    ------
+    OptionError
+        Neither a mapping nor pairs.
+    """
+    pairs: Any = nodes.items() if isinstance(nodes, Mapping) else nodes
+    pairs = list(pairs) if isinstance(pairs, Iterable) else [pairs]
+    if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+        raise OptionError(f"must be factors by name, such as {{'parse': 0.5}}, not {nodes!r}", where="nodes")
+    return [(name, factor) for name, factor in pairs]
+
+
+def _names(process: Any) -> list[str]:
+    """Return the names of nodes, given as one or several.
+
+    Raises
+    ------
+    OptionError
+        Neither.
+    """
+    names = [process] if isinstance(process, str) or not isinstance(process, Iterable) else list(process)
+    if not all(isinstance(name, str) for name in names):
+        raise OptionError(f"must be names of nodes, not {process!r}", where="process")
+    return names
 
 
 def _chosen(
