@@ -159,3 +159,19 @@ def test_what_is_refused(cli, words, said):
     done = cli(*words)
     assert (done.code, done.out) == (Exit.USAGE, "")
     assert said in done.err
+
+
+def test_what_could_not_be_tried_is_not_denied(cli, tmp_path, monkeypatch):
+    from makespan_optimizer.questions import sensitivity as module
+
+    asked = module.sensitivity
+
+    def cut_short(*args, **more):
+        found = asked(*args, **more)
+        nodes = tuple(msgspec.structs.replace(node, free_saves_s=0.0) for node in found.nodes)
+        return msgspec.structs.replace(found, nodes=nodes, tried=1, complete=False)
+
+    monkeypatch.setattr(module, "sensitivity", cut_short)
+    done = cli("--threads", "2")
+    assert "none of the nodes that were tried would shorten it" in done.out
+    assert "of 3 nodes only the likeliest 1 could be tried; --each-node takes more time" in done.err

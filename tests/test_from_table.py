@@ -329,7 +329,9 @@ def test_from_a_file_to_a_plan(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     write(tmp_path, CSV)
     assert main(["profile", "--from", "t.csv", "--cores", "4"]) == 0
-    assert "wrote profile.json" in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert "wrote profile.json" in told
+    assert "1 node without a class" in told
     assert main(["optimize", "--threads", "2", "--time-limit", "2"]) == 0
     assert main(["what-if", "--threads", "1..2"]) == 0
     assert main(["explain", "plan.json", "draw"]) == 0
@@ -403,3 +405,10 @@ def test_what_runs_nothing_takes_no_words_about_running(tmp_path, monkeypatch, c
     assert main(["profile", "--from", "t.csv", *words]) == 2
     assert f"--from: runs nothing, and does not go with {words[0]}" in capfd.readouterr().err
     assert not Path("profile.json").exists()
+
+
+def test_nodes_without_a_class_are_told_of(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "name,seconds,class\na,1,\nb,1,io\nc,0,\n")
+    assert main(["profile", "--from", "t.csv"]) == 0
+    assert "1 node without a class: taken to hold the GIL all the time" in capfd.readouterr().err

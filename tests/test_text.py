@@ -87,7 +87,7 @@ def test_groups_are_named_with_their_reason_and_limit() -> None:
     )
     line = plan_summary(a_plan(groups=groups)).splitlines()[1]
     assert line == (
-        "3 sequential groups: {fetch} run beside nothing else; {render, plot} fill the cores, 2 at once; "
+        "3 sequential groups: {fetch} runs beside nothing else; {render, plot} fill the cores, 2 at once; "
         "{score, rank} measured slower side by side"
     )
 

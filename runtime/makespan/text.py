@@ -95,6 +95,8 @@ def _group(group: PlanGroup) -> str:
         "cores": "fill the cores",
         "measured": "measured slower side by side",
     }[group.reason]
+    if group.reason == "exclusive" and len(group.nodes) == 1:
+        why = "runs beside nothing else"
     limit = "" if group.limit == 1 else f", {group.limit} at once"
     gain = _GAIN.search(group.evidence)
     saved = f", saves {gain[1]}" if gain else ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from makespan.cli import options as opt
 from makespan.cli.reading import heed_profile_warnings, profile_there
 from makespan.errors import OptionError, ProfileError
+from makespan.words import plural
 
 if TYPE_CHECKING:
     import argparse
@@ -64,6 +65,12 @@ def read_table(options: argparse.Namespace, terminal: Terminal) -> Profile:
         terminal.say(f"{options.target} is not run: the figures are those of {options.source}")
     if cores is None:
         terminal.say(f"for {profile.machine.cores:g} cores (--cores says otherwise)")
+    unsaid = sum(node.kind == "unknown" and node.gil_s > 0 for node in profile.nodes)
+    if unsaid and profile.machine.gil:
+        terminal.say(
+            f"{plural(unsaid, 'node')} without a class: taken to hold the GIL all the time, so that more "
+            "threads gain nothing on them (a column 'class' says otherwise: io, native, python …)"
+        )
     return profile
 
 

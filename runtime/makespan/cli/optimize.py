@@ -11,7 +11,7 @@ from makespan.cli.pins import add_modes, add_pins, given_modes
 from makespan.cli.progress import Progress
 from makespan.cli.reading import read_profile
 from makespan.errors import OptionError
-from makespan.words import percent, seconds
+from makespan.words import percent, plural, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +111,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         summary = plan.summary()
         terminal.say(summary)
         if options.threads == opt.AUTO:
-            terminal.say(f"{plan.threads} threads: the fewest that are expected within 1 % of the best")
+            fewest = plural(plan.threads, "thread")
+            terminal.say(f"{fewest}: the fewest that are expected within 1 % of the best")
         how = f"found by {plan.solver.winner}, seed {plan.solver.seed}"
         terminal.say(how if plan.solver.stopped in summary else f"{how}; stopped: {plan.solver.stopped}")
     if options.output != "-":

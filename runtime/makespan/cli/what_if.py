@@ -16,6 +16,7 @@ from makespan.cli.pins import processes
 from makespan.cli.progress import Progress
 from makespan.cli.reading import read_profile
 from makespan.errors import OptionError
+from makespan.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,7 +165,8 @@ def _print(
     terminal.say("each row: the best makespan expected with up to so many threads")
     if each is not None and not each.complete:
         more = "" if options.each_node else "; --each-node takes more time"
-        terminal.say(f"of {each.of:,} nodes the {each.tried:,} likeliest were tried{more}")
+        tried = f"only the likeliest {each.tried:,}" if each.tried else "none"
+        terminal.say(f"of {plural(each.of, 'node')} {tried} could be tried{more}")
 
 
 def _gain(row: Answer, first: Answer) -> float:
@@ -226,7 +228,7 @@ def changes_table(rows: Sequence[Answer]) -> str:
 
 def chosen_words(row: Answer) -> str:
     """Say which modes stand behind an answer; empty when none were chosen."""
-    from makespan.words import clean, plural, some
+    from makespan.words import clean, some
 
     told = [f"{{{some(cluster.nodes)}}} in process {cluster.worker + 1}" for cluster in row.clusters]
     told += [
@@ -253,6 +255,8 @@ def nodes_table(each: Sensitivity) -> str:
         if its.free_saves_s > _TOLD * each.base.makespan_s
     ]
     if not cells:
+        if not each.complete:
+            return "none of the nodes that were tried would shorten it"
         return f"no single node would shorten it: {each.base.binding} binds"
     header = ["what to optimise next", "takes", "twice as fast", "gain", "free", "binds then"]
     return table(header, cells, "<>>>><")
