@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from makespan.order import ranks_by
+from makespan_optimizer.rigid import multistart as multistart_module
 from makespan_optimizer.rigid.check import violations
 from makespan_optimizer.rigid.energy import bounds
 from makespan_optimizer.rigid.genetic import generations
@@ -16,7 +18,7 @@ from makespan_optimizer.rigid.improve import Passes, improve
 from makespan_optimizer.rigid.lists import list_schedule, makespan_of, serial_schedule
 from makespan_optimizer.rigid.multistart import multistart
 from makespan_optimizer.rigid.problem import Problem, Resource, problem_from
-from makespan_optimizer.rigid.rules import CRITICAL, bottleneck_share, rules
+from makespan_optimizer.rigid.rules import CRITICAL, bottleneck_share, levels_of, rules
 from tests.rigid_cases import optimum, problems
 from tests.test_rigid_lists import larger
 
@@ -132,3 +134,16 @@ def test_multistart_never_falls_behind_its_hint_and_says_what_is_new():
     assert found.makespan <= makespan_of(problem, hint)
     assert heard[0].method == "hint"
     assert [one.makespan for one in heard] == sorted({one.makespan for one in heard}, reverse=True)
+
+
+def test_large_problems_are_drawn_and_no_worse_than_the_critical_path(monkeypatch):
+    monkeypatch.setattr(multistart_module, "_MOST_BRED", 5)
+    source = random.Random(1)
+    resources = [Resource(name, 10, tuple(source.randint(0, 9) for _ in range(30))) for name in "xy"]
+    wall = [source.randint(0, 9) for _ in range(30)]
+    problem = problem_from(wall, [[i // 2] if i else [] for i in range(30)], resources)
+    found = multistart(problem, seed=3, work=3_000)
+    assert violations(problem, found.start) == []
+    assert found.makespan <= makespan_of(problem, list_schedule(problem, ranks_by(levels_of(problem, wall))))
+    assert found == multistart(problem, seed=3, work=3_000)
+    assert found.tried == 3_000

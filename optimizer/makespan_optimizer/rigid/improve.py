@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from makespan.order import ranks_by
-from makespan_optimizer.rigid.lists import Lists
+from makespan_optimizer.rigid.lists import Lists, makespan_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ class Passes:
 
     def makespan(self, start: Sequence[int]) -> int:
         """Return when the last node ends."""
-        return max(map(int.__add__, start, self.wall), default=0)
+        return makespan_of(self.forward.problem, start)
 
     def order(self, start: Sequence[int]) -> list[int]:
         """Return the nodes by their starts, in a topological order also where some take no time."""
