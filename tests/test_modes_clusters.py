@@ -335,8 +335,24 @@ def test_a_choice_for_another_dag_is_refused():
         apply(profile, choice)
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda profile: choose_modes(profile, 2, processes=1, wanted=Wanted(process=("nobody",))),
+        lambda profile: choose_modes(profile, 2, native=True, wanted=Wanted(native={"nobody": 2})),
+        lambda profile: apply(profile, ModeChoice(native_threads=(("nobody", 1),))),
+        lambda profile: apply(profile, ModeChoice(clusters=(PlanCluster("cluster 1", ("nobody",)),))),
+    ],
+)
+def test_nodes_that_the_dag_has_not_are_refused(act):
+    with pytest.raises(OptionError, match="the DAG has no node 'nobody'"):
+        act(with_pickling(make_profile(DIAMOND)))
+
+
 def test_limits():
     profile = with_pickling(make_profile(DIAMOND))
+    with pytest.raises(OptionError, match="threads"):
+        choose_modes(profile, 0)
     for processes in (-1, 65, 1.5, True):
         with pytest.raises(OptionError):
             choose_modes(profile, 2, processes=processes)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from makespan.errors import OptionError
+from makespan.errors import OptionError, did_you_mean
+from makespan.options import MAX_THREADS
 from makespan.plan import PlanCluster
 from makespan_optimizer.modes.clusters import Cutter, State
 from makespan_optimizer.modes.contract import Contracted, contract
@@ -24,7 +25,7 @@ from makespan_optimizer.modes.worth import closely, described, worth_it
 from makespan_optimizer.options import whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from makespan.profile import Profile
     from makespan_optimizer.instance import Statistic
@@ -108,8 +109,8 @@ def choose_modes(
     Raises
     ------
     OptionError
-        `processes` is no whole number from 0 to 64, or the DAG has more than 4,000 nodes; a mode that is
-        wanted cannot be had.
+        `budget` or `processes` is no number that it can be, or the DAG has more than 4,000 nodes; a mode that
+        is wanted cannot be had, or is wanted of a node that the DAG has not.
     """
     whole("processes", processes, 0, MOST_PROCESSES)
     workers = processes or (1 if wanted.process else 0)
@@ -119,8 +120,9 @@ def choose_modes(
             f"{len(profile.shape):,}",
             where="processes",
         )
+    _check_names(profile, (*wanted.process, *wanted.thread, *wanted.native, *wanted.once), "wanted")
     judge = Judge(
-        budget,
+        whole("threads", budget, 1, MAX_THREADS),
         cores=cores,
         first_call=first_call,
         statistic=statistic,
@@ -176,6 +178,9 @@ def applied(profile: Profile, choice: ModeChoice) -> Contracted:
     OptionError
         The choice is not one for this profile.
     """
+    _check_names(profile, choice.threads_of, "native_threads")
+    named = [name for cluster in choice.clusters for name in (*cluster.nodes, *cluster.again)]
+    _check_names(profile, named, "clusters")
     cuts = Cuts(apply_native(profile, choice.threads_of))
     state = parts_of(cuts, choice.clusters)
     fault = cuts.allowed(state)
@@ -206,6 +211,15 @@ def parts_of(cuts: Cuts, clusters: tuple[PlanCluster, ...]) -> State:
         )
         for cluster in clusters
     )
+
+
+def _check_names(profile: Profile, names: Iterable[str], where: str) -> None:
+    known = {shape.name: None for shape in profile.shape}
+    for name in names:
+        if name not in known:
+            raise OptionError(
+                f"the DAG has no node {name!r}", where=where, hint=did_you_mean(name, list(known))
+            )
 
 
 def _surely(profile: Profile) -> Profile:
