@@ -177,7 +177,7 @@ def test_plans_differ_in_order_groups_modes_and_clusters():
         "1 node moved in the order: d 3 → 0",
         "d runs in process, 1 native thread instead of thread",
         "group new: GIL holders (gil): a, c",
-        "cluster new: cluster in worker 0: d",
+        "cluster new: cluster in worker process 1: d",
         "4 nodes only at another time",
     ]
 

@@ -263,6 +263,22 @@ def test_an_empty_plan():
     assert "0 s with 2 threads" in told.text()
 
 
+def test_what_looks_the_same_is_not_called_longer():
+    plan = optimize(make_profile({"a": []}), 1)
+    node = msgspec.structs.replace(plan.node("a"), alone_s=0.00271, duration_s=0.00274)
+    longer = msgspec.structs.replace(node, duration_s=0.0031)
+    said = [explain(msgspec.structs.replace(plan, nodes=(its,)), "a").text() for its in (node, longer)]
+    assert ["alone" in text for text in said] == [False, True]
+
+
+def test_a_cluster_is_not_called_so_twice():
+    plan = optimize(make_profile({"a": []}), 1)
+    cluster = PlanCluster("cluster 1", ("a",))
+    text = explain(msgspec.structs.replace(plan, clusters=(cluster,)), "a").text()
+    assert "cluster 1 in worker process 1: a" in text
+    assert "cluster cluster" not in text
+
+
 def test_a_plan_explains_itself():
     plan = optimize(make_profile({"a": [], "b": ["a"]}), 1)
     assert plan.explain() == explain(plan)

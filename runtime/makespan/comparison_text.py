@@ -111,7 +111,7 @@ def _group(group: PlanGroup) -> str:
 
 
 def _cluster(cluster: PlanCluster) -> str:
-    return f"{clean(cluster.name, 40)} in worker {cluster.worker}: {some(cluster.nodes)}"
+    return f"{clean(cluster.name, 40)} in worker process {cluster.worker + 1}: {some(cluster.nodes)}"
 
 
 def _nodes(c: Comparison) -> list[str]:

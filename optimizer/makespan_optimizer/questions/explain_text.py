@@ -72,7 +72,8 @@ def _cluster(e: Explanation, name: str) -> str:
     its = next(cluster for cluster in e.clusters if cluster.name == name)
     again = f", again there: {listed(its.again)}" if its.again else ""
     why = f": {clean(its.evidence, 200)}" if its.evidence else ""
-    return f"cluster {clean(name, 40)} in worker process {its.worker + 1}: {listed(its.nodes)}{again}{why}"
+    shown = clean(name.removeprefix("cluster "), 40)
+    return f"cluster {shown} in worker process {its.worker + 1}: {listed(its.nodes)}{again}{why}"
 
 
 def _chain(chain: tuple[ChainNote, ...]) -> list[str]:
@@ -99,7 +100,9 @@ def _chain(chain: tuple[ChainNote, ...]) -> list[str]:
 
 def _slower(duration_s: float, alone_s: float) -> str:
     more_s = duration_s - alone_s
-    return f"{seconds(alone_s)} alone" if more_s > max(_SAME_S, _SLOWER * alone_s) else ""
+    if more_s <= max(_SAME_S, _SLOWER * alone_s) or seconds(duration_s) == seconds(alone_s):
+        return ""
+    return f"{seconds(alone_s)} alone"
 
 
 def node_lines(e: Explanation, n: NodeNote) -> list[str]:
