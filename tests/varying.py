@@ -14,6 +14,7 @@ from tests.builders import make_profile
 
 if TYPE_CHECKING:
     from makespan.profile import Profile
+    from makespan_optimizer.instance import Instance
 
 
 def varying(
@@ -44,3 +45,18 @@ def varied(profile: Profile, source: random.Random, spread: float = 0.3, samples
         found = tuple(value * median / values[samples // 2] for value in values)
         nodes.append(msgspec.structs.replace(node, wall_net_s=Spread(median, found[0], found[-1], found)))
     return msgspec.structs.replace(profile, nodes=tuple(nodes))
+
+
+def noisy(instance: Instance, count: int, seed: int, spread: float) -> list[tuple[int, ...]]:
+    """Return durations for so many scenarios: log-normal around the instance's, each node by itself.
+
+    Parameters
+    ----------
+    spread : float
+        Standard deviation of the logarithm.
+    """
+    source = random.Random(seed)
+    return [
+        tuple(round(w * math.exp(spread * source.gauss(0.0, 1.0))) for w in instance.wall)
+        for _ in range(count)
+    ]

@@ -16,16 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from makespan.dispatch import Rules
 from makespan.order import ranks_by
-from makespan_optimizer.bounds import lower_bounds
-from makespan_optimizer.choice.trial import Judged, Option, Trial, noisy
-from makespan_optimizer.priorities import CRITICAL, DEFAULT, rules
+from makespan_optimizer.choice.trial import Judged, Option, Trial
 from makespan_optimizer.schedule import latest_starts, order_ranks
 from makespan_optimizer.simulate import replay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from makespan_optimizer.instance import Instance
+    from collections.abc import Sequence
 
 SCENARIOS = 40  # to search on; with fewer, orders fit the scenarios and not the durations
 FRESH = 80  # to judge on
@@ -55,44 +51,6 @@ def counts(nodes: int, work: float) -> tuple[int, int]:
     if most < _LEAST:
         return 0, 0
     return max(_LEAST, min(SCENARIOS, most // 2)), min(FRESH, most)
-
-
-def robust_ranks(
-    instance: Instance,
-    budget: int,
-    *,
-    seed: int = 0,
-    work: float = 300_000,
-    spread: float = 0.25,
-    over: Callable[[], bool] = lambda: False,
-) -> list[int]:
-    """Return the ranks that are best in expectation when durations vary log-normally.
-
-    Parameters
-    ----------
-    instance : Instance
-    budget : int
-        Threads.
-    seed : int
-    work : float
-        Nodes to simulate, more or less.
-    spread : float
-        Standard deviation of the logarithm of a duration.
-    over : callable
-        Says whether the time is up.
-    """
-    some, fresh = counts(len(instance), work)
-    known = rules(instance, budget, lower_bounds(instance, budget)[0].name)
-    if not some:
-        next(known)
-        return next(known)[1]
-    options = [Option(name, ranks) for name, ranks in known]
-    trial = Trial(instance, budget, noisy(instance, some, seed, spread), over)
-    best = search_orders(trial, options, seed, work)
-    judge = Trial(instance, budget, noisy(instance, fresh, seed + FRESH_SEED, spread), over)
-    by_name = {option.name: option for option in options}
-    chosen = choose(judge, by_name[DEFAULT], by_name[CRITICAL], [best.option])
-    return list(chosen.best.option.ranks)
 
 
 def search_orders(trial: Trial, options: Sequence[Option], seed: int, work: float) -> Judged:

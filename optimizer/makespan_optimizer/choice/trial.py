@@ -6,7 +6,6 @@ Source of the method: common random numbers (Law 2015, "Simulation Modeling and 
 from __future__ import annotations
 
 import math
-import random
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -104,18 +103,3 @@ class Trial:
             if k >= _LEAST and total > 0 and total * total > _GIVEN_UP**2 * (squares - total * total / k):
                 return None
         return Judged(option, tuple(found)) if total < -_SAME * sum(found) else None
-
-
-def noisy(instance: Instance, count: int, seed: int, spread: float) -> list[tuple[int, ...]]:
-    """Return durations for so many scenarios: log-normal around the instance's, each node by itself.
-
-    Parameters
-    ----------
-    spread : float
-        Standard deviation of the logarithm.
-    """
-    source = random.Random(seed)  # noqa: S311 (not for secrets)
-    return [
-        tuple(round(w * math.exp(spread * source.gauss(0.0, 1.0))) for w in instance.wall)
-        for _ in range(count)
-    ]
