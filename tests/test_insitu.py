@@ -482,7 +482,7 @@ def test_two_loops_hold_the_gil_in_turn_and_wait_for_each_other():
 @best_of(3)
 def test_a_loop_beside_a_sleep_is_left_alone():
     loop, sleep = measured_beside(spin, lambda: time.sleep(0.2))
-    assert held_of_cpu(loop) > 0.85
+    assert held_of_cpu(loop) > 0.7
     assert loop.gil_wait_s < 0.2 * loop.gil_s
     assert sleep.blocked_total_s > 0.8 * 0.2
     assert sleep.gil_s + sleep.native_s < 0.1 * sleep.blocked_total_s
@@ -492,7 +492,7 @@ def test_a_loop_beside_a_sleep_is_left_alone():
 @best_of(3)
 def test_native_code_beside_a_loop_stays_native():
     loop, native = measured_beside(spin, digest)
-    assert held_of_cpu(loop) > 0.85
+    assert held_of_cpu(loop) > 0.7
     assert held_of_cpu(native) < 0.25
     assert loop.gil_wait_s < 0.5 * loop.gil_s  # the other takes it for moments
 
@@ -501,7 +501,7 @@ def test_native_code_beside_a_loop_stays_native():
 @best_of(3)
 def test_a_chatty_node_beside_a_loop_waits_at_every_return():
     loop, chatty = measured_beside(lambda: spin(0.4), chat)
-    assert held_of_cpu(loop) > 0.85
+    assert held_of_cpu(loop) > 0.7
     assert chatty.gil_s < 0.2 * net_s(chatty)
     assert chatty.gil_wait_s > 0.2 * net_s(chatty)
     assert chatty.gil_wait_s + chatty.blocked_total_s > 0.7 * net_s(chatty)

@@ -110,7 +110,7 @@ def test_nothing_to_try_nothing_run():
 def test_pairs_are_measured_and_their_like_taken_over():
     dag = dag_of([f"n{i}" for i in range(5)], spin, 0.005)
     made = measured(dag)
-    result = run_trials(made, compile_program(dag), {}, limit_s=0.35)
+    result = run_trials(made, compile_program(dag), {}, limit_s=0.7)
     assert len(result.pairs) == 10
     own = [pair for pair in result.pairs if pair.like is None]
     assert own

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "makespan compare plan.json run.json",
-    "makespan compare before.json after.json --json",
+    "makespan compare run.json plan.json --json",
 )
 
 
