@@ -134,7 +134,7 @@ def test_the_text_of_a_node():
         "starts as soon as it is ready: it takes a result of A",
         "if it came later, these would wait: E",
     ]
-    assert explain(five(), "C").text().endswith("it is on the path that binds, with 1.00 s\n")
+    assert explain(five(), "C").text().endswith("it is on the path that binds, for 1.00 s\n")
 
 
 def test_modes_clusters_chains_and_pins():

@@ -132,8 +132,8 @@ def node_lines(e: Explanation, n: NodeNote) -> list[str]:
     binds = next((its for its in e.bounds if its.name == e.binding), None)
     own = next((its for its in binds.nodes if its.name == n.name), None) if binds is not None else None
     if own is not None and binds is not None:
-        which = "on the path" if e.binding == CRITICAL else "a user"
-        lines[-1] += f"; it is {which} that binds, with {seconds(own.seconds)}"
+        which = "is on the path that" if e.binding == CRITICAL else "uses what"
+        lines[-1] += f"; it {which} binds, for {seconds(own.seconds)}"
     return lines
 
 
