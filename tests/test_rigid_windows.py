@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from makespan_optimizer.model.worker import solve_request
@@ -37,6 +37,7 @@ def answer(window):
 
 
 @settings(deadline=None, max_examples=25)
+@example(239, 18, 5)  # the solver moves nodes before the left edge of a window, and they stay free
 @given(st.integers(0, 10_000), st.integers(1, 50), st.integers(1, 12))
 def test_a_sweep_never_worsens_a_schedule_and_each_gain_is_real(seed, n, size):
     problem = drawn(seed, n)

@@ -181,8 +181,10 @@ class Sweep:
             self._fixed[i] = True
             self._reaching.append(i)
             first = False
-        ends = self._origin
-        self._reaching = [i for i in self._reaching if self._at[i] + self.problem.wall[i] > ends]
+        if self._moving:  # the solver may have moved what comes next before the left edge
+            self._origin = min(self._origin, self._moving[0][0] - self._gained)
+        origin, wall = self._origin, self.problem.wall
+        self._reaching = [i for i in self._reaching if self._at[i] + wall[i] > origin]
 
     def _start(self, i: int) -> int:
         return self._at[i] if self._fixed[i] else self._at[i] - self._gained
