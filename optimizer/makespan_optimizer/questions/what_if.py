@@ -49,6 +49,7 @@ _MODES_WORK = 40_000  # nodes to simulate for a choice of modes
 _RULES_WORK = 4_000  # nodes to simulate for each budget; the first two rules are always judged
 _VARY_WORK = 2_000
 _LARGE = 2_000
+_LEAST_RULES, _MOST_RULED = 12, 10_000  # replays for each budget, up to so many nodes
 
 
 def what_if(
@@ -243,7 +244,9 @@ def quick(
     """
     bound = (bounds or bounds_by_budget(instance))(budget)[0]
     search = Search(instance, budget, bound, over)
-    search.try_rules(rules(instance, budget, bound.name), _RULES_WORK * scale)
+    # With contention the critical path may be far off: a few more rules than the first two, however large.
+    least = _LEAST_RULES * len(instance) if len(instance) <= _MOST_RULED else 0
+    search.try_rules(rules(instance, budget, bound.name), max(_RULES_WORK * scale, least))
     for ranks in start:
         if not search.good and len(ranks) == len(instance):
             search.improve("as before", search.judge("as before", ranks))
