@@ -103,7 +103,8 @@ def test_wrong_words_are_answered_in_one_line(words, said, capsys):
 @pytest.mark.parametrize("budget", ["0", "-1", "nan", "abc", "1.5", "99999", ""])
 def test_a_thread_budget_that_cannot_be(verb_name, budget, capsys):
     assert main([verb_name, "--threads", budget]) == Exit.USAGE
-    assert f"a thread budget is a whole number from 1 to 1024, not {budget!r}" in capsys.readouterr().err
+    limits = "1 to 1024" if verb_name == "what-if" else "1 to 1024 or auto"
+    assert f"a thread budget is a whole number from {limits}, not {budget!r}" in capsys.readouterr().err
 
 
 def test_options_may_stand_anywhere(verb, capsys):
