@@ -60,7 +60,7 @@ def compare(a: Plan | RunRecord, b: Plan | RunRecord, *, labels: tuple[str, str]
                 hint="load_plan and load_record read files; a Run has its .record",
             )
     if isinstance(b, Plan) and not isinstance(a, Plan):
-        a, b, labels = b, a, labels[::-1]
+        a, b, labels = b, a, (labels[1], labels[0])
     one, other = _view(a, labels[0]), _view(b, labels[1])
     notes = [*_dag_notes(one, other), *_notes(a, b)]
     whys = _whys(a, b)
