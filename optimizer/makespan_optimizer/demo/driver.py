@@ -169,7 +169,10 @@ class Session:
 
         plan = profile.optimize(threads=threads or "auto", time_limit_s=time_limit_s, progress=shown)
         plan.save(self.folder / "plan.json", force=True)
-        its = ", ".join(f"{its.threads} threads {its.makespan_s:.2f} s" for its in plan.what_if)
+        its = ", ".join(
+            f"{its.threads} {'threads' if its.threads > 1 else 'thread'} {its.makespan_s:.2f} s"
+            for its in plan.what_if
+        )
         self.say(f"expected: {its}")
         self.say(
             f"{plan.makespan_s:.2f} s expected, default order {plan.default_makespan_s:.2f} s; "
