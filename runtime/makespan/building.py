@@ -39,6 +39,8 @@ class Node(msgspec.Struct, frozen=True, eq=False):
         Nodes it waits for without taking their results.
     place : str
         ``file:line`` of the call.
+    when : Any
+        A value, or a result as in `args`: the node is skipped when it is false. True: it always runs.
     """
 
     name: str
@@ -48,11 +50,12 @@ class Node(msgspec.Struct, frozen=True, eq=False):
     after: tuple[str, ...] = ()
     options: Options = NO_OPTIONS
     place: str = ""
+    when: Any = True
 
     @property
     def depends_on(self) -> tuple[str, ...]:
         """Names of the nodes it waits for, each once, in the order of the arguments."""
-        values = (*self.args, *self.kwargs.values())
+        values = (*self.args, *self.kwargs.values(), self.when)
         used = [ref.name for value in values for ref in references(value) if not ref.is_input]
         return tuple(dict.fromkeys([*used, *self.after]))
 

@@ -39,11 +39,18 @@ class Rules:
         How many nodes may run at once, at least 1.
     groups : iterable of (nodes, limit)
         Further exclusions beside the declared locks: node indices, and how many of them may run at once.
+    vacant : set of int
+        Nodes that are not dispatched: left out, or run as a part of another one. No edge leads to or from
+        them in `structure`.
+    callers : set of int
+        Nodes that only the calling thread may run.
     """
 
     __slots__ = (
         "budget",
+        "callers",
         "exclusive",
+        "left",
         "limits",
         "needs",
         "node_at",
@@ -51,6 +58,7 @@ class Rules:
         "rank_of",
         "roots",
         "succs",
+        "vacant",
         "waiting",
     )
 
@@ -60,8 +68,13 @@ class Rules:
         ranks: Sequence[int],
         budget: int,
         groups: Iterable[tuple[Iterable[int], int]] = (),
+        *,
+        vacant: frozenset[int] = frozenset(),
+        callers: frozenset[int] = frozenset(),
     ) -> None:
         n = len(structure)
+        self.vacant, self.callers = vacant, callers
+        self.left = n - len(vacant)
         self.budget = budget
         self.rank_of = list(ranks)
         self.node_at = [0] * n
@@ -69,7 +82,7 @@ class Rules:
             self.node_at[rank] = i
         self.succs = structure.succs
         self.waiting = [len(p) for p in structure.preds]
-        self.roots = sorted(ranks[i] for i in range(n) if not structure.preds[i])
+        self.roots = sorted(ranks[i] for i in range(n) if not structure.preds[i] and i not in vacant)
         # Groups: the declared locks first, in sorted order, then the given ones.
         needs: list[list[int]] = [[] for _ in range(n)]
         self.limits: list[int] = []
@@ -123,7 +136,7 @@ class Dispatch:
         self._parked: list[list[int]] = [[] for _ in rules.limits]
         self._alone = False
         self.running = 0
-        self.left = len(rules.waiting)
+        self.left = rules.left
         self.stopped = False
 
     @property

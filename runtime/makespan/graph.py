@@ -216,7 +216,7 @@ class DAG(Building, Generic[P, R]):
             The plan is not readable, or for another DAG, or for more threads than `threads`.
         DescribeError, OptionError
         """
-        from makespan.prepared import prepare
+        from makespan.preparing import prepare
 
         return prepare(self, plan, threads)
 

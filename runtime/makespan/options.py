@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -11,9 +12,11 @@ from makespan.errors import DescribeError, OptionError
 from makespan.placeholder import holds_placeholder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 MAX_THREADS = 1024
+
+Mode = Literal["thread", "process", "caller"]
 
 
 class StandIn:
@@ -46,6 +49,26 @@ class Options(msgspec.Struct, frozen=True):
         Whether it is run while profiling; else a hint says how long it takes.
     stand_in : StandIn or None
         Its result while it is not run.
+    mode : {"thread", "process", "caller"} or None
+        Where it runs: any thread, a worker process, the thread that called. None: the plan says.
+    setup : bool
+        It runs once for a DAG object; its result is kept for all later runs.
+    retries : int
+        How often it is tried again after an exception of `retry_on`.
+    retry_wait_s : float
+        Seconds before the first retry; doubled before each further one.
+    retry_on : tuple of exception types
+    timeout_s : float or None
+        After so many seconds it has failed with a TimeoutError.
+    cache : callable or None
+        Called with the node's arguments; its (hashable) result is the key under which the node's result is
+        kept.
+    cache_size : int
+        How many results are kept; the one that was used longest ago goes first.
+    native_threads : int or None
+        How many threads native libraries may use in it. None: the plan says.
+    on_skipped : {"skip", "none"}
+        What it does when a node was skipped whose result it takes: it is skipped too, or takes None.
     """
 
     locks: tuple[str, ...] = ()
@@ -55,6 +78,16 @@ class Options(msgspec.Struct, frozen=True):
     hint_s: float | None = None
     profile: bool = True
     stand_in: StandIn | None = None
+    mode: Mode | None = None
+    setup: bool = False
+    retries: int = 0
+    retry_wait_s: float = 0.1
+    retry_on: tuple[type[BaseException], ...] = (Exception,)
+    timeout_s: float | None = None
+    cache: Callable[..., Any] | None = None
+    cache_size: int = 128
+    native_threads: int | None = None
+    on_skipped: Literal["skip", "none"] = "skip"
 
     def joined(self, over: Options) -> Options:
         """Return these options with those of one call laid over them: locks and tags add up."""

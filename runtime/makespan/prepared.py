@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import datetime
-import os
 from typing import TYPE_CHECKING, Any
 
 from makespan.describe import bind
-from makespan.dispatch import Rules
-from makespan.errors import DescribeError, MissingExtraError, OptionError, PlanError
+from makespan.errors import MissingExtraError, OptionError
 from makespan.executor import Execution, Trace
-from makespan.graph import check_threads
-from makespan.order import default_ranks
-from makespan.program import compile_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from makespan.dispatch import Rules
     from makespan.graph import DAG
     from makespan.plan import Plan
     from makespan.program import Program
     from makespan.run import Run
-    from makespan.structure import Structure
     from makespan_optimizer.measure.insitu import InSitu
     from makespan_optimizer.measure.sampling.watch import SamplerName
 
@@ -170,116 +165,3 @@ def _meters(program: Program, measure: bool, sampler: SamplerName | None) -> InS
             hint="run without measure, or install all of makespan",
         ) from error
     return open_in_situ(sampler or "auto", len(program.calls))
-
-
-def prepare(dag: DAG[..., Any], plan: Plan | str | os.PathLike[str] | None, threads: int | None) -> Prepared:
-    """Check and compile (see `DAG.prepare`); without a plan, remembered on the DAG for each budget."""
-    if threads is not None:
-        check_threads(threads)
-    dag.described()
-    if isinstance(plan, str | os.PathLike):
-        from makespan.plan import load_plan
-
-        where = str(plan)
-        plan = load_plan(plan)
-    else:
-        where = "plan"
-        if plan is not None:
-            from makespan.plan import checked_plan
-
-            plan = checked_plan(plan, where)
-    # Taken once: a DAG that grows meanwhile starts a new cache, so that this one may not hold what is old.
-    cache = dag._prepared  # noqa: SLF001
-    made = cache.get(threads) if plan is None else None
-    if made is None:
-        known = next(iter(list(cache.values())), None)
-        program = known.program if known is not None else compile_program(dag)
-        made = Prepared(dag, program, _rules(dag, plan, threads, where), plan)
-        if plan is None:
-            cache[threads] = made
-    return made
-
-
-def _rules(dag: DAG[..., Any], plan: Plan | None, threads: int | None, where: str) -> Rules:
-    structure = dag.check()
-    if plan is None:
-        ranks = default_ranks(structure, [node.options.hint_s for node in dag.nodes.values()])
-        return Rules(structure, ranks, threads or default_threads())
-    ranks = plan.ranks(structure, fingerprint=dag.fingerprint, where=where)
-    if threads is not None and plan.threads > threads:
-        raise PlanError(
-            f"the plan is for {plan.threads} threads, more than the {threads} allowed",
-            where=where,
-            hint=f"optimize with --threads {threads}",
-        )
-    _refuse_modes(plan, where)
-    number = {name: i for i, name in enumerate(structure.names)}
-    # Declared locks and exclusive nodes are in the structure already.
-    groups = [
-        ([number[name] for name in group.nodes], group.limit)
-        for group in plan.groups
-        if group.reason not in ("lock", "exclusive")
-    ]
-    return Rules(_with_starts_after(structure, plan, where), ranks, plan.threads, groups)
-
-
-def _refuse_modes(plan: Plan, where: str) -> None:
-    """Refuse modes that a run would silently leave out.
-
-    Raises
-    ------
-    PlanError
-        A node is to run in a worker process, or with so many native threads.
-    """
-    clustered = {name for cluster in plan.clusters for name in cluster.nodes}
-    for node in plan.nodes:
-        if node.mode == "process" or node.name in clustered:
-            raise PlanError(
-                f"it has node {node.name!r} run in a worker process, and runs have only threads so far",
-                where=where,
-                hint="optimize without --processes and without pins to a process",
-            )
-        if node.native_threads is not None:
-            raise PlanError(
-                f"it has node {node.name!r} run with {node.native_threads} native "
-                f"thread{'' if node.native_threads == 1 else 's'}, and runs do not limit these so far",
-                where=where,
-                hint="optimize without --native-threads and without pins of native threads",
-            )
-
-
-def _with_starts_after(structure: Structure, plan: Plan, where: str) -> Structure:
-    """Return the structure with the further precedence that was asked for when the plan was made.
-
-    Raises
-    ------
-    PlanError
-        It names a node that the DAG has not, or nodes would wait for each other.
-    """
-    further = {node.name: node.starts_after for node in plan.nodes if node.starts_after}
-    if not further:
-        return structure
-    from makespan.structure import build
-
-    names = structure.names
-    try:
-        return build(
-            names,
-            [
-                [*(names[p] for p in some), *further.get(name, ())]
-                for name, some in zip(names, structure.preds, strict=True)
-            ],
-            locks=structure.locks,
-            exclusive=structure.exclusive,
-        )
-    except DescribeError as error:
-        raise PlanError(
-            f"with what nodes start after, {error}", where=where, hint="optimize again"
-        ) from error
-
-
-def default_threads() -> int:
-    """Return the budget without a plan: the usable cores, at least 2."""
-    from makespan.machine import usable_cores
-
-    return max(2, round(usable_cores()))

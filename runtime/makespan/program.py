@@ -19,6 +19,7 @@ from makespan.placeholder import Unpacked
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from makespan.executor import Trace
     from makespan.graph import DAG, Node
     from makespan.structure import Structure
 
@@ -43,6 +44,13 @@ class Program(NamedTuple):
         For each input the (consumer, slot) pairs that take it.
     output : callable
         Makes the DAG's result from kept results and inputs.
+    scatter : dict
+        For nodes that stand for several (fused chains, clusters) and return a tuple of their results: for each
+        result the node that it is of, the (consumer, slot) pairs that take it, and whether the DAG returns
+        it. Their `pushes` are empty and their `keeps` true.
+    inner : dict
+        For nodes that stand for several: how to make the call that notes the parts' starts and ends in a
+        trace.
     """
 
     structure: Structure
@@ -53,6 +61,8 @@ class Program(NamedTuple):
     keeps: list[bool]
     inputs: dict[str, list[tuple[int, int]]]
     output: Callable[[Mapping[int, Any], Mapping[str, Any]], Any]
+    scatter: Mapping[int, tuple[tuple[int, tuple[tuple[int, int], ...], bool], ...]] = {}
+    inner: Mapping[int, Callable[[Trace], Callable[..., Any]]] = {}
 
     def slots(self, inputs: Mapping[str, Any]) -> list[Any]:
         """Return fresh slots for one run, inputs in place."""
