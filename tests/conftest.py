@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import signal
 import threading
@@ -21,6 +22,13 @@ def _strangers(before: set[threading.Thread]) -> list[str]:
         for thread in threading.enumerate()
         if thread not in before and not thread.name.startswith("makespan-helper-")
     ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def earlier_modules_are_not_collected_again():
+    """Set aside what earlier modules imported: profiling collects garbage before each run."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import weakref
 from itertools import count
 
@@ -106,7 +105,6 @@ def test_a_value_dies_with_its_last_consumer(wrapped):
     most = []
 
     def make(*_):
-        gc.collect()
         most.append(len(alive))
         value = Value()
         alive.add(value)
