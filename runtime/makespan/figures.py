@@ -17,7 +17,9 @@ from makespan.record import RunFailure
 # Less than this share of a bar beyond its profile is noise, not waiting.
 NOISE_SHARE = 0.03
 
-Status = Literal["ok", "failed", "unfinished", "not started", "planned"]
+Status = Literal[
+    "ok", "failed", "timed out", "unfinished", "skipped", "not started", "dropped", "left out", "planned"
+]
 Source = Literal["measured", "predicted"]
 
 
@@ -144,7 +146,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The figures and bars of a run, or of a plan alone; seconds count from the start of the run."""
 
     title: str
-    status: Literal["ok", "failed", "interrupted", "planned"]
+    status: Literal["ok", "failed", "interrupted", "timed out", "planned"]
     started_at: str | None
     threads: int
     cores: float

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 FORMAT: Literal["makespan-run/1"] = "makespan-run/1"
 
+NodeStatus = Literal["ok", "failed", "unfinished", "skipped", "timed out"]
+RunStatus = Literal["ok", "failed", "interrupted", "timed out"]
+
 
 class RunNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One node as it ran; seconds count from the start of the run."""
@@ -27,11 +30,16 @@ class RunNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     start_s: Seconds
     end_s: Seconds
+    """Of a skipped node: its start, the moment at which it was passed over."""
     thread: Annotated[int, Meta(ge=0)]
     """0 is the thread that called; helpers are numbered as they appear."""
-    status: Literal["ok", "failed", "unfinished"] = "ok"
+    status: NodeStatus = "ok"
     after: tuple[str, ...] = ()
     measured: Measured | None = None
+    attempts: Annotated[int, Meta(ge=1)] = 1
+    """How often its function was called: more than once when it was tried again."""
+    process: Annotated[int, Meta(ge=0)] | None = None
+    """The worker process that it ran in, while `thread` waited for it; None: it ran in the thread."""
 
     @property
     def duration_s(self) -> float:
@@ -65,10 +73,15 @@ class RunRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     started_at: str
     """UTC, ISO 8601."""
     threads: Threads
-    status: Literal["ok", "failed", "interrupted"]
+    status: RunStatus
     makespan_s: Seconds
     failures: tuple[RunFailure, ...] = ()
     not_started: tuple[str, ...] = ()
+    """Nodes whose turn had not come when the run ended early."""
+    dropped: tuple[str, ...] = ()
+    """Nodes that could not run because one that they wait for had failed, while the others went on."""
+    left_out: tuple[str, ...] = ()
+    """Nodes that were not to run: not selected, or their results were given."""
     comparison: Comparison | None = None
     sampler: SamplerSource | None = None
     """How `RunNode.measured` was had; None: the run was not measured."""
@@ -132,13 +145,16 @@ def _check_measured(record: RunRecord, node: RunNode, where: str) -> None:
 
 def _check(record: RunRecord, where: str) -> None:
     """Refuse what types cannot express: a node twice or unknown, an end before its start, a wrong plan."""
-    started = [node.name for node in record.nodes]
-    known = {*started, *record.not_started}
-    if len(known) < len(started) + len(record.not_started):
+    names = [node.name for node in record.nodes]
+    names += [*record.not_started, *record.dropped, *record.left_out]
+    known = set(names)
+    if len(known) < len(names):
         raise RecordError("a node stands twice", where=f"{where}#/nodes")
     for i, node in enumerate(record.nodes):
         if node.end_s < node.start_s:
             raise RecordError(f"{node.name!r} ends before it starts", where=f"{where}#/nodes/{i}/end_s")
+        if node.status == "skipped" and (node.end_s > node.start_s or node.measured is not None):
+            raise RecordError(f"{node.name!r} was skipped, but took time", where=f"{where}#/nodes/{i}/end_s")
         _check_measured(record, node, f"{where}#/nodes/{i}/measured")
         for name in node.after:
             if name not in known:

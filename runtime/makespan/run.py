@@ -8,14 +8,16 @@ from makespan._version import __version__
 from makespan.fingerprint import relative_place
 from makespan.machine import this_machine
 from makespan.plan import DagId
-from makespan.record import RunFailure, RunNode, RunRecord
+from makespan.record import NodeStatus, RunFailure, RunNode, RunRecord, RunStatus
 
 if TYPE_CHECKING:
     import datetime
     import os
+    from collections.abc import Collection, Mapping
 
     from makespan.executor import Trace
     from makespan.prepared import Prepared
+    from makespan.structure import Structure
     from makespan_optimizer.measure.insitu import InSitu
 
 
@@ -27,21 +29,46 @@ class Run:
     record : RunRecord
         What run.json holds.
     error : BaseException or None
-        What the run raised: a node's exception, an ExceptionGroup, KeyboardInterrupt.
+        What the run raised: a node's exception, an ExceptionGroup, TimeoutError, KeyboardInterrupt.
+    values : dict of str to Any
+        The results of the targets by name, where there were any; None in place of what did not come.
+    failed : dict of str to BaseException
+        What each failed node raised, by name.
     """
 
-    __slots__ = ("_result", "error", "record")
+    __slots__ = ("_partial", "_result", "error", "failed", "record", "values")
 
-    def __init__(self, result: Any, record: RunRecord, error: BaseException | None = None) -> None:
+    def __init__(
+        self,
+        result: Any,
+        record: RunRecord,
+        error: BaseException | None = None,
+        *,
+        values: Mapping[str, Any] | None = None,
+        failed: Mapping[str, BaseException] | None = None,
+        partial: bool = False,
+    ) -> None:
         self._result = result
+        self._partial = partial
         self.record = record
         self.error = error
+        self.values: dict[str, Any] = dict(values or {})
+        self.failed: dict[str, BaseException] = dict(failed or {})
 
     @property
     def result(self) -> Any:
-        """What the DAG returns; raises what the run raised, if it failed."""
-        self.raise_for_error()
+        """What the DAG returns; raises what the run raised, if it failed.
+
+        With ``on_error="continue"`` a failed node does not raise here: None stands for what did not come.
+        """
+        if not self._partial:
+            self.raise_for_error()
         return self._result
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Names of the nodes that were skipped, in the order in which they were passed over."""
+        return tuple(node.name for node in self.record.nodes if node.status == "skipped")
 
     @property
     def makespan_s(self) -> float:
@@ -90,13 +117,38 @@ def record_of(
     failures: list[tuple[int, BaseException]],
     *,
     interrupted: bool,
+    timed_out: bool = False,
+    went_on: bool = False,
+    overdue: Collection[int] = (),
+    left_out: Collection[int] = (),
+    notes: tuple[str, ...] = (),
     meters: InSitu | None = None,
 ) -> RunRecord:
-    """Turn a trace, and what was measured meanwhile, into a record; closes `meters`."""
+    """Turn a trace, and what was measured meanwhile, into a record; closes `meters`.
+
+    Parameters
+    ----------
+    prepared, trace
+    begun, ended : int
+        Moments of the trace's clock.
+    at : datetime
+    failures : list of (int, BaseException)
+    interrupted, timed_out : bool
+        What ended the run before its end, if anything did.
+    went_on : bool
+        Whether nodes that do not depend on a failed one ran on.
+    overdue : collection of int
+        Nodes that failed because they took longer than their own limit.
+    left_out : collection of int
+        Nodes that were not to run.
+    notes : tuple of str
+    """
     if meters is not None:
         meters.close()  # it takes a moment, in which Ctrl-C must not cost the record: see makespan.cli.ctrl_c
     structure = prepared.program.structure
+    names = structure.names
     failed = {i for i, _ in failures}
+    skipped, attempts, process = trace.skipped, trace.attempts, trace.process
     started = sorted((i for i, start in enumerate(trace.start) if start), key=lambda i: (trace.start[i], i))
     thread_of: dict[int, int] = {}
     if started:
@@ -104,36 +156,66 @@ def record_of(
 
         thread_of[get_ident()] = 0
     measured = meters.results() if meters is not None else [None] * len(trace.start)
+    worker_of: dict[int, int] = {}
     nodes = []
     for i in started:
-        end = trace.end[i]
+        start, end = trace.start[i], trace.end[i]
+        status: NodeStatus = "ok" if end else "unfinished"
+        if i in overdue:
+            status = "timed out"
+        elif i in failed:
+            status = "failed"
+        elif i in skipped:
+            status, end = "skipped", start
         nodes.append(
             RunNode(
-                name=structure.names[i],
-                start_s=max(0, trace.start[i] - begun) / 1e9,
+                name=names[i],
+                start_s=max(0, start - begun) / 1e9,
                 end_s=max(0, (end or ended) - begun) / 1e9,
                 thread=thread_of.setdefault(trace.ident[i], len(thread_of)),
-                status="failed" if i in failed else "ok" if end else "unfinished",
-                after=tuple(structure.names[p] for p in structure.preds[i]),
-                measured=measured[i],
+                status=status,
+                after=tuple(names[p] for p in structure.preds[i]),
+                measured=None if status == "skipped" else measured[i],
+                attempts=attempts.get(i, 1),
+                process=worker_of.setdefault(process[i], len(worker_of)) if i in process else None,
             )
         )
-    begun_nodes = set(started)
+    idle = {i: None for i, start in enumerate(trace.start) if not start and i not in left_out}
+    cut_short = interrupted or timed_out
+    dropped: Collection[int] = ()
+    if went_on:
+        dropped = _behind(structure, failed) if cut_short else idle
+    status_of_run: RunStatus = "failed" if failures else "ok"
+    if cut_short:
+        status_of_run = "interrupted" if interrupted else "timed out"
     return RunRecord(
         makespan_version=__version__,
         dag=DagId(prepared.dag.name, prepared.fingerprint, prepared.dag.target),
         machine=this_machine(),
         started_at=at.isoformat(timespec="milliseconds"),
         threads=prepared.threads,
-        status="interrupted" if interrupted else "failed" if failures else "ok",
+        status=status_of_run,
         makespan_s=(ended - begun) / 1e9,
         failures=tuple(
-            RunFailure(structure.names[i], type(error).__name__, relative_place(prepared.program.places[i]))
+            RunFailure(names[i], type(error).__name__, relative_place(prepared.program.places[i]))
             for i, error in failures
         ),
-        not_started=tuple(name for i, name in enumerate(structure.names) if i not in begun_nodes),
+        not_started=tuple(names[i] for i in idle if i not in dropped),
+        dropped=tuple(names[i] for i in idle if i in dropped),
+        left_out=tuple(names[i] for i in sorted(left_out)),
         sampler=meters.source if meters is not None else None,
-        notes=meters.notes if meters is not None else (),
+        notes=(*notes, *(meters.notes if meters is not None else ())),
         nodes=tuple(nodes),
         plan=prepared.plan,
     )
+
+
+def _behind(structure: Structure, failed: Collection[int]) -> frozenset[int]:
+    """Return the nodes that wait for a failed one, directly or not."""
+    found: set[int] = set()
+    left = list(failed)
+    while left:
+        fresh = [s for s in structure.succs[left.pop()] if s not in found]
+        found.update(fresh)
+        left += fresh
+    return frozenset(found)
