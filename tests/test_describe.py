@@ -494,7 +494,8 @@ def test_functions_that_cannot_be_a_dag():
 
 
 def test_functions_that_cannot_be_a_node():
-    async def waits(x): ...
+    async def waits(x):
+        yield x
 
     refused("@node takes a plain function, not .*waits", node, waits)
 

@@ -43,6 +43,23 @@ def other(url: str) -> list[bytes]:
     return [fetch(url), news(url)[0]]
 
 
+@node
+async def ask(url: str) -> int:
+    return 1
+
+
+@node(retries=2, timeout_s=5.0, mode="thread", cache=str)
+async def ask_again(url: str) -> int:
+    return 1
+
+
+@dag
+def numbers(url: str) -> list[int]:
+    found = ask(url)
+    assert_type(found, int)
+    return [found, ask_again(url), ask_again.options(when=found, retry_on=OSError)(url)]
+
+
 class Shop:
     @node
     def price(self, item: str) -> float:
@@ -62,6 +79,8 @@ by_hand = DAG("by hand")
 by_hand.returns(by_hand.add(len, by_hand.input("x")))
 answer = by_hand("abc")
 
+by_hand.add(len, "abc", name="again", after=["len"], when=True, kwargs={}, setup=True)
+
 fetch(5)  # wrong
 fetch("u", tries=2)  # wrong
 fetch()  # wrong
@@ -73,6 +92,10 @@ other("u", "v")  # wrong
 Shop().price(5)  # wrong
 fetch.options(named="x")  # wrong
 node(locks="x")  # wrong
+node(when=True)  # wrong
+node(mode="quick")  # wrong
+by_hand.add(len, retry=1)  # wrong
+ask(5)  # wrong
 dag(nome="x")  # wrong
 text: str = fetch("u")  # wrong
 number: int = news("u")  # wrong

@@ -18,6 +18,7 @@ from makespan.errors import (
     TargetError,
 )
 from makespan.graph import DAG, Node
+from makespan.node_options import NodeOptions
 
 if TYPE_CHECKING:
     from makespan.comparison import compare
@@ -61,6 +62,7 @@ __all__ = [
     "MissingExtraError",
     "Node",
     "NodeFunction",
+    "NodeOptions",
     "OptionError",
     "Plan",
     "PlanError",

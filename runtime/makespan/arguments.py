@@ -134,7 +134,7 @@ def refuse_changed(dag: str, nodes: Iterable[Node], output: Any) -> None:
     """
     seen: set[int] = set()
     for node in nodes:
-        if late := _late((node.fn, *node.args, *node.kwargs.values()), seen):
+        if late := _late((node.fn, *node.args, *node.kwargs.values(), node.when), seen):
             raise DescribeError(
                 f"a {type(late[0]).__name__} was changed after it was handed to {node.name!r}: "
                 f"it holds {label(late[1])} by now",

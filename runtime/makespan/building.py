@@ -14,13 +14,17 @@ import msgspec
 
 from makespan.arguments import reference, references, refuse_function
 from makespan.errors import DescribeError
-from makespan.options import NO_OPTIONS, Options, check_name, function_name, make_options
+from makespan.node_options import CALL, checked_options, joined, joined_calls
+from makespan.options import NO_OPTIONS, Options, check_name, function_name
 from makespan.place import caller_place
 from makespan.placeholder import INPUT, Opaque, Placeholder, holds_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from typing_extensions import Unpack
+
+    from makespan.node_options import CallOptions
     from makespan.prepared import Prepared
     from makespan.structure import Structure
 
@@ -129,16 +133,8 @@ class Building(Opaque):
         fn: Callable[..., Any],
         /,
         *args: Any,
-        name: str | None = None,
-        after: Iterable[Any] = (),
-        lock: str | Iterable[str] = (),
-        exclusive: bool = False,
-        tags: str | Iterable[str] = (),
-        outputs: int | None = None,
-        hint_s: float | None = None,
-        profile: bool = True,
-        stand_in: Any = msgspec.UNSET,
         kwargs: Mapping[str, Any] | None = None,
+        **options: Unpack[CallOptions],
     ) -> Any:
         """Add a call of `fn` and return the placeholder of its result.
 
@@ -148,26 +144,30 @@ class Building(Opaque):
             A function; one made by ``@node`` brings its own options along.
         *args : Any
             Arguments; results of other nodes may stand anywhere in nested lists, tuples and dicts.
-        name : str, optional
-            A name of its own; else the function's name, numbered when it is taken.
-        after : iterable of results or names
-            Nodes to wait for without taking their results; names may be of nodes added later.
-        lock, exclusive, tags, outputs, hint_s, profile, stand_in
-            As for `makespan.node`.
         kwargs : mapping, optional
             Keyword arguments of `fn`.
+        **options
+            Those of `makespan.NodeOptions`, and
+
+            - ``name``: a name of its own; else the function's name, numbered when it is taken;
+            - ``after``: results or names of nodes to wait for without taking their results; names may be of
+              nodes added later;
+            - ``when``: a result or a value; the node is skipped when it is false.
 
         Raises
         ------
         DescribeError
-            A name that is taken, a result of another DAG, an option that cannot be.
+            A name that is taken, a result of another DAG, an option that is unknown or cannot be.
         """
         self._refuse_if_described("call the node in that function")
         place = caller_place()
-        options = make_options(
-            lock, exclusive, tags, outputs, hint_s, profile=profile, stand_in=stand_in, where=caller_place
-        )
-        return self.record(fn, args, kwargs or {}, name=name, after=after, options=options, place=place)
+        fields = checked_options(options, caller_place, of_a_call=True) if options else {}
+        call: dict[str, Any] = {key: options[key] for key in CALL if key in options}  # type: ignore[literal-required]
+        base = NO_OPTIONS
+        if getattr(type(fn), "is_node_function", False):  # its options hold where this call says nothing
+            call = joined_calls(fn._call, call, place)  # type: ignore[attr-defined]  # noqa: SLF001
+            fn, base = fn.__makespan_node__  # type: ignore[attr-defined]
+        return self.record(fn, args, kwargs or {}, options=joined(base, fields), place=place, **call)
 
     def record(
         self,
@@ -178,18 +178,11 @@ class Building(Opaque):
         name: str | None = None,
         prefix: str = "",
         after: Iterable[Any] = (),
+        when: Any = True,
         options: Options = NO_OPTIONS,
         place: str = "",
     ) -> Any:
         """Add a node whose options are made already (what ``@node`` and `add` share)."""
-        if getattr(type(fn), "is_node_function", False):  # its options hold where this call says nothing
-            call = fn._call  # type: ignore[attr-defined]  # noqa: SLF001
-            fn, base = fn.__makespan_node__  # type: ignore[attr-defined]
-            options = base.joined(options)
-            name = call.get("name") if name is None else name
-            earlier = self._waited_for(call.get("after", ()), prefix, place)
-        else:
-            earlier = ()
         if id(fn) not in self._functions:
             refuse_function(fn, place)
             self._functions[id(fn)] = fn
@@ -197,10 +190,11 @@ class Building(Opaque):
             raise DescribeError("keyword arguments are named by strings", where=place)
         positional = tuple([reference(value, self, place, self._known) for value in args])
         keywords = {key: reference(value, self, place, self._known) for key, value in kwargs.items()}
-        names = earlier + self._waited_for(after, prefix, place)
+        names = self._waited_for(after, prefix, place)
+        condition = True if when is True else reference(when, self, place, self._known)
         with self._lock:
             unique = self._name_for(fn, name, prefix, place)  # last: a call that is refused takes no name
-            self._nodes[unique] = Node(unique, fn, positional, keywords, names, options, place)
+            self._nodes[unique] = Node(unique, fn, positional, keywords, names, options, place, condition)
             self._changed()
         return Placeholder(self, unique, (), options.outputs)
 

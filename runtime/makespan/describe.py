@@ -23,21 +23,37 @@ from __future__ import annotations
 
 from functools import update_wrapper
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, ParamSpec, TypeVar, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    NoReturn,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    cast,
+    overload,
+)
 
 import msgspec
 
 from makespan.errors import DescribeError
 from makespan.graph import DAG
 from makespan.inline import Scope, bind, is_describing, scope
-from makespan.options import Options, function_name, make_options
+from makespan.node_options import CALL, checked_options, joined, joined_calls
+from makespan.options import NO_OPTIONS, Options, function_name
 from makespan.place import caller_place, function_place
 from makespan.placeholder import INPUT, Placeholder, label, shown_placeholder
 from makespan.returned import outputs_of, returns_late
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine
     from typing import Concatenate, Self
+
+    from typing_extensions import Unpack
+
+    from makespan.node_options import CallOptions, NodeOptions
 
     S = TypeVar("S")
     Q = ParamSpec("Q")
@@ -81,41 +97,22 @@ class NodeFunction(Generic[P, R]):
         )
         return cast("R", result)
 
-    def options(
-        self,
-        *,
-        name: str | None = None,
-        after: Iterable[Any] = (),
-        lock: str | Iterable[str] = (),
-        exclusive: bool = False,
-        tags: str | Iterable[str] = (),
-        outputs: int | None = None,
-        hint_s: float | None = None,
-        profile: bool = True,
-        stand_in: Any = msgspec.UNSET,
-    ) -> NodeFunction[P, R]:
+    def options(self, **options: Unpack[CallOptions]) -> NodeFunction[P, R]:
         """Return the same node with further options for one call: ``render.options(name="cover")(page)``.
 
-        Parameters are those of `makespan.DAG.add`; locks, tags and `after` add to what was said before.
+        Options are those of `makespan.DAG.add`: ``name``, ``after``, ``when``, and those of
+        `makespan.NodeOptions`. What is said here lies over what was said before; locks, tags and ``after``
+        add up.
 
         Raises
         ------
         DescribeError
-            An option that cannot be.
+            An option that is unknown, or cannot be.
         """
         fn, base = self.__makespan_node__
-        more = make_options(
-            lock, exclusive, tags, outputs, hint_s, profile=profile, stand_in=stand_in, where=caller_place
-        )
-        call = dict(self._call)
-        if name is not None:
-            call["name"] = name
-        some = (after,) if isinstance(after, str | Placeholder) else after
-        try:
-            call["after"] = (*call.get("after", ()), *some)
-        except TypeError:
-            raise DescribeError("'after' takes results or names of nodes", where=caller_place()) from None
-        return NodeFunction(fn, base.joined(more), call)
+        fields = checked_options(options, caller_place, of_a_call=True)
+        call: dict[str, Any] = {key: options[key] for key in CALL if key in options}  # type: ignore[literal-required]
+        return NodeFunction(fn, joined(base, fields), joined_calls(self._call, call, caller_place()))
 
     @overload
     def __get__(self, instance: None, owner: Any = None) -> Self: ...
@@ -148,72 +145,55 @@ class NodeFunction(Generic[P, R]):
             return getattr(made[0], attribute)
 
 
+class NodeDecorator(Protocol):
+    """What ``@node(…)`` is: it keeps the signature; a coroutine function counts as what it returns."""
+
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> NodeFunction[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> NodeFunction[P, R]: ...
+
+
+@overload
+def node(fn: Callable[P, Coroutine[Any, Any, R]], /) -> NodeFunction[P, R]: ...
 @overload
 def node(fn: Callable[P, R], /) -> NodeFunction[P, R]: ...
 @overload
-def node(
-    *,
-    lock: str | Iterable[str] = (),
-    exclusive: bool = False,
-    tags: str | Iterable[str] = (),
-    outputs: int | None = None,
-    hint_s: float | None = None,
-    profile: bool = True,
-    stand_in: Any = msgspec.UNSET,
-) -> Callable[[Callable[P, R]], NodeFunction[P, R]]: ...
-def node(
-    fn: Callable[P, R] | None = None,
-    /,
-    *,
-    lock: str | Iterable[str] = (),
-    exclusive: bool = False,
-    tags: str | Iterable[str] = (),
-    outputs: int | None = None,
-    hint_s: float | None = None,
-    profile: bool = True,
-    stand_in: Any = msgspec.UNSET,
-) -> Any:
-    """Make a function usable as a node of a DAG.
+def node(**options: Unpack[NodeOptions]) -> NodeDecorator: ...
+def node(fn: Callable[..., Any] | None = None, /, **options: Unpack[NodeOptions]) -> Any:
+    """Make a function usable as a node of a DAG: ``@node``, or with options ``@node(lock="matplotlib")``.
+
+    A coroutine function (``async def``) may be one too: the run awaits it, and hands its result on.
 
     Parameters
     ----------
-    lock : str or iterable of str
-        Nodes that share a lock never overlap within one run: ``lock="matplotlib"``.
-    exclusive : bool
-        Runs alone.
-    tags : str or iterable of str
-    outputs : int, optional
-        How many values it returns, when its result is unpacked; read from ``-> tuple[A, B]`` otherwise.
-    hint_s : float, optional
-        Expected seconds, for the order as long as there is no plan.
-    profile : bool
-        False: it is not run while profiling (it costs money, it sends mails); `hint_s`, or a hint given
-        while profiling, says how long it takes.
-    stand_in : optional
-        Its result while it is not run, for the nodes that take it; a callable is called in its place.
+    fn : callable
+    **options
+        Those of `makespan.NodeOptions`: ``lock``, ``exclusive``, ``tags``, ``outputs``, ``hint_s``,
+        ``profile``, ``stand_in``, ``mode``, ``setup``, ``retries``, ``retry_wait_s``, ``retry_on``,
+        ``timeout_s``, ``cache``, ``cache_size``, ``native_threads``, ``on_skipped``.
 
     Raises
     ------
     DescribeError
-        An option that cannot be; not a function.
+        An option that is unknown or cannot be; not a function; a generator.
     """
-    options = make_options(
-        lock, exclusive, tags, outputs, hint_s, profile=profile, stand_in=stand_in, where=caller_place
-    )
+    fields = checked_options(options, caller_place)
 
     def decorate(fn: Callable[P, R]) -> NodeFunction[P, R]:
         if isinstance(fn, NodeFunction):
             inner, base = fn.__makespan_node__
-            return NodeFunction(inner, base.joined(options), fn._call)  # noqa: SLF001
+            return NodeFunction(inner, joined(base, fields), fn._call)  # noqa: SLF001
         if isinstance(fn, classmethod) or not callable(fn):
             _refuse_function("@node", fn, "options are named: @node(lock='…'); @classmethod goes above @node")
         if type(fn) is Placeholder:
             _refuse_function("@node", fn, "call it inside a node")
         if late := returns_late(fn):
             _refuse_function("@node", fn, late[1])
-        if options.outputs is None and (count := outputs_of(fn)) is not None:
-            return NodeFunction(fn, msgspec.structs.replace(options, outputs=count))
-        return NodeFunction(fn, options)
+        made = joined(NO_OPTIONS, fields)
+        if made.outputs is None and (count := outputs_of(fn)) is not None:
+            made = joined(made, {"outputs": count})
+        return NodeFunction(fn, made)
 
     return decorate if fn is None else decorate(fn)
 

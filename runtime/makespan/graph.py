@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 from makespan.arguments import reference, references, refuse_changed
 from makespan.building import Building, DagInput, Node
 from makespan.errors import DescribeError, did_you_mean
-from makespan.options import Options, check_threads, function_name, make_options
+from makespan.options import Options, check_threads, function_name
 from makespan.place import caller_place, function_place
 from makespan.placeholder import Placeholder
 from makespan.structure import Structure, build
@@ -50,7 +50,6 @@ __all__ = [
     "caller_place",
     "check_threads",
     "function_name",
-    "make_options",
 ]
 
 

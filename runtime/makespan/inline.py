@@ -108,6 +108,7 @@ def _copied(inner: DAG[..., Any], outer: DAG[..., Any], prefix: str, given: Mapp
             name=its.name,
             prefix=prefix,
             after=its.after,  # its prefix is added as to any name within a sub-DAG
+            when=placed(its.when, its.place),
             options=its.options,
             place=its.place,
         )

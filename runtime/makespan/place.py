@@ -19,6 +19,7 @@ _BETWEEN = frozenset(
         "describe",
         "graph",
         "inline",
+        "node_options",
         "options",
         "place",
         "placeholder",

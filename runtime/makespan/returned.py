@@ -1,6 +1,6 @@
 """What a function says about what it returns: how many values, and whether it runs when it is called.
 
-``-> tuple[A, B]`` or a named tuple says how many; ``async def`` and generators run later.
+``-> tuple[A, B]`` or a named tuple says how many; coroutines are awaited, and generators refused.
 """
 
 from __future__ import annotations
@@ -10,32 +10,48 @@ from types import FunctionType, MethodType
 from typing import Any
 
 _GENERATOR = 0x20
-_ASYNC = 0x80 | 0x100 | 0x200
+_COROUTINE = 0x80
+_ASYNC_GENERATOR = 0x200
 
 
 def returns_late(fn: Any) -> tuple[str, str] | None:
-    """Return (what it is, what to do) for a function whose call does not run it; of any kind of callable.
+    """Return (what it is, what to do) for a function that is a generator; of any kind of callable.
 
     >>> def lines(): yield 1
     >>> returns_late(partial(lines))
     ('a generator function', 'return a list: its values would be read once only')
     """
+    flags = _flags(fn)
+    if flags & _ASYNC_GENERATOR:
+        return "an asynchronous generator function", "return a list: its values would be read once only"
+    if flags & _GENERATOR:
+        return "a generator function", "return a list: its values would be read once only"
+    return None
+
+
+def is_coroutine_function(fn: Any) -> bool:
+    """Say whether calling it makes a coroutine, which is to be awaited; of any kind of callable.
+
+    >>> async def fetch(): ...
+    >>> is_coroutine_function(partial(fetch)), is_coroutine_function(len)
+    (True, False)
+    """
+    return bool(_flags(fn) & _COROUTINE)
+
+
+def _flags(fn: Any) -> int:
+    """Return the flags of the code that a call of `fn` runs; 0 where there is no Python code."""
     while True:
         if isinstance(fn, partial):
             fn = fn.func
         elif isinstance(fn, MethodType):
             fn = fn.__func__
         elif isinstance(fn, FunctionType):
-            break
+            return fn.__code__.co_flags
         else:  # an object with a __call__ of its own
             fn = None if isinstance(fn, type) else getattr(type(fn), "__call__", None)  # noqa: B004
             if not isinstance(fn, FunctionType):
-                return None
-    if fn.__code__.co_flags & _ASYNC:
-        return "async", "await inside a plain function: asyncio.run(…)"
-    if fn.__code__.co_flags & _GENERATOR:
-        return "a generator function", "return a list: its values would be read once only"
-    return None
+                return 0
 
 
 def outputs_of(fn: Any) -> int | None:
