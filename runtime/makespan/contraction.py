@@ -8,7 +8,7 @@
 A *part* stands under the number of its first member and is called once; what it returns is the tuple of the
 results that are needed outside, which `Program.scatter` deals out. The other members become vacant: they
 keep their numbers, and nothing leads to or from them. What a part is made of is told to its maker as plain
-data (`PartCode`): which call takes what from where.
+data (`makespan.parts`): which call takes what from where.
 
 Invariant: whatever is contracted, the same calls get the same arguments by identity, each member runs after
 everything that it waited for before, and a value that only members take never leaves the part.
@@ -17,97 +17,18 @@ everything that it waited for before, and a value that only members take never l
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from makespan.errors import PlanError
+from makespan.parts import Constant, Given, Member, PartCode, Result, Values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from makespan.executor import Trace
     from makespan.fit import Fit
+    from makespan.parts import Part
     from makespan.program import Program
     from makespan.structure import Structure
-
-
-class Given(NamedTuple):
-    """An argument that comes from outside: the part is called with it at this position."""
-
-    slot: int
-
-
-class Result(NamedTuple):
-    """An argument that is the result of an earlier member, by its position among the members."""
-
-    member: int
-
-
-class Constant(NamedTuple):
-    """An argument that is the same in every run."""
-
-    value: Any
-
-
-class Member(NamedTuple):
-    """One node of a part: ``call(*arguments)``."""
-
-    node: int
-    name: str
-    call: Callable[..., Any]
-    arguments: tuple[Given | Result | Constant, ...]
-
-
-class PartCode(NamedTuple):
-    """What a part does.
-
-    Attributes
-    ----------
-    members : tuple of Member
-        In running order; `again` first.
-    outside : tuple of int
-        Positions of the members whose results the part returns, as a tuple in this order.
-    slots : int
-        How many arguments the part is called with.
-    """
-
-    members: tuple[Member, ...]
-    outside: tuple[int, ...]
-    slots: int
-
-
-class Made(NamedTuple):
-    """The call of a part.
-
-    Attributes
-    ----------
-    call : callable
-        Called with the `slots` arguments from outside, returns the tuple of results. A member that raises
-        leaves it as `makespan.failure.InMember`, with the member's node number.
-    traced : callable
-        Given a trace, returns a call that also notes the members' starts, ends and threads in it.
-    """
-
-    call: Callable[..., tuple[Any, ...]]
-    traced: Callable[[Trace], Callable[..., tuple[Any, ...]]]
-
-
-class Part(NamedTuple):
-    """Nodes to contract.
-
-    Attributes
-    ----------
-    nodes : tuple of int
-        In running order. The first one's number stands for all.
-    make : callable
-        Makes the call from the part's code.
-    again : tuple of int
-        Nodes outside that also run within the part, before its members, so that their results need not come
-        from outside. They stay what they are elsewhere.
-    """
-
-    nodes: tuple[int, ...]
-    make: Callable[[PartCode], Made]
-    again: tuple[int, ...] = ()
 
 
 def contract(program: Program, fitted: Fit, parts: Sequence[Part]) -> tuple[Program, Fit]:
@@ -243,7 +164,7 @@ def _joined_calls(program: Program, structure: Structure, parts: Sequence[Part])
         calls[first], inner[first] = made
         for i in part.nodes:
             templates[i], pushes[i], keeps[i] = (), (), False
-        templates[first] = [None] * slots if slots else ()
+        templates[first] = Values([None] * slots)
         keeps[first] = True
     return program._replace(
         structure=structure,
