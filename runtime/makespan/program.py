@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from makespan.arguments import Ref, builder, follow, references, unpackable
+from makespan.conditions import SKIPPED, bare, tested, touched
 from makespan.placeholder import Unpacked
 
 if TYPE_CHECKING:
@@ -45,12 +46,14 @@ class Program(NamedTuple):
     output : callable
         Makes the DAG's result from kept results and inputs.
     scatter : dict
-        For nodes that stand for several (fused chains, clusters) and return a tuple of their results: for each
-        result the node that it is of, the (consumer, slot) pairs that take it, and whether the DAG returns
-        it. Their `pushes` are empty and their `keeps` true.
+        For nodes that stand for several (fused chains, clusters) and return a tuple of their results: for
+        each result the node that it is of, the (consumer, slot) pairs that take it, and whether the DAG
+        returns it. Their `pushes` are empty and their `keeps` true.
     inner : dict
         For nodes that stand for several: how to make the call that notes the parts' starts and ends in a
         trace.
+    testing : frozenset of int
+        Nodes that may be skipped, or take a result that may be; see `makespan.conditions`.
     """
 
     structure: Structure
@@ -63,6 +66,7 @@ class Program(NamedTuple):
     output: Callable[[Mapping[int, Any], Mapping[str, Any]], Any]
     scatter: Mapping[int, tuple[tuple[int, tuple[tuple[int, int], ...], bool], ...]] = {}
     inner: Mapping[int, Callable[[Trace], Callable[..., Any]]] = {}
+    testing: frozenset[int] = frozenset()
 
     def slots(self, inputs: Mapping[str, Any]) -> list[Any]:
         """Return fresh slots for one run, inputs in place."""
@@ -95,8 +99,12 @@ def compile_program(dag: DAG[..., Any], instead: Mapping[str, Callable[..., Any]
     calls: list[Callable[..., Any]] = []
     templates: list[list[Any] | tuple[Any, ...]] = []
     unpacked: dict[str, int] = {}
+    testing = touched(nodes, structure.order).testing
     for i, node in enumerate(nodes):
-        call, template, refs = _compile_node(node)
+        if i in testing:
+            call, template, refs = tested(i, node, *_compile_node(bare(node)))
+        else:
+            call, template, refs = _compile_node(node)
         calls.append(call)
         templates.append(template)
         for slot, ref in refs:
@@ -117,6 +125,7 @@ def compile_program(dag: DAG[..., Any], instead: Mapping[str, Callable[..., Any]
         [i in kept for i in range(len(nodes))],
         inputs,
         output,
+        testing=testing,
     )
 
 
@@ -170,9 +179,14 @@ def _compile_output(
     build = builder(output, count())
 
     def make(kept: Mapping[int, Any], inputs: Mapping[str, Any]) -> Any:
-        values = [inputs[ref.name] if ref.is_input else kept[number[ref.name]] for ref in refs]
+        values = [inputs[ref.name] if ref.is_input else kept.get(number[ref.name], SKIPPED) for ref in refs]
         try:
-            return build([follow(value, ref.path, ref.name) for value, ref in zip(values, refs, strict=True)])
+            return build(
+                [
+                    None if value is SKIPPED else follow(value, ref.path, ref.name)
+                    for value, ref in zip(values, refs, strict=True)
+                ]
+            )
         except Exception as error:
             error.add_note(f"in what the DAG {dag!r} returns")
             raise
