@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makespan import OptionError
+from makespan import OptionError, native_pools
 from makespan.machine import THREAD_VARIABLES
-from makespan_optimizer.measure.trials import pools as pools_module
 from makespan_optimizer.measure.trials.pools import Pool, Pools, find_pools
 
 
@@ -131,7 +130,7 @@ def test_a_limit_is_a_number_of_threads(threads):
 
 
 def test_own_calls_of_libraries_that_are_loaded(monkeypatch):
-    monkeypatch.setattr(pools_module, "_controlled", lambda: ([], {}))
+    monkeypatch.setattr(native_pools, "controlled", lambda: ([], {}))
     cv2, torch, faiss, arrow = (Library() for _ in range(4))
     modules = {
         "cv2": SimpleNamespace(getNumThreads=cv2.get, setNumThreads=cv2.set),
@@ -144,7 +143,7 @@ def test_own_calls_of_libraries_that_are_loaded(monkeypatch):
     }
     made = find_pools(modules)
     assert made.names == ("cv2", "environment", "faiss", "pyarrow", "torch")
-    assert {pool.name for pool in made.pools if pool.local} == {"faiss"}
+    assert {pool.name for pool in made.pools if pool.local} == {"faiss", "torch"}
     assert set(made.missed) == {"numexpr", "onnxruntime", "polars"}
     assert "SessionOptions" in made.missed["onnxruntime"]
     with made.limited(1):
@@ -153,7 +152,7 @@ def test_own_calls_of_libraries_that_are_loaded(monkeypatch):
 
 
 def test_a_look_starts_no_threads_of_numba(monkeypatch):
-    monkeypatch.setattr(pools_module, "_controlled", lambda: ([], {}))
+    monkeypatch.setattr(native_pools, "controlled", lambda: ([], {}))
     library, started = Library(), []
 
     def layer():

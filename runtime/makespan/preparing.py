@@ -86,7 +86,12 @@ def _made(
 
 def _functions(dag: DAG[..., Any], fitted: Fit, settings: Settings) -> dict[str, Callable[..., Any]]:
     """Return what is called in the place of some nodes' own functions, by name."""
-    return {}
+    made: dict[str, Callable[..., Any]] = {}
+    if fitted.native:
+        from makespan.native_limits import limited_functions
+
+        made |= limited_functions(list(dag.nodes.values()), fitted)
+    return made
 
 
 def _called(program: Program, fitted: Fit, settings: Settings) -> Program:
@@ -100,7 +105,7 @@ def _refuse_modes(plan: Plan, where: str) -> None:
     Raises
     ------
     PlanError
-        A node is to run in a worker process, or with so many native threads.
+        A node is to run in a worker process.
     """
     clustered = {name for cluster in plan.clusters for name in cluster.nodes}
     for node in plan.nodes:
@@ -109,11 +114,4 @@ def _refuse_modes(plan: Plan, where: str) -> None:
                 f"it has node {node.name!r} run in a worker process, and runs have only threads so far",
                 where=where,
                 hint="optimize without --processes and without pins to a process",
-            )
-        if node.native_threads is not None:
-            raise PlanError(
-                f"it has node {node.name!r} run with {node.native_threads} native "
-                f"thread{'' if node.native_threads == 1 else 's'}, and runs do not limit these so far",
-                where=where,
-                hint="optimize without --native-threads and without pins of native threads",
             )

@@ -1,49 +1,25 @@
-"""Limits on the threads that native libraries start by themselves: found, set, and put back.
+"""Limits on native threads while trials run: set for all libraries at once, and put back.
 
-Each library keeps its own number. Those with a call for it are limited by that call; BLAS and OpenMP by
-`threadpoolctl`, where it is installed; child processes by their environment. A library that is not loaded
-is left alone, never imported. Some cannot be limited any more once they are loaded, or only where they are
-used (a session, a connection): `Pools.missed` names them, and says what to do.
-
-The number of OpenMP belongs to the thread that set it (OpenMP 5.2, 2.4.2 "ICV scopes"): such pools are
-`local`, and are limited again in each thread that shall obey.
+Libraries are limited as `makespan.native_pools` knows them, child processes by their environment. What cannot
+be limited is named in `Pools.missed`. Pools that keep a number for each thread are limited again in each
+thread that shall obey.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
-import warnings
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan.errors import OptionError
 from makespan.machine import THREAD_VARIABLES, usable_cores
+from makespan.native_pools import Pool, loaded_pools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 ENVIRONMENT = "environment"
 MAX_THREADS = 4096
-
-# What cannot be limited from outside once it is loaded: module, and how its user can.
-FIXED = {
-    "onnxruntime": "each session keeps its own: SessionOptions().intra_op_num_threads",
-    "polars": "it reads POLARS_MAX_THREADS when it is imported",
-    "tensorflow": "tf.config.threading, before its first operation",
-    "jax": "XLA_FLAGS, before it is imported",
-}
-
-
-class Pool(NamedTuple):
-    """One library's number of threads."""
-
-    name: str
-    get: Callable[[], int]
-    set: Callable[[int], object]
-    local: bool = False
-    """The number counts for the calling thread alone."""
 
 
 class Pools(NamedTuple):
@@ -95,24 +71,7 @@ def find_pools(modules: Mapping[str, Any] | None = None) -> Pools:
     modules : mapping of str to module, optional
         Where to look; ``sys.modules``.
     """
-    modules = sys.modules if modules is None else modules
-    pools, missed = _controlled()
-    for name, make in _OWN.items():
-        module = modules.get(name)
-        if module is None:
-            continue
-        try:
-            pool = make(module)
-            pool.get()
-        except _IdleError as error:
-            missed[name] = str(error)
-        except Exception as error:
-            missed[name] = f"it does not tell its number of threads ({type(error).__name__})"
-        else:
-            pools.append(pool)
-    if "duckdb" in modules:
-        missed["duckdb"] = "connections other than the default one: SET threads = 1 in each"
-    missed |= {name: why for name, why in FIXED.items() if name in modules}
+    pools, missed = loaded_pools(modules)
     return Pools(tuple(pools), missed)
 
 
@@ -166,56 +125,3 @@ def _put(name: str, value: str | None) -> None:
         os.environ.pop(name, None)
     else:
         os.environ[name] = value
-
-
-def _controlled() -> tuple[list[Pool], dict[str, str]]:
-    """Return the pools of BLAS and OpenMP libraries, by threadpoolctl."""
-    try:
-        controller = importlib.import_module("threadpoolctl").ThreadpoolController
-    except (ImportError, AttributeError):
-        return [], {"BLAS and OpenMP": "threadpoolctl 3 is not installed"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on OpenMP runtimes that get on badly: true, but not our question
-        libraries = controller().lib_controllers
-    return [
-        Pool(its.internal_api, its.get_num_threads, its.set_num_threads, its.user_api == "openmp")
-        for its in libraries
-    ], {}
-
-
-class _IdleError(Exception):
-    """The library has no threads yet, and a look at their number would start them; the message says so."""
-
-
-def _numba(module: Any) -> Pool:
-    try:
-        module.threading_layer()
-    except ValueError as error:
-        raise _IdleError("it had not started its threads yet: NUMBA_NUM_THREADS limits them") from error
-    return Pool("numba", module.get_num_threads, module.set_num_threads, local=True)
-
-
-def _duckdb(module: Any) -> Pool:
-    """Of the default connection: a cursor shares its database, and leaves a result under way alone."""
-
-    def get() -> int:
-        with module.cursor() as cursor:
-            return int(cursor.execute("SELECT current_setting('threads')").fetchone()[0])
-
-    def put(threads: int) -> None:
-        with module.cursor() as cursor:
-            cursor.execute(f"SET threads = {int(threads)}")
-
-    return Pool("duckdb", get, put)
-
-
-# The call of each library that has one: (name in sys.modules) -> Pool.
-_OWN: dict[str, Callable[[Any], Pool]] = {
-    "cv2": lambda cv2: Pool("cv2", cv2.getNumThreads, cv2.setNumThreads),
-    "torch": lambda torch: Pool("torch", torch.get_num_threads, torch.set_num_threads),
-    "faiss": lambda faiss: Pool("faiss", faiss.omp_get_max_threads, faiss.omp_set_num_threads, local=True),
-    "pyarrow": lambda pyarrow: Pool("pyarrow", pyarrow.cpu_count, pyarrow.set_cpu_count),
-    "numexpr": lambda numexpr: Pool("numexpr", lambda: numexpr.utils._nthreads, numexpr.set_num_threads),  # noqa: SLF001
-    "numba": _numba,
-    "duckdb": _duckdb,
-}
