@@ -10,6 +10,18 @@ if TYPE_CHECKING:
     from makespan.program import Program
 
 
+class InMember(BaseException):
+    """A node that runs as a part of another one raised: its number, and what it raised.
+
+    A BaseException, so that nothing on the way takes it for a failure of the user's.
+    """
+
+    def __init__(self, node: int, error: BaseException) -> None:
+        super().__init__(node)
+        self.node = node
+        self.error = error
+
+
 def joined(program: Program, failures: list[tuple[int, BaseException]]) -> BaseException:
     """Return the one exception of a run: a single node's own, or a group of several, in node order."""
     unique: dict[int, BaseException] = {}
