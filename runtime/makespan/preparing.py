@@ -15,12 +15,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from makespan.conditions import apart
 from makespan.dispatch import Rules
 from makespan.errors import PlanError
 from makespan.fit import fit
 from makespan.options import check_threads
 from makespan.prepared import Prepared
 from makespan.program import compile_program
+from makespan.selection import restricted, select
 from makespan.settings import PLAIN
 
 if TYPE_CHECKING:
@@ -71,7 +73,10 @@ def _made(
     fitted = fit(dag, plan, threads, where, settings)
     if plan is not None:
         _refuse_modes(plan, where)
-    program = _called(compile_program(dag, _functions(dag, fitted, settings)), fitted, settings)
+    fitted, chosen = select(dag, fitted, settings)
+    program = restricted(compile_program(dag, _functions(dag, fitted, settings)), chosen)
+    fitted = apart(program, fitted)
+    program = _called(program, fitted, settings)
     callers = frozenset(i for i, mode in fitted.modes.items() if mode == "caller")
     rules = Rules(
         fitted.structure,

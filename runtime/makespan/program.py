@@ -16,6 +16,8 @@ import msgspec
 from makespan.arguments import Ref, builder, follow, references, unpackable
 from makespan.conditions import SKIPPED, bare, tested, touched
 from makespan.placeholder import Unpacked
+from makespan.returned import is_coroutine_function
+from makespan.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,6 +56,8 @@ class Program(NamedTuple):
         trace.
     testing : frozenset of int
         Nodes that may be skipped, or take a result that may be; see `makespan.conditions`.
+    chosen : Selection
+        Which nodes are left out, whose results are given, and whose are kept as targets.
     """
 
     structure: Structure
@@ -67,6 +71,7 @@ class Program(NamedTuple):
     scatter: Mapping[int, tuple[tuple[int, tuple[tuple[int, int], ...], bool], ...]] = {}
     inner: Mapping[int, Callable[[Trace], Callable[..., Any]]] = {}
     testing: frozenset[int] = frozenset()
+    chosen: Selection = EVERYTHING
 
     def slots(self, inputs: Mapping[str, Any]) -> list[Any]:
         """Return fresh slots for one run, inputs in place."""
@@ -93,6 +98,7 @@ def compile_program(dag: DAG[..., Any], instead: Mapping[str, Callable[..., Any]
             msgspec.structs.replace(node, fn=instead[node.name]) if node.name in instead else node
             for node in nodes
         ]
+    nodes = [_called_plainly(node) for node in nodes]
     number = {node.name: i for i, node in enumerate(nodes)}
     pushes: list[list[tuple[int, int]]] = [[] for _ in nodes]
     inputs: dict[str, list[tuple[int, int]]] = {name: [] for name in dag.inputs}
@@ -127,6 +133,15 @@ def compile_program(dag: DAG[..., Any], instead: Mapping[str, Callable[..., Any]
         output,
         testing=testing,
     )
+
+
+def _called_plainly(node: Node) -> Node:
+    """Return a node whose function may be called in any thread: a coroutine function is waited for."""
+    if not is_coroutine_function(node.fn):
+        return node
+    from makespan.coroutines import awaited
+
+    return msgspec.structs.replace(node, fn=awaited(node.fn))
 
 
 def _counts(ref: Ref) -> dict[str, int]:
