@@ -16,11 +16,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def _strangers(before: set[threading.Thread]) -> list[str]:
-    """Threads that are new and are not the helpers that all runs share."""
+    """Threads that are new and are not the helpers and the event loop that all runs share."""
     return [
         thread.name
         for thread in threading.enumerate()
-        if thread not in before and not thread.name.startswith("makespan-helper-")
+        if thread not in before and not thread.name.startswith(("makespan-helper-", "makespan-loop"))
     ]
 
 
