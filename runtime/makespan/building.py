@@ -161,9 +161,11 @@ class Building(Opaque):
         """
         self._refuse_if_described("call the node in that function")
         place = caller_place()
-        fields = checked_options(options, caller_place, of_a_call=True) if options else {}
-        call: dict[str, Any] = {key: options[key] for key in CALL if key in options}  # type: ignore[literal-required]
-        base = NO_OPTIONS
+        call: dict[str, Any] = {}
+        fields, base = call, NO_OPTIONS
+        if options:
+            fields = checked_options(options, caller_place, of_a_call=True)
+            call = {key: options[key] for key in CALL if key in options}  # type: ignore[literal-required]
         if getattr(type(fn), "is_node_function", False):  # its options hold where this call says nothing
             call = joined_calls(fn._call, call, place)  # type: ignore[attr-defined]  # noqa: SLF001
             fn, base = fn.__makespan_node__  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""A DAG of Python functions: its nodes, its inputs, what it returns, and the checks of all that.
+"""A DAG of Python functions, and what can be done with it.
 
 ::
 
@@ -6,20 +6,17 @@
                 └───▶ render ──▶ ┴─▶ (parse, render)
 
 A `DAG` is made by ``@dag`` (`makespan.describe`) or node by node with `DAG.add` (`makespan.building`). It
-knows no threads and no clock; its verbs (`run`, `profile`) hand over to the modules that do.
+knows no threads and no clock; its verbs hand over to the modules that do.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
-from makespan.arguments import reference, references, refuse_changed
-from makespan.building import Building, DagInput, Node
-from makespan.errors import DescribeError, did_you_mean
+from makespan.building import DagInput, Node
+from makespan.described import Described
 from makespan.options import Options, check_threads, function_name
-from makespan.place import caller_place, function_place
-from makespan.placeholder import Placeholder
-from makespan.structure import Structure, build
+from makespan.place import caller_place
 
 if TYPE_CHECKING:
     import os
@@ -28,10 +25,12 @@ if TYPE_CHECKING:
     # Only type checkers know of defaults below Python 3.13: ``DAG("by hand")`` needs no annotation.
     from typing_extensions import ParamSpec, TypeVar
 
+    from makespan.hooks import Hooks
     from makespan.plan import Plan
     from makespan.prepared import Prepared
     from makespan.profile import Profile
     from makespan.run import Run
+    from makespan.settings import Names, OnError
     from makespan_optimizer.measure.sampling.watch import SamplerName
 
     P = ParamSpec("P", default=...)
@@ -53,7 +52,7 @@ __all__ = [
 ]
 
 
-class DAG(Building, Generic[P, R]):
+class DAG(Described, Generic[P, R]):
     """Functions and what they wait for.
 
     Parameters
@@ -68,124 +67,6 @@ class DAG(Building, Generic[P, R]):
     42
     """
 
-    def __init__(self, name: str = "dag") -> None:
-        super().__init__(name)
-        self._describe: Callable[[], None] | None = None
-        self._busy = False
-
-    # -- what it is ----------------------------------------------------------------------------------------
-
-    def described(self) -> DAG[P, R]:
-        """Record the DAG if it was not yet (a function under ``@dag`` is called at its first use).
-
-        Raises
-        ------
-        DescribeError
-            The description is wrong; with the place.
-        """
-        if self._describe is not None:
-            with self._lock:
-                if self._busy:
-                    raise DescribeError(
-                        f"{self.name!r} is asked for its nodes while it is being described",
-                        where=caller_place(),
-                        hint="ask after the description",
-                    )
-                if self._describe is not None:
-                    self._busy = True
-                    try:
-                        self._describe()
-                    except BaseException:
-                        self._forget()
-                        raise
-                    finally:
-                        self._busy = False
-                    self._describe = None
-        return self
-
-    @property
-    def nodes(self) -> dict[str, Node]:
-        """The nodes by name, in declaration order."""
-        return self.described()._nodes  # noqa: SLF001
-
-    @property
-    def inputs(self) -> dict[str, DagInput]:
-        """The inputs by name, in declaration order."""
-        return self.described()._inputs  # noqa: SLF001
-
-    @property
-    def output(self) -> Any:
-        """What it returns, with references; without `returns`: the results of its last nodes by name."""
-        self.described()
-        if self._has_output:
-            return self._output
-        structure = self.check()
-        last = [structure.names[i] for i, after in enumerate(structure.succs) if not after]
-        return reference({name: Placeholder(self, name) for name in last}, self, None)
-
-    def check(self) -> Structure:
-        """Check the DAG and return its structure.
-
-        Raises
-        ------
-        DescribeError
-            A cycle (named in order), an unknown dependency, an unknown result returned; with the place.
-        """
-        self.described()
-        structure = self._structure
-        if structure is None:
-            with self._lock:
-                nodes = list(self._nodes.values())
-                structure = build(
-                    [node.name for node in nodes],
-                    [node.depends_on for node in nodes],
-                    locks=[node.options.locks for node in nodes],
-                    exclusive=[node.options.exclusive for node in nodes],
-                    places={node.name: node.place for node in nodes},
-                )
-                for ref in references(self._output):
-                    if not ref.is_input and ref.name not in self._nodes:
-                        raise DescribeError(
-                            f"the DAG returns {ref.name!r}, which is not in it",
-                            where=function_place(self._function) or self.name,
-                            hint=did_you_mean(ref.name, self._nodes),
-                        )
-                refuse_changed(self.name, nodes, self._output)
-                self._known, self._functions = {}, {}
-                self._structure = structure
-        return structure
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of names, edges and code locations: the same in every process, on every machine."""
-        found = self._fingerprint
-        if found is None:
-            from makespan.fingerprint import fingerprint
-
-            with self._lock:
-                found = fingerprint(self.check(), [node.fn for node in self._nodes.values()])
-                self._fingerprint = found
-        return found
-
-    def __len__(self) -> int:
-        return len(self.nodes)
-
-    def __bool__(self) -> bool:
-        return True  # an empty DAG is a DAG
-
-    def __reduce__(self) -> str:
-        """Pickle a described DAG by reference, as functions are."""
-        if self._function is None:
-            raise TypeError(f"the DAG {self.name!r} was built by hand: pickle what builds it, not the DAG")
-        return str(self._function.__qualname__)
-
-    def __repr__(self) -> str:
-        if self._describe is not None:
-            return f"<DAG {self.name!r}, not described yet>"
-        return f"<DAG {self.name!r}: {len(self._nodes)} nodes>"
-
-    # -- what can be done with it --------------------------------------------------------------------------
-
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it in parallel, in the default order, and return its result.
 
@@ -197,10 +78,32 @@ class DAG(Building, Generic[P, R]):
             return cast("R", inlined(self, args, kwargs))
         return cast("R", self.prepare()(*args, **kwargs))
 
+    async def acall(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run it as a call does, and await the result: within a running event loop, a notebook's too.
+
+        Coroutine nodes, and nodes with ``mode="caller"``, run on this loop. When the awaiting task is
+        cancelled, nothing new starts.
+        """
+        return cast("R", await self.prepare().acall(*args, **kwargs))  # type: ignore[attr-defined, unused-ignore]
+
     def prepare(
-        self, plan: Plan | str | os.PathLike[str] | None = None, threads: int | None = None
+        self,
+        plan: Plan | str | os.PathLike[str] | None = None,
+        threads: int | None = None,
+        *,
+        targets: Names | None = None,
+        roots: Names | None = None,
+        without: Names = (),
+        given: Mapping[str, Any] | None = None,
+        on_error: OnError = "stop",
+        timeout_s: float | None = None,
+        hooks: Hooks | Iterable[Hooks] | None = None,
+        allow_stale: bool = False,
+        drift: Callable[..., Any] | bool | None = None,
     ) -> Prepared:
-        """Check a plan against this DAG once, and return what runs it: ``fast = dag.prepare("plan.json")``.
+        """Check a plan and settings against this DAG once, and return what runs it.
+
+        ``fast = dag.prepare("plan.json")``, then ``fast(url)`` as often as needed.
 
         Parameters
         ----------
@@ -208,16 +111,52 @@ class DAG(Building, Generic[P, R]):
             Without one: critical-path order on hints, else on node count.
         threads : int, optional
             The thread budget; the plan's, or the number of usable cores (at least 2).
+        targets : name or iterable of names, optional
+            Run these nodes and what they need. A name may be given by the result of `add`, or by a function
+            under ``@node`` that the DAG calls once.
+        roots : name or iterable of names, optional
+            Run these nodes and what depends on them.
+        without : name or iterable of names
+            Leave out these nodes and what depends on them. The three combine: what all of them allow runs.
+        given : mapping of str to Any, optional
+            Results of nodes, by name: these do not run, nor does what only they need.
+        on_error : {"stop", "continue"}
+            After a failure nothing new starts; or everything that does not depend on the failed node still
+            runs. What did not come is then None in the result.
+        timeout_s : float, optional
+            After so many seconds the whole run is given up with a `TimeoutError` that lists what was running.
+        hooks : Hooks or iterable of Hooks, optional
+            Told when nodes start, end and fail; see `makespan.Hooks`.
+        allow_stale : bool
+            Follow a plan for another state of the DAG where it still speaks of the same nodes.
+        drift : bool or callable, optional
+            Count each node's wall time while running, and compare it with the plan; a callable is told when a
+            node leaves what was planned.
 
         Raises
         ------
         PlanError
             The plan is not readable, or for another DAG, or for more threads than `threads`.
-        DescribeError, OptionError
+        DescribeError
+        OptionError
+            A setting that cannot be; a node that would run without a result that it takes.
         """
         from makespan.preparing import prepare
+        from makespan.settings import make_settings
 
-        return prepare(self, plan, threads)
+        settings = make_settings(
+            self,
+            targets=targets,
+            roots=roots,
+            without=without,
+            given=given,
+            on_error=on_error,
+            timeout_s=timeout_s,
+            hooks=hooks,
+            allow_stale=allow_stale,
+            drift=drift,
+        )
+        return prepare(self, plan, threads, settings)
 
     def run(
         self,
@@ -225,14 +164,23 @@ class DAG(Building, Generic[P, R]):
         *args: Any,
         plan: Plan | str | os.PathLike[str] | None = None,
         threads: int | None = None,
+        targets: Names | None = None,
+        roots: Names | None = None,
+        without: Names = (),
+        given: Mapping[str, Any] | None = None,
+        on_error: OnError = "stop",
+        timeout_s: float | None = None,
+        hooks: Hooks | Iterable[Hooks] | None = None,
+        allow_stale: bool = False,
+        drift: Callable[..., Any] | bool | None = None,
         measure: bool = False,
         sampler: SamplerName | None = None,
         **kwargs: Any,
     ) -> Run:
         """Run it and return the `Run`: its result, and what started where and when.
 
-        With `measure`, also what each node did with its time beside the others; see `Prepared.run`.
-        Inputs called ``plan``, ``threads``, ``measure`` or ``sampler`` are given by position.
+        Settings are those of `prepare`. With `measure`, also what each node did with its time beside the
+        others; see `Prepared.run`. Inputs that are called as a parameter here are given by position.
 
         Raises
         ------
@@ -240,10 +188,57 @@ class DAG(Building, Generic[P, R]):
             Before anything runs.
         Exception
             A node raised: its own exception, with a note that names the node. Several: an ExceptionGroup.
+            With ``on_error="continue"`` they are not raised, but kept in `Run.error`.
         """
-        run = self.prepare(plan, threads).run(*args, measure=measure, sampler=sampler, **kwargs)
-        run.raise_for_error()
-        return run
+        prepared = self.prepare(
+            plan,
+            threads,
+            targets=targets,
+            roots=roots,
+            without=without,
+            given=given,
+            on_error=on_error,
+            timeout_s=timeout_s,
+            hooks=hooks,
+            allow_stale=allow_stale,
+            drift=drift,
+        )
+        return _raised(prepared.run(*args, measure=measure, sampler=sampler, **kwargs), on_error)
+
+    async def arun(
+        self,
+        /,
+        *args: Any,
+        plan: Plan | str | os.PathLike[str] | None = None,
+        threads: int | None = None,
+        targets: Names | None = None,
+        roots: Names | None = None,
+        without: Names = (),
+        given: Mapping[str, Any] | None = None,
+        on_error: OnError = "stop",
+        timeout_s: float | None = None,
+        hooks: Hooks | Iterable[Hooks] | None = None,
+        allow_stale: bool = False,
+        drift: Callable[..., Any] | bool | None = None,
+        measure: bool = False,
+        sampler: SamplerName | None = None,
+        **kwargs: Any,
+    ) -> Run:
+        """Run it as `run` does, and await the `Run`: within a running event loop; see `acall`."""
+        prepared = self.prepare(
+            plan,
+            threads,
+            targets=targets,
+            roots=roots,
+            without=without,
+            given=given,
+            on_error=on_error,
+            timeout_s=timeout_s,
+            hooks=hooks,
+            allow_stale=allow_stale,
+            drift=drift,
+        )
+        return _raised(await prepared.arun(*args, measure=measure, sampler=sampler, **kwargs), on_error)  # type: ignore[attr-defined, unused-ignore]
 
     def profile(
         self,
@@ -308,3 +303,10 @@ class DAG(Building, Generic[P, R]):
             teardown=teardown,
             pickling=pickling,
         )
+
+
+def _raised(run: Run, on_error: OnError) -> Run:
+    """Raise what a run raised, unless it was to go on."""
+    if on_error != "continue" or isinstance(run.error, KeyboardInterrupt):
+        run.raise_for_error()
+    return run

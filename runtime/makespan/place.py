@@ -17,6 +17,7 @@ _BETWEEN = frozenset(
         "arguments",
         "building",
         "describe",
+        "described",
         "graph",
         "inline",
         "node_options",
@@ -24,6 +25,7 @@ _BETWEEN = frozenset(
         "place",
         "placeholder",
         "prepared",
+        "settings",
     )
 )
 
