@@ -2,7 +2,8 @@
 
 The nodes run in topological order in the calling thread: once to warm up (kept as `first_s`: imports, caches,
 cold files), then `runs` times. Values live as long as in a real run, and are dropped after their last use. A
-DAG that a node calls runs on the node's thread alone, and is measured as part of the node.
+DAG that a node calls runs on the node's thread alone, and is measured as part of the node. A coroutine node
+is awaited on an event loop in that thread too, so that its CPU time and its GIL are the node's own.
 
 Whatever ends it early, Ctrl-C, a node's exception or a warning turned into an error, carries the profile of
 the complete runs so far in its attribute `partial`; after the last run, with what trials found until then. A
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from makespan._version import __version__
+from makespan.coroutines import in_own_threads
 from makespan.errors import OptionError
 from makespan.machine import this_machine
 from makespan.plan import DagId
@@ -130,7 +132,7 @@ def profile(
     chosen, notes = open_sampler(sampler)
     kept: list[Profile] = []  # what is left when something ends it early: the last one
     try:
-        with closing(chosen), Meter(chosen) as meter:
+        with closing(chosen), Meter(chosen) as meter, in_own_threads():
             beginning = Beginning(meter, sampler, notes)
             beginning.warn_of_load(stacklevel=3)
             total = (runs + 1) * len(scope.walked)
