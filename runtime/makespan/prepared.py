@@ -106,8 +106,7 @@ def run(
     sampler: SamplerName | None = None,
 ) -> Run:
     """Run as `Prepared.run` does; inputs may have any name."""
-    from makespan.failure import joined
-    from makespan.run import Run, record_of
+    from makespan.run import record_of, run_of
 
     inputs = bind(prepared.dag, tuple(args), dict(kwargs))
     trace = Trace(len(prepared.program.calls))
@@ -133,10 +132,7 @@ def run(
         if meters is not None:
             meters.close()
         raise
-    if error is None and failures:
-        error = joined(program, failures)
-    result = None if error is not None else program.output(execution.kept, inputs)
-    return Run(result, record, error)
+    return run_of(prepared, record, error, failures, execution.kept, inputs)
 
 
 def _meters(program: Program, measure: bool, sampler: SamplerName | None) -> InSitu | None:

@@ -9,6 +9,7 @@ from makespan.fingerprint import relative_place
 from makespan.machine import this_machine
 from makespan.plan import DagId
 from makespan.record import NodeStatus, RunFailure, RunNode, RunRecord, RunStatus
+from makespan.selection import values_of
 
 if TYPE_CHECKING:
     import datetime
@@ -108,6 +109,43 @@ class Run:
         return f"<Run of {self.record.dag.name!r}: {self.record.status}, {self.makespan_s:.3f} s>"
 
 
+def run_of(
+    prepared: Prepared,
+    record: RunRecord,
+    error: BaseException | None,
+    failures: list[tuple[int, BaseException]],
+    kept: Mapping[int, Any],
+    inputs: Mapping[str, Any],
+    *,
+    went_on: bool = False,
+) -> Run:
+    """Put together what a run is, once its record is made.
+
+    Parameters
+    ----------
+    prepared, record
+    error : BaseException or None
+        What ended the run from outside, Ctrl-C or a time limit; not what nodes raised.
+    failures : list of (int, BaseException)
+        What nodes raised.
+    kept : mapping of int to Any
+        Results that came and are returned.
+    inputs : mapping of str to Any
+    went_on : bool
+        Whether nodes that do not depend on a failed one ran on.
+    """
+    from makespan.failure import joined
+
+    program = prepared.program
+    names = program.structure.names
+    partial = went_on and error is None
+    failed = {names[i]: raised for i, raised in failures}
+    if error is None and failures:
+        error = joined(program, failures)
+    result = program.output(kept, inputs) if partial or error is None else None
+    return Run(result, record, error, values=values_of(program, kept), failed=failed, partial=partial)
+
+
 def record_of(
     prepared: Prepared,
     trace: Trace,
@@ -120,7 +158,6 @@ def record_of(
     timed_out: bool = False,
     went_on: bool = False,
     overdue: Collection[int] = (),
-    left_out: Collection[int] = (),
     notes: tuple[str, ...] = (),
     meters: InSitu | None = None,
 ) -> RunRecord:
@@ -139,14 +176,12 @@ def record_of(
         Whether nodes that do not depend on a failed one ran on.
     overdue : collection of int
         Nodes that failed because they took longer than their own limit.
-    left_out : collection of int
-        Nodes that were not to run.
     notes : tuple of str
     """
     if meters is not None:
         meters.close()  # it takes a moment, in which Ctrl-C must not cost the record: see makespan.cli.ctrl_c
     structure = prepared.program.structure
-    names = structure.names
+    names, left_out = structure.names, prepared.program.chosen.left_out
     failed = {i for i, _ in failures}
     skipped, attempts, process = trace.skipped, trace.attempts, trace.process
     started = sorted((i for i, start in enumerate(trace.start) if start), key=lambda i: (trace.start[i], i))
