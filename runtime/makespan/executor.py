@@ -20,18 +20,19 @@ import time
 from _thread import allocate_lock
 from contextvars import ContextVar, copy_context
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from makespan.cancelling import inside
 from makespan.crew import crew
 from makespan.dispatch import Dispatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from makespan.dispatch import Rules
     from makespan.program import Program
 
-_inside: ContextVar[bool] = ContextVar("makespan_inside", default=False)
+_inside = inside
 
 tracing: ContextVar[Trace | None] = ContextVar("makespan_tracing", default=None)
 """The trace of the run that the node runs in, for calls that have more to tell than start and end."""
@@ -62,6 +63,34 @@ class Trace:
         copied.skipped, copied.attempts = self.skipped.copy(), self.attempts.copy()
         copied.process = self.process.copy()
         return copied
+
+
+class Terms(NamedTuple):
+    """How a program runs, beside the rules of who may start when.
+
+    Attributes
+    ----------
+    timeout_s : float or None
+        Of the whole run.
+    timeouts_s : mapping of int to float
+        Of nodes, by number: how long each attempt may take.
+    go_on : bool
+        After a failure everything that does not depend on the failed node goes on.
+    coordinate : bool
+        The calling thread runs no nodes (but those only it may run): it waits, and sees Ctrl-C and errors at
+        once. For runs with long nodes; runs with timeouts do so anyway.
+    worth : sequence of bool, shape (n,), or None
+        By node number: whether it takes long enough to be worth a hand-off to another thread. None: all are.
+    """
+
+    timeout_s: float | None = None
+    timeouts_s: Mapping[int, float] = {}
+    go_on: bool = False
+    coordinate: bool = False
+    worth: Sequence[bool] | None = None
+
+
+PLAIN_TERMS = Terms()
 
 
 class Execution:

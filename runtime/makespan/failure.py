@@ -22,6 +22,13 @@ class InMember(BaseException):
         self.error = error
 
 
+def blame(i: int, error: BaseException) -> tuple[int, BaseException]:
+    """Return the node that raised, and what: the member's when node `i` stands for several."""
+    while type(error) is InMember:
+        i, error = error.node, error.error
+    return i, error
+
+
 def joined(program: Program, failures: list[tuple[int, BaseException]]) -> BaseException:
     """Return the one exception of a run: a single node's own, or a group of several, in node order."""
     unique: dict[int, BaseException] = {}

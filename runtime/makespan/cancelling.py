@@ -1,0 +1,108 @@
+"""What a node lets others do to end it early: kill its process, cancel its coroutine.
+
+A thread cannot be ended from outside, but what it waits for often can. While a node's call waits for
+something of that kind it says how to end it::
+
+    with canceller(worker.kill):
+        return worker.result()
+
+`cancel` is called, once or twice and from another thread, when the node's time is up or its run is abandoned
+(Ctrl-C, the run's own timeout). The call is expected to end soon after by raising; what it raises because its
+time was up leaves the block as a TimeoutError. `cancel` may come a moment too late: it must know what it
+ends, and do nothing when that is over.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from contextvars import ContextVar
+from threading import get_ident
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+
+class Cancels:
+    """What can be cancelled in one run, and in the runs inside its nodes."""
+
+    __slots__ = ("closed", "open", "rearm")
+
+    def __init__(self) -> None:
+        self.open: dict[canceller, None] = {}
+        self.closed = False
+        self.rearm: Callable[[], None] | None = None
+        """Gives the node that runs in the calling thread its whole time again."""
+
+    def close(self) -> None:
+        """The run is abandoned: cancel all, now and from now on."""
+        self.closed = True
+        for entry in list(self.open):
+            entry.call()
+
+    def time_is_up(self, ident: int) -> bool:
+        """Cancel what the node in a thread waits for; return whether there was anything."""
+        entries = [entry for entry in list(self.open) if entry.ident == ident]
+        for entry in entries:
+            entry.timed_out = True
+            entry.call()
+        return bool(entries)
+
+
+inside: ContextVar[Cancels | bool] = ContextVar("makespan_inside", default=False)
+"""True, or what can be cancelled in the run that the current code is a node of; False outside any."""
+
+
+def next_attempt() -> None:
+    """Say, in a node's thread, that the node is tried once more: its timeout counts from now."""
+    cancels = inside.get()
+    if isinstance(cancels, Cancels) and cancels.rearm is not None:
+        cancels.rearm()
+
+
+class canceller:  # noqa: N801 (used like a function)
+    """Say how to end what the current node waits for, as a context manager.
+
+    Parameters
+    ----------
+    cancel : callable
+        Ends it. Called from another thread, perhaps twice, perhaps a moment too late.
+
+    Attributes
+    ----------
+    timed_out : bool
+        `cancel` was called because the node's time was up.
+    """
+
+    __slots__ = ("_cancel", "_cancels", "ident", "timed_out")
+
+    def __init__(self, cancel: Callable[[], object]) -> None:
+        self._cancel = cancel
+        self._cancels: Cancels | None = None
+        self.ident = 0
+        self.timed_out = False
+
+    def call(self) -> None:
+        """Cancel; what goes wrong with that is the node's to find out."""
+        with suppress(Exception):
+            self._cancel()
+
+    def __enter__(self) -> Self:
+        cancels = inside.get()
+        if isinstance(cancels, Cancels):
+            self._cancels = cancels
+            self.ident = get_ident()
+            cancels.open[self] = None
+            if cancels.closed:  # after it is in: either `close` sees it, or this sees that it is closed
+                self.call()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._cancels is not None:
+            self._cancels.open.pop(self, None)
+            self._cancels = None
+        if self.timed_out and error is not None and not isinstance(error, TimeoutError):
+            raise TimeoutError("it was ended because its time was up") from error
