@@ -29,6 +29,7 @@ import msgspec
 
 from makespan.arguments import references
 from makespan.errors import OptionError, did_you_mean
+from makespan.structure import Structure
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from makespan.plan import PlanCluster
     from makespan.program import Program
     from makespan.settings import Settings
-    from makespan.structure import Structure
 
 TAG = "tag:"
 
@@ -231,11 +231,13 @@ def _without(fitted: Fit, left_out: frozenset[int]) -> Fit:
     names = structure.names
     gone = {names[i] for i in left_out}
     return fitted._replace(
-        structure=structure._replace(
-            preds=kept(structure.preds),
-            succs=kept(structure.succs),
-            locks=tuple(() if i in left_out else some for i, some in enumerate(structure.locks)),
-            exclusive=tuple(alone and i not in left_out for i, alone in enumerate(structure.exclusive)),
+        structure=Structure(
+            names,
+            kept(structure.preds),
+            kept(structure.succs),
+            structure.order,
+            tuple(() if i in left_out else some for i, some in enumerate(structure.locks)),
+            tuple(alone and i not in left_out for i, alone in enumerate(structure.exclusive)),
         ),
         groups=groups,
         modes={i: mode for i, mode in fitted.modes.items() if i not in left_out},
