@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from makespan.profile import Profile, ProfileWarning, load_profile
     from makespan.record import RunRecord, load_record
     from makespan.run import Run
+    from makespan.stale import PlanWarning
 else:
     _HOMES = {
         "Plan": "plan",
@@ -34,6 +35,7 @@ else:
         "Profile": "profile",
         "ProfileWarning": "profile",
         "load_profile": "profile",
+        "PlanWarning": "stale",
         "RunRecord": "record",
         "load_record": "record",
         "Run": "run",
@@ -66,6 +68,7 @@ __all__ = [
     "OptionError",
     "Plan",
     "PlanError",
+    "PlanWarning",
     "Profile",
     "ProfileError",
     "ProfileWarning",

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from makespan.graph import DAG
-    from makespan.plan import Plan, PlanCluster
+    from makespan.plan import Plan, PlanCluster, PlanNode
     from makespan.settings import Settings
+    from makespan.stale import Followed
     from makespan.structure import Structure
 
 
@@ -65,6 +66,8 @@ class Fit(NamedTuple):
 def fit(dag: DAG[..., Any], plan: Plan | None, threads: int | None, where: str, settings: Settings) -> Fit:
     """Fit a plan to a DAG; without one: critical path first, on hints.
 
+    With `allow_stale` a plan for another state of the DAG is followed as far as it goes (`makespan.stale`).
+
     Raises
     ------
     PlanError
@@ -76,20 +79,14 @@ def fit(dag: DAG[..., Any], plan: Plan | None, threads: int | None, where: str, 
         i: mode for i, its in enumerate(options) if (mode := its.mode) and mode != "thread"
     }
     native = {i: its.native_threads for i, its in enumerate(options) if its.native_threads is not None}
+    hints = [its.hint_s for its in options]
     if plan is None:
-        hints = [its.hint_s for its in options]
         ranks = default_ranks(structure, hints)
         return Fit(structure, ranks, threads or default_threads(), (), hints, modes, native)
-    ranks = plan.ranks(structure, fingerprint=dag.fingerprint, where=where)
-    if threads is not None and plan.threads > threads:
-        raise PlanError(
-            f"the plan is for {plan.threads} threads, more than the {threads} allowed",
-            where=where,
-            hint=f"optimize with --threads {threads}",
-        )
+    follow = _followed(plan, structure, dag.fingerprint, hints, threads, where, settings)
     number = {name: i for i, name in enumerate(structure.names)}
-    durations: list[float | None] = [None] * len(structure)
-    for node in plan.nodes:
+    durations: list[float | None] = hints if len(follow.nodes) < len(structure) else [None] * len(structure)
+    for node in follow.nodes:
         i = number[node.name]
         durations[i] = node.duration_s
         if options[i].mode is None and node.mode == "process":
@@ -99,24 +96,66 @@ def fit(dag: DAG[..., Any], plan: Plan | None, threads: int | None, where: str, 
     # Declared locks and exclusive nodes are in the structure already.
     groups = [
         ([number[name] for name in group.nodes], group.limit)
-        for group in plan.groups
+        for group in follow.groups
         if group.reason not in ("lock", "exclusive")
     ]
     return Fit(
-        _with_starts_after(structure, plan, where),
-        ranks,
-        plan.threads,
+        _with_starts_after(structure, follow.nodes, where),
+        follow.ranks,
+        follow.threads,
         groups,
         durations,
         modes,
         native,
-        plan.clusters,
-        [tuple(number[name] for name in chain) for chain in plan.chains],
+        follow.clusters,
+        [tuple(number[name] for name in chain) for chain in follow.chains],
         plan.switch_interval_s,
+        notes=follow.notes,
     )
 
 
-def _with_starts_after(structure: Structure, plan: Plan, where: str) -> Structure:
+def _followed(
+    plan: Plan,
+    structure: Structure,
+    fingerprint: str,
+    hints: Sequence[float | None],
+    threads: int | None,
+    where: str,
+    settings: Settings,
+) -> Followed:
+    """Return what of the plan is followed: all of it, unless `allow_stale` is set.
+
+    Raises
+    ------
+    PlanError
+    """
+    from makespan.stale import Followed, followed
+
+    if settings.allow_stale:
+        found = followed(plan, structure, fingerprint, hints, threads)
+        if found.notes:
+            _warn(found.notes, where)
+        return found
+    ranks = plan.ranks(structure, fingerprint=fingerprint, where=where)
+    if threads is not None and plan.threads > threads:
+        raise PlanError(
+            f"the plan is for {plan.threads} threads, more than the {threads} allowed",
+            where=where,
+            hint=f"optimize with --threads {threads}",
+        )
+    return Followed(ranks, plan.threads, plan.nodes, plan.groups, plan.clusters, plan.chains)
+
+
+def _warn(notes: Sequence[str], where: str) -> None:
+    import warnings
+
+    from makespan.stale import PlanWarning
+
+    said = f"{where} is followed in part: {'; '.join(notes)}"
+    warnings.warn(said, PlanWarning, stacklevel=6)  # whoever called DAG.prepare
+
+
+def _with_starts_after(structure: Structure, nodes: Sequence[PlanNode], where: str) -> Structure:
     """Return the structure with the further precedence that was asked for when the plan was made.
 
     Raises
@@ -124,7 +163,7 @@ def _with_starts_after(structure: Structure, plan: Plan, where: str) -> Structur
     PlanError
         It names a node that the DAG has not, or nodes would wait for each other.
     """
-    further = {node.name: node.starts_after for node in plan.nodes if node.starts_after}
+    further = {node.name: node.starts_after for node in nodes if node.starts_after}
     if not further:
         return structure
     from makespan.structure import build

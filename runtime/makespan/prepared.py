@@ -31,7 +31,7 @@ class Prepared:
     It may be called from several threads at once.
     """
 
-    __slots__ = ("_fingerprint", "_functions", "dag", "plan", "program", "rules", "threads")
+    __slots__ = ("_fingerprint", "_functions", "dag", "notes", "plan", "program", "rules", "threads")
 
     def __init__(self, dag: DAG[..., Any], program: Program, rules: Rules, plan: Plan | None) -> None:
         self.dag = dag
@@ -39,6 +39,7 @@ class Prepared:
         self.rules = rules
         self.plan = plan
         self.threads = rules.budget
+        self.notes: tuple[str, ...] = ()
         self._functions = [node.fn for node in dag.nodes.values()]
         self._fingerprint: str | None = None
 
@@ -127,7 +128,17 @@ def run(
         ended = trace.clock()
         failures, execution.failures = execution.failures, []
         stopped = error is not None
-        record = record_of(prepared, trace, begun, ended, at, failures, interrupted=stopped, meters=meters)
+        record = record_of(
+            prepared,
+            trace,
+            begun,
+            ended,
+            at,
+            failures,
+            interrupted=stopped,
+            meters=meters,
+            notes=prepared.notes,
+        )
     except BaseException:
         if meters is not None:
             meters.close()

@@ -86,7 +86,9 @@ def _made(
         vacant=fitted.vacant,
         callers=callers,
     )
-    return Prepared(dag, program, rules, plan)
+    prepared = Prepared(dag, program, rules, plan)
+    prepared.notes = fitted.notes
+    return prepared
 
 
 def _functions(dag: DAG[..., Any], fitted: Fit, settings: Settings) -> dict[str, Callable[..., Any]]:
