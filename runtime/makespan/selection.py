@@ -102,10 +102,11 @@ def _named(word: str, nodes: Sequence[Node], number: Mapping[str, int], where: s
         tag = word.removeprefix(TAG)
         found = [i for i, node in enumerate(nodes) if tag in node.options.tags]
         if not found:
+            from makespan.words import some
+
             tags = sorted({tag for node in nodes for tag in node.options.tags})
-            raise OptionError(
-                f"no node of {dag!r} has the tag {tag!r}", where=where, hint=did_you_mean(tag, tags)
-            )
+            hint = did_you_mean(tag, tags) or f"tags: {some(tags)}" if tags else "no node has any"
+            raise OptionError(f"no node of {dag!r} has the tag {tag!r}", where=where, hint=hint)
         return found
     return [_one(word, number, where, dag)]
 
