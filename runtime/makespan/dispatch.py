@@ -1,7 +1,8 @@
 """Which node starts next: the core that the executor and the simulator both drive.
 
 A state machine with two events, ``finish(i)`` and ``fail(i)``, and one decision, ``next()``. No threads, no
-clock: whoever drives it brings them.
+clock: whoever drives it brings them. It is the specification: `makespan.plain` decides the same, faster,
+where there are no groups, exclusive nodes, callers or limits of time.
 
 Invariants, whatever the ranks say:
 - a node starts after all of its predecessors finished, and once;
@@ -10,7 +11,10 @@ Invariants, whatever the ranks say:
 - among the nodes that may start, the smallest rank starts first (work-conserving: ``next()`` returns None
   only when no ready node may start). An exclusive node at the head of the queue lets the others drain and
   starts next: its rank says how soon;
-- no deadlock: a node takes all of its groups at once, or none.
+- no deadlock: a node takes all of its groups at once, or none;
+- of the nodes that only the calling thread may run, one runs at a time. When one is next and that thread has
+  none, it is dealt to it: started, and found in ``due`` until ``take()`` hands it out;
+- after a failure nothing starts any more; or, when the run goes on, nothing that depends on the failed node.
 
 Waiting for a group costs O(log n): a node that finds a group full is parked there, and each time the group
 frees up the best of its parked nodes is looked at again, not all of them.
@@ -18,91 +22,33 @@ frees up the best of its parked nodes is looked at again, not all of them.
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING
+from heapq import heappop, heappush
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from makespan.rules import Rules
 
-    from makespan.structure import Structure
-
-
-class Rules:
-    """What a dispatch obeys, computed once for a DAG, an order and a set of groups; shared by many runs.
-
-    Parameters
-    ----------
-    structure : Structure
-    ranks : sequence of int, shape (n,)
-        A permutation of 0..n-1; rank 0 starts first among the ready.
-    budget : int
-        How many nodes may run at once, at least 1.
-    groups : iterable of (nodes, limit)
-        Further exclusions beside the declared locks: node indices, and how many of them may run at once.
-    vacant : set of int
-        Nodes that are not dispatched: left out, or run as a part of another one. No edge leads to or from
-        them in `structure`.
-    callers : set of int
-        Nodes that only the calling thread may run.
-    """
-
-    __slots__ = (
-        "budget",
-        "callers",
-        "exclusive",
-        "left",
-        "limits",
-        "needs",
-        "node_at",
-        "plain",
-        "rank_of",
-        "roots",
-        "succs",
-        "vacant",
-        "waiting",
-    )
-
-    def __init__(
-        self,
-        structure: Structure,
-        ranks: Sequence[int],
-        budget: int,
-        groups: Iterable[tuple[Iterable[int], int]] = (),
-        *,
-        vacant: frozenset[int] = frozenset(),
-        callers: frozenset[int] = frozenset(),
-    ) -> None:
-        n = len(structure)
-        self.vacant, self.callers = vacant, callers
-        self.left = n - len(vacant)
-        self.budget = budget
-        self.rank_of = list(ranks)
-        self.node_at = [0] * n
-        for i, rank in enumerate(ranks):
-            self.node_at[rank] = i
-        self.succs = structure.succs
-        self.waiting = [len(p) for p in structure.preds]
-        self.roots = sorted(ranks[i] for i in range(n) if not structure.preds[i] and i not in vacant)
-        # Groups: the declared locks first, in sorted order, then the given ones.
-        needs: list[list[int]] = [[] for _ in range(n)]
-        self.limits: list[int] = []
-        number: dict[str, int] = {}
-        for name in sorted({name for some in structure.locks for name in some}):
-            number[name] = len(self.limits)
-            self.limits.append(1)
-        for i, some in enumerate(structure.locks):
-            needs[i] = [number[name] for name in some]
-        for nodes, limit in groups:
-            for i in nodes:
-                needs[i].append(len(self.limits))
-            self.limits.append(limit)
-        self.needs = [tuple(some) for some in needs]
-        self.exclusive = list(structure.exclusive)
-        self.plain = not self.limits and not any(self.exclusive)
+__all__ = ["Dispatch", "Rules"]
 
 
 class Dispatch:
     """One run's state.
+
+    Parameters
+    ----------
+    rules : Rules
+    go_on : bool
+        After a failure, start what does not depend on the failed node.
+
+    Attributes
+    ----------
+    budget, running : int
+    left : int
+        Nodes that have not ended and are not dropped.
+    stopped : bool
+        Nothing starts any more.
+    stuck : int
+        How many of the running nodes were given up: their results are not waited for.
+    due : int or None
+        The node that is dealt to the calling thread and not yet taken.
 
     >>> from makespan.structure import build
     >>> d = Dispatch(Rules(build(["a", "b", "c"], [[], [], ["a"]]), ranks=[1, 0, 2], budget=2))
@@ -115,48 +61,71 @@ class Dispatch:
 
     __slots__ = (
         "_alone",
+        "_dealt",
+        "_dropped",
         "_free",
+        "_own",
         "_parked",
         "_ready",
         "_rules",
         "_waiting",
         "budget",
+        "due",
+        "go_on",
         "left",
         "running",
         "stopped",
+        "stuck",
     )
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, *, go_on: bool = False) -> None:
         self._rules = rules
         self.budget = rules.budget
+        self.go_on = go_on
         self._waiting = rules.waiting.copy()
-        self._ready = rules.roots.copy()
-        heapify(self._ready)
+        self._own: list[int] = []
+        if rules.callers:
+            own = [rules.node_at[rank] in rules.callers for rank in rules.roots]
+            self._own = [rank for rank, mine in zip(rules.roots, own, strict=True) if mine]
+            self._ready = [rank for rank, mine in zip(rules.roots, own, strict=True) if not mine]
+        else:
+            self._ready = rules.roots.copy()  # sorted, so it is a heap
         self._free = rules.limits.copy()
         self._parked: list[list[int]] = [[] for _ in rules.limits]
         self._alone = False
+        self._dealt: int | None = None
+        self._dropped: set[int] = set()
+        self.due: int | None = None
         self.running = 0
+        self.stuck = 0
         self.left = rules.left
         self.stopped = False
 
     @property
     def done(self) -> bool:
-        """Nothing runs, and nothing will start any more."""
-        return not self.running and (self.stopped or not self.left)
+        """Nothing runs that is waited for, and nothing will start any more."""
+        return self.running == self.stuck and (self.stopped or not self.left)
 
     @property
     def may_start(self) -> bool:
         """Some queued node might start now (it may yet turn out to wait for a group)."""
-        ready = self._ready
-        if not ready or self.running >= self.budget or self._alone or self.stopped:
+        if self._full() or self._alone or self.stopped:
             return False
-        return not self.running or not self._rules.exclusive[self._rules.node_at[ready[0]]]
+        ready = self._ready
+        if self._own and self._dealt is None and (not ready or self._own[0] < ready[0]):
+            ready = self._own
+        return bool(ready) and (not self.running or not self._rules.exclusive[self._rules.node_at[ready[0]]])
 
-    def next(self) -> int | None:
-        """Start the best permitted node and return it; None when there is none now."""
-        if self.running >= self.budget or self._alone or self.stopped:
+    def next(self, *, helping: bool = False) -> int | None:
+        """Start the best permitted node and return it; None when there is none now.
+
+        A helper deals nodes of the calling thread's on the way, and does not take them.
+        """
+        if self._full() or self._alone or self.stopped:
             return None
         rules, ready = self._rules, self._ready
+        if rules.callers:
+            return self._next_of_two(helping=helping)
         while ready:
             i = rules.node_at[ready[0]]
             if rules.exclusive[i]:
@@ -171,12 +140,21 @@ class Dispatch:
             return i
         return None
 
-    def advance(self, i: int) -> int | None:
+    def deal(self) -> None:
+        """Deal a node to the calling thread, when one of its own is next."""
+        self._next_of_two(helping=True, dealing=True)
+
+    def take(self) -> int | None:
+        """Hand out the node that was dealt to the calling thread."""
+        i, self.due = self.due, None
+        return i
+
+    def advance(self, i: int, *, helping: bool = False) -> int | None:
         """Do `finish` and `next` in one call: what a worker wants after each node."""
         rules = self._rules
-        if not rules.plain:
+        if not rules.plain or self.stuck:
             self.finish(i)
-            return self.next()
+            return self.next(helping=helping)
         # Without groups and exclusive nodes the place of the finished node goes straight to the next one.
         self.left -= 1
         waiting, ready = self._waiting, self._ready
@@ -195,20 +173,87 @@ class Dispatch:
         self._release(i)
         self.left -= 1
         waiting, rank_of, ready = self._waiting, self._rules.rank_of, self._ready
+        callers = self._rules.callers
         for s in self._rules.succs[i]:
             waiting[s] -= 1
             if not waiting[s]:
-                heappush(ready, rank_of[s])
+                heappush(self._own if s in callers else ready, rank_of[s])
 
-    def fail(self, i: int) -> None:
-        """Node `i` raised: free what it held, and start nothing any more."""
+    def fail(self, i: int) -> list[int]:
+        """Node `i` raised: free what it held; start nothing any more, or nothing that depends on it.
+
+        Returns
+        -------
+        list of int
+            The nodes that are dropped by this, in the order of their numbers, when the run goes on.
+        """
         self._release(i)
-        self.left -= 1
-        self.stopped = True
+        return self._lose(i)
+
+    def give_up(self, i: int) -> list[int]:
+        """Node `i` has failed although it runs on: it keeps its place, and what else it holds, until `free`.
+
+        When all that runs was given up, others start in its place: nobody knows whether it ever returns.
+        """
+        self.stuck += 1
+        return self._lose(i)
+
+    def free(self, i: int) -> None:
+        """Node `i`, which was given up, returned."""
+        self.stuck -= 1
+        self._release(i)
 
     def stop(self) -> None:
         """Start nothing any more; what runs may finish."""
         self.stopped = True
+        if self.due is not None:
+            self._release(self.due)
+            self.due = None
+
+    def _full(self) -> bool:
+        return self.running >= self.budget and self.running > self.stuck
+
+    def _lose(self, i: int) -> list[int]:
+        self.left -= 1
+        if not self.go_on:
+            self.stop()
+            return []
+        found = []
+        ahead = [i]
+        while ahead:
+            for s in self._rules.succs[ahead.pop()]:
+                if s not in self._dropped:
+                    self._dropped.add(s)
+                    found.append(s)
+                    ahead.append(s)
+        self.left -= len(found)
+        return sorted(found)
+
+    def _next_of_two(self, *, helping: bool, dealing: bool = False) -> int | None:
+        """Choose from two queues: the nodes that anyone may run, and those of the calling thread."""
+        rules, ready, own = self._rules, self._ready, self._own
+        if self.due is not None and not helping:
+            return self.take()
+        while not self._full() and not self._alone and not self.stopped:
+            mine = bool(own) and self._dealt is None and (not ready or own[0] < ready[0])
+            queue = own if mine else ready
+            if not queue or (dealing and not mine):
+                return None
+            i = rules.node_at[queue[0]]
+            if rules.exclusive[i] and self.running:
+                return None
+            rank = heappop(queue)
+            if not self._take(rules.needs[i], rank):
+                continue
+            self._alone = rules.exclusive[i]
+            self.running += 1
+            if not mine:
+                return i
+            self._dealt = i
+            if not helping:
+                return i
+            self.due = i
+        return None
 
     def _take(self, need: tuple[int, ...], rank: int) -> bool:
         """Take all groups, or park the node at the first full one."""
@@ -229,6 +274,8 @@ class Dispatch:
     def _release(self, i: int) -> None:
         self.running -= 1
         self._alone = False
+        if self._dealt == i:
+            self._dealt = None
         for g in self._rules.needs[i]:
             self._free[g] += 1
             self._call_back(g)
@@ -236,4 +283,7 @@ class Dispatch:
     def _call_back(self, group: int) -> None:
         """Queue the best of the nodes parked at a group again."""
         if self._parked[group]:
-            heappush(self._ready, heappop(self._parked[group]))
+            rank = heappop(self._parked[group])
+            callers = self._rules.callers
+            own = callers and self._rules.node_at[rank] in callers
+            heappush(self._own if own else self._ready, rank)
