@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from makespan.cancelling import canceller
 from makespan.crew import crew
 
 if TYPE_CHECKING:
@@ -96,20 +97,21 @@ class Waiting:
         context.run(_waiting.set, self)
         self._loop.call_soon_threadsafe(self._begin, context=context)
         del context
-        try:
-            self._wait()
-        except BaseException:  # Ctrl-C
-            self.cancel()
-            self._say_farewell()
-            raise
-        error, self._error = self._error, None
-        value, self._value = self._value, None
-        if error is None:
-            return value
-        try:
-            raise error
-        finally:
-            del error  # its traceback holds this frame
+        with canceller(self.cancel):
+            try:
+                self._wait()
+            except BaseException:  # Ctrl-C
+                self.cancel()
+                self._say_farewell()
+                raise
+            error, self._error = self._error, None
+            value, self._value = self._value, None
+            if error is None:
+                return value
+            try:
+                raise error
+            finally:
+                del error  # its traceback holds this frame
 
     def _wait(self) -> None:
         """Wait for the end, and work meanwhile for the runs that the coroutine awaits."""
