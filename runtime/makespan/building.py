@@ -18,12 +18,14 @@ from makespan.node_options import CALL, checked_options, joined, joined_calls
 from makespan.options import NO_OPTIONS, Options, check_name, function_name
 from makespan.place import caller_place
 from makespan.placeholder import INPUT, Opaque, Placeholder, holds_placeholder
+from makespan.setup_nodes import Setups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from typing_extensions import Unpack
 
+    from makespan.cache import Cache
     from makespan.node_options import CallOptions
     from makespan.prepared import Prepared
     from makespan.structure import Structure
@@ -98,6 +100,9 @@ class Building(Opaque):
         self._structure: Structure | None = None
         self._fingerprint: str | None = None
         self._prepared: dict[Any, Prepared] = {}
+        self._setups = Setups()
+        self._caches: dict[str, Cache] = {}
+        """What outlives runs: results of set-up nodes, and of nodes with a cache."""
         self._lock = RLock()
         self._function: Callable[..., Any] | None = None
         """The function under ``@dag``."""
@@ -287,6 +292,8 @@ class Building(Opaque):
         self._structure = None
         self._fingerprint = None
         self._prepared = {}
+        if self._caches or self._setups:
+            self._setups, self._caches = Setups(), {}
 
     def _forget(self) -> None:
         """Drop what a failed description left."""

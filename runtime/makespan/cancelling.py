@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 class Cancels:
     """What can be cancelled in one run, and in the runs inside its nodes."""
 
-    __slots__ = ("closed", "open", "rearm")
+    __slots__ = ("closed", "open", "rearm", "stopped")
 
     def __init__(self) -> None:
         self.open: dict[canceller, None] = {}
         self.closed = False
         self.rearm: Callable[[], None] | None = None
         """Gives the node that runs in the calling thread its whole time again."""
+        self.stopped: Callable[[], bool] | None = None
+        """Says whether nothing new starts any more: a node failed, say."""
 
     def close(self) -> None:
         """The run is abandoned: cancel all, now and from now on."""
@@ -59,6 +61,14 @@ def next_attempt() -> None:
     cancels = inside.get()
     if isinstance(cancels, Cancels) and cancels.rearm is not None:
         cancels.rearm()
+
+
+def run_is_over() -> bool:
+    """Say, in a node's thread, whether its run was abandoned or stops: nothing more should be begun."""
+    cancels = inside.get()
+    if not isinstance(cancels, Cancels):
+        return False
+    return cancels.closed or (cancels.stopped is not None and cancels.stopped())
 
 
 class canceller:  # noqa: N801 (used like a function)

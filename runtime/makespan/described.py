@@ -12,6 +12,7 @@ from makespan.building import Building, DagInput, Node
 from makespan.errors import DescribeError, did_you_mean
 from makespan.place import caller_place, function_place
 from makespan.placeholder import Placeholder
+from makespan.setup_nodes import refuse_dependent
 from makespan.structure import Structure, build
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Described(Building):
                             hint=did_you_mean(ref.name, self._nodes),
                         )
                 refuse_changed(self.name, nodes, self._output)
+                refuse_dependent(nodes, self._nodes)
                 self._known, self._functions = {}, {}
                 self._structure = structure
         return structure

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
 from makespan.building import DagInput, Node
-from makespan.described import Described
+from makespan.keeping import Keeping
 from makespan.options import Options, check_threads, function_name
 from makespan.place import caller_place
 
@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 
-class DAG(Described, Generic[P, R]):
+class DAG(Keeping, Generic[P, R]):
     """Functions and what they wait for.
 
     Parameters

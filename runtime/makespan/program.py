@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from makespan.arguments import Ref, builder, follow, references, unpackable
+from makespan.around import called_plainly, declared
 from makespan.conditions import SKIPPED, bare, tested, touched
 from makespan.placeholder import Unpacked
-from makespan.returned import is_coroutine_function
 from makespan.selection import EVERYTHING, Selection
 
 if TYPE_CHECKING:
@@ -92,13 +92,13 @@ def compile_program(dag: DAG[..., Any], instead: Mapping[str, Callable[..., Any]
         The DAG is not sound.
     """
     structure = dag.check()
-    nodes = list(dag.nodes.values())
-    if instead:
-        nodes = [
-            msgspec.structs.replace(node, fn=instead[node.name]) if node.name in instead else node
-            for node in nodes
-        ]
-    nodes = [_called_plainly(node) for node in nodes]
+    instead = instead or {}
+    nodes = [
+        called_plainly(msgspec.structs.replace(node, fn=instead[name]))
+        if name in instead
+        else declared(dag, i, node)
+        for i, (name, node) in enumerate(dag.nodes.items())
+    ]
     number = {node.name: i for i, node in enumerate(nodes)}
     pushes: list[list[tuple[int, int]]] = [[] for _ in nodes]
     inputs: dict[str, list[tuple[int, int]]] = {name: [] for name in dag.inputs}
@@ -133,15 +133,6 @@ def compile_program(dag: DAG[..., Any], instead: Mapping[str, Callable[..., Any]
         output,
         testing=testing,
     )
-
-
-def _called_plainly(node: Node) -> Node:
-    """Return a node whose function may be called in any thread: a coroutine function is waited for."""
-    if not is_coroutine_function(node.fn):
-        return node
-    from makespan.coroutines import awaited
-
-    return msgspec.structs.replace(node, fn=awaited(node.fn))
 
 
 def _counts(ref: Ref) -> dict[str, int]:
