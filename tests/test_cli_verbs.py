@@ -487,7 +487,14 @@ def test_check_a_plan_that_fits(cli, files):
     done = cli("check", "plan.json", "pipeline:news", "--profile", "profile.json")
     assert (done.code, done.out, done.err) == (0, "plan.json fits pipeline:news\n", "")
     verdict = json.loads(cli("check", "plan.json", "pipeline.py", "--json").out)
-    assert verdict == {"plan": "plan.json", "target": "pipeline.py", "fits": True, "reasons": [], "notes": []}
+    assert verdict == {
+        "plan": "plan.json",
+        "target": "pipeline.py",
+        "fits": True,
+        "reasons": [],
+        "notes": [],
+        "drift": [],
+    }
 
 
 @pytest.mark.parametrize(
@@ -527,15 +534,15 @@ def test_check_another_machine(cli, files):
 
 def test_check_finds_drift(files):
     plan, profile = load_plan("plan.json"), load_profile("profile.json")
-    assert check.drift(plan, profile) == []
+    assert check.drift_by_profile(plan, profile) == []
     slow = msgspec.structs.replace(profile.nodes[0].wall_net_s, median=1.0)
     nodes = (msgspec.structs.replace(profile.nodes[0], wall_net_s=slow), *profile.nodes[1:-1])
-    found = check.drift(plan, msgspec.structs.replace(profile, nodes=nodes))
+    found = check.drift_by_profile(plan, msgspec.structs.replace(profile, nodes=nodes))
     assert len(found) == 2
     assert any("'fetch' takes 1.00 s now, the plan counted on" in text for text in found)
     assert any("'collect' was not measured" in text for text in found)
     other = msgspec.structs.replace(profile.dag, fingerprint="sha256:0")
-    assert "another DAG" in check.drift(plan, msgspec.structs.replace(profile, dag=other))[0]
+    assert "another DAG" in check.drift_by_profile(plan, msgspec.structs.replace(profile, dag=other))[0]
 
 
 def test_check_what_cannot_be_judged_is_2(cli, files):

@@ -147,12 +147,16 @@ def _followed(
 
 
 def _warn(notes: Sequence[str], where: str) -> None:
+    import sys
     import warnings
 
     from makespan.stale import PlanWarning
 
+    level = 1
+    while sys._getframe(level).f_globals.get("__name__", "").startswith("makespan."):  # noqa: SLF001
+        level += 1  # whoever asked for the run
     said = f"{where} is followed in part: {'; '.join(notes)}"
-    warnings.warn(said, PlanWarning, stacklevel=6)  # whoever called DAG.prepare
+    warnings.warn(said, PlanWarning, stacklevel=level + 1)
 
 
 def _with_starts_after(structure: Structure, nodes: Sequence[PlanNode], where: str) -> Structure:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Mapping
 
+    from makespan.drift import Drift
     from makespan.executor import Trace
     from makespan.prepared import Prepared
     from makespan.structure import Structure
@@ -70,6 +71,16 @@ class Run:
     def skipped(self) -> tuple[str, ...]:
         """Names of the nodes that were skipped, in the order in which they were passed over."""
         return tuple(node.name for node in self.record.nodes if node.status == "skipped")
+
+    @property
+    def drift(self) -> list[Drift]:
+        """Nodes that did not take the planned time, by `makespan.drift`; none without a plan.
+
+        A node whose result was there already (a cache, a set-up) counts as faster than planned.
+        """
+        from makespan.drift import drift_of_runs
+
+        return drift_of_runs(self.record.plan, [self.record]) if self.record.plan is not None else []
 
     @property
     def makespan_s(self) -> float:

@@ -1,7 +1,7 @@
 """``makespan check PLAN TARGET``: say, for CI, whether a plan still fits the code and the machine.
 
 Exit code 0: it fits. 1: it is stale, with the reasons. 2: there is nothing to judge (the file is no plan, or
-was altered; the target does not import).
+was altered; the target does not import; a run is of another DAG, or followed another plan).
 """
 
 from __future__ import annotations
@@ -13,26 +13,25 @@ from makespan.cli import options as opt
 from makespan.cli.codes import Exit
 from makespan.cli.target import load_target
 from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
-from makespan.errors import PlanError
+from makespan.drift import Drift, band, drift_of_runs, durations_s
+from makespan.errors import PlanError, RecordError
 from makespan.machine import this_machine
 from makespan.plan import load_plan
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from makespan.cli.terminal import Terminal
     from makespan.graph import DAG
     from makespan.plan import Plan
     from makespan.profile import Profile
+    from makespan.record import RunRecord
 
 EXAMPLES = (
-    "makespan check plan.json pipeline:news",
     "makespan check plan.json pipeline:news --profile profile.json --any-machine",
+    "makespan check plan.json pipeline:news --runs run*.json",
 )
-
-# A node has drifted when its median lies outside the planned time by this factor and by this many seconds.
-DRIFT_FACTOR = 1.5
-DRIFT_S = 0.005
 
 
 class Verdict(NamedTuple):
@@ -43,6 +42,8 @@ class Verdict(NamedTuple):
     fits: bool
     reasons: list[str]
     notes: list[str]
+    drift: tuple[Drift, ...] = ()
+    """Nodes that did not take the planned time in the runs."""
 
 
 def prepare_parser(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +52,12 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
     opt.add_target(parser)
     parser.add_argument(
         "--profile", metavar="PROFILE", help="also ask whether the nodes still take the planned time"
+    )
+    parser.add_argument(
+        "--runs",
+        nargs="+",
+        metavar="RUN",
+        help="records of runs by this plan: also ask whether the nodes took the planned time in them",
     )
     parser.add_argument("--any-machine", action="store_true", help="another machine is a note, not a reason")
 
@@ -65,7 +72,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         profile = read_profile(options.profile)
     with stdout_kept_clean(wanted=True):
         dag = load_target(options.target)
-    verdict = judge(plan, dag, profile, where=options.plan, any_machine=options.any_machine)
+    runs = [_read_run(path, plan, options.plan) for path in _files(options.runs or ())]
+    verdict = judge(plan, dag, profile, runs, where=options.plan, any_machine=options.any_machine)
     with suppress(ReaderGoneError):  # the exit code is the verdict, read or not
         if options.json:
             terminal.emit_json(verdict._asdict())
@@ -75,7 +83,13 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def judge(
-    plan: Plan, dag: DAG[..., Any], profile: Profile | None, *, where: str = "plan", any_machine: bool = False
+    plan: Plan,
+    dag: DAG[..., Any],
+    profile: Profile | None = None,
+    runs: Sequence[RunRecord] = (),
+    *,
+    where: str = "plan",
+    any_machine: bool = False,
 ) -> Verdict:
     """Return whether a plan is for this DAG and this machine."""
     reasons: list[str] = []
@@ -88,11 +102,15 @@ def judge(
     differences = [f"made on another machine: {text}" for text in plan.machine.differences(this_machine())]
     (notes if any_machine else reasons).extend(differences)
     if profile is not None:
-        reasons += drift(plan, profile)
-    return Verdict(where, dag.target or dag.name, not reasons, reasons, notes)
+        reasons += drift_by_profile(plan, profile)
+    drifted = drift_of_runs(plan, runs)
+    reasons += [_sentence(its, len(runs)) for its in drifted]
+    if runs:
+        notes += _seen(plan, runs)
+    return Verdict(where, dag.target or dag.name, not reasons, reasons, notes, tuple(drifted))
 
 
-def drift(plan: Plan, profile: Profile) -> list[str]:
+def drift_by_profile(plan: Plan, profile: Profile) -> list[str]:
     """Say which nodes do not take the planned time any more, by a newer profile."""
     if profile.dag.fingerprint != plan.dag.fingerprint:
         return ["the profile is of another DAG than the plan"]
@@ -105,11 +123,79 @@ def drift(plan: Plan, profile: Profile) -> list[str]:
         if now is None:
             found.append(f"{node.name!r} was not measured")
             continue
-        short, long = sorted((node.alone_s, now.wall_net_s.median))
-        if long - short > DRIFT_S and long > DRIFT_FACTOR * short:
+        if now.wall_net_s.median not in band(node.alone_s):
             was, takes = seconds(node.alone_s), seconds(now.wall_net_s.median)
             found.append(f"{node.name!r} takes {takes} now, the plan counted on {was}")
     return found
+
+
+# -- runs ----------------------------------------------------------------------------------------------------
+
+
+def _files(words: Sequence[str]) -> list[str]:
+    """Return names of files; a pattern that the shell left as it is stands for those that it matches."""
+    from pathlib import Path
+
+    found: list[str] = []
+    for word in words:
+        path = Path(word)
+        if any(sign in path.name for sign in "*?[") and not path.exists():
+            matching = sorted(str(file) for file in path.parent.glob(path.name))
+            if not matching:
+                raise RecordError("no file has such a name", where=word)
+            found += matching
+        else:
+            found.append(word)
+    return list(dict.fromkeys(found))
+
+
+def _read_run(path: str, plan: Plan, where: str) -> RunRecord:
+    """Read a run that followed the plan.
+
+    Raises
+    ------
+    RecordError
+        Not a run, or one of another DAG, without a plan, or by another plan.
+    """
+    from makespan.record import load_record
+
+    run = load_record(path)
+    problem = None
+    if run.dag.fingerprint != plan.dag.fingerprint:
+        problem = f"is a run of another DAG ({run.dag.name!r}) than {where}"
+    elif run.plan is None:
+        problem = f"is a run without a plan, not by {where}"
+    elif run.plan != plan:
+        problem = f"is a run by another plan than {where}"
+    if problem is not None:
+        raise RecordError(problem, where=path, hint="give records of runs by this plan")
+    return run
+
+
+def _sentence(its: Drift, runs: int) -> str:
+    from makespan.words import seconds
+
+    of = f" (median of {runs} runs)" if runs > 1 else ""
+    return f"{its.name!r} took {seconds(its.actual_s)}{of}, the plan counted on {seconds(its.planned_s)}"
+
+
+def _seen(plan: Plan, runs: Sequence[RunRecord]) -> list[str]:
+    """Say what the runs cannot tell, and how long they took as a whole."""
+    from statistics import median
+
+    from makespan.stale import some
+    from makespan.words import seconds
+
+    notes = []
+    taken = durations_s(runs)
+    unseen = [node.name for node in plan.nodes if node.name not in taken]
+    if unseen:
+        notes.append(f"{some(unseen)} ended well at the first try in none of the runs")
+    whole = [run.makespan_s for run in runs if run.status == "ok" and not run.left_out]
+    if whole:
+        took, planned = seconds(median(whole)), seconds(plan.makespan_s)
+        notes.append(f"{'the runs' if len(whole) > 1 else 'the run'} took {took}, planned were {planned}")
+    return notes
 
 
 def _text(verdict: Verdict) -> str:

@@ -92,10 +92,7 @@ def _speak_warnings(terminal: Terminal) -> None:
     shown = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-        if category.__name__ in {
-            "PlanWarning",
-            "ProfileWarning",
-        }:  # by name: importing it would make `run` heavier
+        if category.__name__ == "ProfileWarning":  # by name: importing it would make `run` heavier
             terminal.warn(str(message))
         else:
             shown(message, category, *rest, **more)

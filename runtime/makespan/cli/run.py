@@ -6,6 +6,7 @@ to see.
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
 from makespan.errors import OptionError, PlanError
 from makespan.machine import this_machine
 from makespan.prepared import run as run_prepared
+from makespan.stale import PlanWarning
 
 if TYPE_CHECKING:
     import argparse
@@ -45,6 +47,11 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         type=opt.threads_or_auto,
         metavar="N",
         help="thread budget; auto: the plan's (default: the plan's, or the usable cores)",
+    )
+    parser.add_argument(
+        "--allow-stale",
+        action="store_true",
+        help="follow a plan for another state of the DAG, or for more threads, as far as it goes",
     )
     parser.add_argument(
         "--measure",
@@ -76,9 +83,13 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             dag = load_target(options.target)
             check_args(dag, args, kwargs)
             try:
-                prepared = dag.prepare(plan, budget)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", PlanWarning)  # its notes are lines here
+                    prepared = dag.prepare(plan, budget, allow_stale=options.allow_stale)
             except PlanError as error:
                 raise PlanError(error.problem, where=options.plan, hint=error.hint) from error
+            for note in prepared.notes:
+                terminal.warn(note)
             ended = run_prepared(prepared, args, kwargs, measure=options.measure, sampler=sampler)
             ctrl_c.deaf = True
             if ended.record.status == "interrupted":
