@@ -49,7 +49,12 @@ def chains_of(fitted: Fit, apart: Collection[int]) -> list[Part]:
 
 def chain_call(code: PartCode) -> Made:
     """Make the call of a chain: each member in its own copy of the context variables."""
-    chunks = compile_chunks(code, "chain")
+    return straight_call(code, "chain", drop=True)
+
+
+def straight_call(code: PartCode, what: str = "dag", *, drop: bool = False) -> Made:
+    """Make the call of members that run one after the other; see `compile_chunks`."""
+    chunks = compile_chunks(code, what, drop=drop)
     nodes = [member.node for member in code.members]
     many = crossings(code)
     traced_chunks: list[Any] = []  # compiled when they are first wanted
@@ -71,7 +76,7 @@ def chain_call(code: PartCode) -> Made:
 
     def traced(trace: Trace) -> Callable[[list[Any]], Any]:
         if not traced_chunks:
-            traced_chunks[:] = compile_chunks(code, "chain", traced=True)
+            traced_chunks[:] = compile_chunks(code, what, traced=True, drop=drop)
         clock, start, end, ident = trace.clock, trace.start, trace.end, trace.ident
 
         def call(values: list[Any]) -> Any:

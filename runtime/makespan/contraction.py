@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from makespan.errors import PlanError
 from makespan.parts import Constant, Given, Member, PartCode, Result, Values
+from makespan.structure import Structure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,11 +29,10 @@ if TYPE_CHECKING:
     from makespan.fit import Fit
     from makespan.parts import Part
     from makespan.program import Program
-    from makespan.structure import Structure
 
 
 def contract(program: Program, fitted: Fit, parts: Sequence[Part]) -> tuple[Program, Fit]:
-    """Contract disjoint parts; node numbers stay.
+    """Contract disjoint parts; node numbers stay, and `Program.structure` stays that of the DAG.
 
     A part has its best member's rank, the sum of their durations, all of their locks and groups; it is
     exclusive when one of them is, and has a mode when all have the same.
@@ -45,7 +45,7 @@ def contract(program: Program, fitted: Fit, parts: Sequence[Part]) -> tuple[Prog
     if not parts:
         return program, fitted
     structure = _contracted(fitted.structure, program, parts)
-    return _joined_calls(program, structure, parts), _joined_fit(fitted, structure, parts)
+    return _joined_calls(program, parts), _joined_fit(fitted, structure, parts)
 
 
 # -- the shape -----------------------------------------------------------------------------------------------
@@ -79,12 +79,13 @@ def _contracted(structure: Structure, program: Program, parts: Sequence[Part]) -
         exclusive[first] = any(structure.exclusive[i] for i in part.nodes)
         for i in rest:
             locks[i], exclusive[i] = (), False
-    return structure._replace(
-        preds=tuple(tuple(sorted(some)) for some in after),
-        succs=tuple(map(tuple, succs)),
-        order=_order(structure.names, after, succs, parts),
-        locks=tuple(locks),
-        exclusive=tuple(exclusive),
+    return Structure(
+        structure.names,
+        tuple(tuple(sorted(some)) for some in after),
+        tuple(map(tuple, succs)),
+        _order(structure.names, after, succs, parts),
+        tuple(locks),
+        tuple(exclusive),
     )
 
 
@@ -143,7 +144,7 @@ def _comes_back(start: int, succs: Sequence[Sequence[int]]) -> bool:
 # -- the calls -----------------------------------------------------------------------------------------------
 
 
-def _joined_calls(program: Program, structure: Structure, parts: Sequence[Part]) -> Program:
+def _joined_calls(program: Program, parts: Sequence[Part]) -> Program:
     calls, templates = program.calls.copy(), program.templates.copy()
     pushes, keeps = program.pushes.copy(), program.keeps.copy()
     scatter, inner = dict(program.scatter), dict(program.inner)
@@ -167,7 +168,6 @@ def _joined_calls(program: Program, structure: Structure, parts: Sequence[Part])
         templates[first] = Values([None] * slots)
         keeps[first] = True
     return program._replace(
-        structure=structure,
         calls=calls,
         templates=templates,
         pushes=pushes,

@@ -21,7 +21,7 @@ import msgspec
 from makespan.arguments import Ref, Tree
 from makespan.errors import DescribeError, did_you_mean
 from makespan.place import caller_place
-from makespan.placeholder import Placeholder, shown_placeholder
+from makespan.placeholder import SHOWN, Placeholder, shown_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,14 +115,24 @@ def _copied(inner: DAG[..., Any], outer: DAG[..., Any], prefix: str, given: Mapp
     return placed(inner.output, caller_place())
 
 
-def bind(target: DAG[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def bind(
+    target: DAG[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], names: tuple[str, ...] | None = None
+) -> dict[str, Any]:
     """Match arguments to the inputs of a DAG that is about to run.
+
+    `names`, the inputs when all can be given by position, makes the usual call quick.
 
     Raises
     ------
     DescribeError
         An input is missing, given twice, or unknown; a DAG is being described, so that nothing should run.
     """
+    if not kwargs and names is not None and scope.get() is None and len(args) == len(names):
+        for value in args:
+            if type(value) in SHOWN and shown_placeholder(value):
+                break  # refused below
+        else:
+            return dict(zip(names, args, strict=True))
     if scope.get() is not None:
         raise DescribeError(
             f"{target.name!r} cannot run while a DAG is being described",
@@ -139,6 +149,12 @@ def bind(target: DAG[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -
                 hint="use DAG.add, or call it inside a function under @dag",
             )
     return given
+
+
+def positional_names(target: DAG[..., Any]) -> tuple[str, ...] | None:
+    """Return the inputs of a DAG when all can be given by position."""
+    inputs = target.inputs
+    return None if any(its.keyword_only for its in inputs.values()) else tuple(inputs)
 
 
 def _matched(

@@ -268,6 +268,10 @@ def holds_placeholder(value: Any) -> bool:
     return kind is Placeholder or search(value, once=False, seen=set())[0] is not None
 
 
+SHOWN = frozenset({Placeholder, list, tuple, dict})
+"""Types of what `shown_placeholder` looks into."""
+
+
 def shown_placeholder(value: Any, limit: int = 1000) -> list[Any]:
     """Return a placeholder in plain sight, in a list: in lists, tuples, dicts of up to `limit` things in all.
 
@@ -280,7 +284,7 @@ def shown_placeholder(value: Any, limit: int = 1000) -> list[Any]:
         kind = type(item)
         if kind is Placeholder:
             return [item]
-        if kind in {list, tuple, dict} and 0 < len(item) <= limit:
+        if kind in SHOWN and 0 < len(item) <= limit:
             limit -= len(item)
             inner = item.values() if kind is dict else item
             if not LEAVES.issuperset(map(type, inner)):

@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
-from makespan.describe import bind
+from makespan.cancelling import inside
 from makespan.errors import MissingExtraError, OptionError
-from makespan.executor import Execution, Trace
+from makespan.executor import PLAIN_TERMS, Execution, Terms, Trace
+from makespan.inline import bind, positional_names
+from makespan.straight import Straight, StraightExecution
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from makespan.counters import Counters
     from makespan.dispatch import Rules
+    from makespan.drift import Drift
     from makespan.graph import DAG
     from makespan.plan import Plan
     from makespan.program import Program
@@ -31,15 +35,53 @@ class Prepared:
     It may be called from several threads at once.
     """
 
-    __slots__ = ("_fingerprint", "_functions", "dag", "notes", "plan", "program", "rules", "threads")
+    __slots__ = (
+        "_alone",
+        "_counters",
+        "_fingerprint",
+        "_functions",
+        "_names",
+        "_nested",
+        "_straight",
+        "_unfused",
+        "dag",
+        "notes",
+        "plan",
+        "program",
+        "rules",
+        "terms",
+        "threads",
+    )
 
-    def __init__(self, dag: DAG[..., Any], program: Program, rules: Rules, plan: Plan | None) -> None:
+    def __init__(
+        self,
+        dag: DAG[..., Any],
+        program: Program,
+        rules: Rules,
+        plan: Plan | None,
+        terms: Terms = PLAIN_TERMS,
+        *,
+        unfused: Callable[[], tuple[Program, Rules]] | None = None,
+        notes: tuple[str, ...] = (),
+        counters: Counters | None = None,
+    ) -> None:
         self.dag = dag
         self.program = program
         self.rules = rules
         self.plan = plan
+        self.terms = terms
         self.threads = rules.budget
-        self.notes: tuple[str, ...] = ()
+        self.notes = notes
+        """What of the plan could not be followed."""
+        self._counters = counters
+        self._unfused = unfused
+        # One thread runs everything as straight-line code, when nobody has to watch it meanwhile; within
+        # another run's node, whose run does the watching, whatever the budget.
+        watched = terms.timeout_s is not None or bool(terms.timeouts_s)
+        self._nested = not watched and not terms.go_on
+        self._alone = self._nested and not terms.coordinate and self.threads == 1
+        self._straight: Straight | None = None
+        self._names = positional_names(dag)
         self._functions = [node.fn for node in dag.nodes.values()]
         self._fingerprint: str | None = None
 
@@ -52,6 +94,19 @@ class Prepared:
             self._fingerprint = fingerprint(self.program.structure, self._functions)
         return self._fingerprint
 
+    @property
+    def drift(self) -> list[Drift]:
+        """Nodes that do not take the planned time now, by a running mean over the calls; see `DAG.prepare`.
+
+        Raises
+        ------
+        OptionError
+            It was not prepared with `drift`.
+        """
+        if self._counters is None:
+            raise OptionError("was not counted", where="drift", hint="prepare with a plan and drift=True")
+        return self._counters.drift()
+
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run, and return the DAG's result.
 
@@ -62,14 +117,30 @@ class Prepared:
         Exception
             A node's own, with a note that names the node; an ExceptionGroup when several raised.
         """
-        inputs = bind(self.dag, args, kwargs)
-        execution = Execution(self.program, self.rules, inputs)
+        inputs = bind(self.dag, args, kwargs, self._names)
+        execution = self.execution(inputs)
         execution.run()
         if execution.failures:
             from makespan.failure import raise_failures
 
             raise_failures(self.program, execution.failures)
         return self.program.output(execution.kept, inputs)
+
+    def execution(
+        self, inputs: Mapping[str, Any], trace: Trace | None = None
+    ) -> Execution | StraightExecution:
+        """Return what runs it once, in the way that fits."""
+        if self._alone or (self._nested and inside.get()):
+            straight = self._straight
+            if straight is None:
+                self._straight = straight = Straight(*self.unfused())
+            if straight.possible:
+                return StraightExecution(straight, inputs, trace)
+        return Execution(self.program, self.rules, inputs, trace)
+
+    def unfused(self) -> tuple[Program, Rules]:
+        """Return program and rules with the nodes of chains one by one."""
+        return (self.program, self.rules) if self._unfused is None else self._unfused()
 
     def run(
         self, /, *args: Any, measure: bool = False, sampler: SamplerName | None = None, **kwargs: Any
@@ -111,12 +182,16 @@ def run(
 
     inputs = bind(prepared.dag, tuple(args), dict(kwargs))
     trace = Trace(len(prepared.program.calls))
+    execution: Execution | StraightExecution
     error: BaseException | None = None
     meters = _meters(prepared.program, measure, sampler)
     try:
-        program = prepared.program if meters is None else meters.wrapped(prepared.program)
+        if meters is None:
+            execution = prepared.execution(inputs, trace)
+        else:
+            program, rules = prepared.unfused()  # each node is measured by itself
+            execution = Execution(meters.wrapped(program), rules, inputs, trace)
         at = datetime.datetime.now(datetime.UTC)
-        execution = Execution(program, prepared.rules, inputs, trace)
         begun = trace.clock()
         try:
             execution.run()

@@ -15,13 +15,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from makespan.around import declared_functions
 from makespan.conditions import apart
 from makespan.dispatch import Rules
 from makespan.errors import PlanError
+from makespan.executor import Terms
 from makespan.fit import fit
 from makespan.options import check_threads
 from makespan.prepared import Prepared
 from makespan.program import compile_program
+from makespan.returned import is_coroutine_function
 from makespan.selection import restricted, select
 from makespan.settings import PLAIN
 
@@ -33,6 +36,12 @@ if TYPE_CHECKING:
     from makespan.plan import Plan
     from makespan.program import Program
     from makespan.settings import Settings
+
+LONG_S = 0.5
+"""The calling thread only looks on when a node takes so long: it would see Ctrl-C and failures late."""
+WORTH_S = 50e-6
+"""A hand-off to another thread takes about so long."""
+FUSE = False  # as long as the executor does not deal out a part's results
 
 
 def prepare(
@@ -76,19 +85,70 @@ def _made(
     fitted, chosen = select(dag, fitted, settings)
     program = restricted(compile_program(dag, _functions(dag, fitted, settings)), chosen)
     fitted = apart(program, fitted)
+    counters = None
+    if settings.drift:
+        from makespan.counters import counters_of
+
+        counters = counters_of(dag, plan, fitted, settings.drift)
+        program = counters.counting(program)
     program = _called(program, fitted, settings)
-    callers = frozenset(i for i, mode in fitted.modes.items() if mode == "caller")
-    rules = Rules(
+    terms = _terms(dag, fitted, settings)
+    fused, joined = _fused(dag, program, fitted, terms)
+    unfused = None if fused is program else lambda: (program, _rules(fitted))
+    return Prepared(
+        dag,
+        fused,
+        _rules(joined),
+        plan,
+        terms,
+        unfused=unfused,
+        notes=fitted.notes,
+        counters=counters,
+    )
+
+
+def _rules(fitted: Fit) -> Rules:
+    return Rules(
         fitted.structure,
         fitted.ranks,
         fitted.threads,
         fitted.groups,
         vacant=fitted.vacant,
-        callers=callers,
+        callers=frozenset(i for i, mode in fitted.modes.items() if mode == "caller"),
     )
-    prepared = Prepared(dag, program, rules, plan)
-    prepared.notes = fitted.notes
-    return prepared
+
+
+def _terms(dag: DAG[..., Any], fitted: Fit, settings: Settings) -> Terms:
+    """Say how the runs go, beside who may start when."""
+    durations_s = [None if i in fitted.vacant else its for i, its in enumerate(fitted.durations_s)]
+    timeouts_s = {
+        i: node.options.timeout_s
+        for i, node in enumerate(dag.nodes.values())
+        if node.options.timeout_s is not None and i not in fitted.vacant
+    }
+    known = any(its is not None for its in durations_s)
+    return Terms(
+        settings.timeout_s,
+        timeouts_s,
+        settings.on_error == "continue",
+        any(its is not None and its >= LONG_S for its in durations_s),
+        [its is None or its >= WORTH_S for its in fitted.durations_s] if known else None,
+    )
+
+
+def _fused(dag: DAG[..., Any], program: Program, fitted: Fit, terms: Terms) -> tuple[Program, Fit]:
+    """Return what runs with chains as one node each.
+
+    With one thread everything is one straight line anyway; and when a run goes on after a failure, what
+    depends on a chain's first nodes only must run without its last.
+    """
+    if not FUSE or not fitted.chains or fitted.threads == 1 or terms.go_on:
+        return program, fitted
+    from makespan.chains import chains_of
+    from makespan.contraction import contract
+
+    coroutines = {i for i, node in enumerate(dag.nodes.values()) if is_coroutine_function(node.fn)}
+    return contract(program, fitted, chains_of(fitted, {*terms.timeouts_s, *coroutines, *program.scatter}))
 
 
 def _functions(dag: DAG[..., Any], fitted: Fit, settings: Settings) -> dict[str, Callable[..., Any]]:
@@ -98,6 +158,7 @@ def _functions(dag: DAG[..., Any], fitted: Fit, settings: Settings) -> dict[str,
         from makespan.native_limits import limited_functions
 
         made |= limited_functions(list(dag.nodes.values()), fitted)
+    declared_functions(dag, made)
     return made
 
 
