@@ -14,9 +14,10 @@ import msgspec
 from makespan.caveats import caveats
 from makespan.figures import Bar, NodeRow, Report, Source, Status
 from makespan.observed import Span, colour, critical_chain, fit_lanes, stack
+from makespan.record import waited_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from makespan.measurement import Measured
     from makespan.plan import Plan, PlanNode
@@ -33,9 +34,10 @@ def report_of(record: RunRecord) -> Report:
     """
     plan = record.plan
     of_plan = {node.name: node for node in plan.nodes} if plan else {}
-    threads = _threads(record)
+    drawn = [node for node in record.nodes if node.status != "skipped"]
+    threads = _threads(record, drawn)
     fitted = fit_lanes({name: (node.lane, node.duration_s) for name, node in of_plan.items()}, threads)
-    chain = critical_chain(_spans(record, threads))
+    chain = critical_chain(_spans(record, drawn, threads))
     on_chain = {step.name for step in chain}
     ran = [
         _row(
@@ -48,13 +50,17 @@ def report_of(record: RunRecord) -> Report:
             node.name in on_chain,
             _measured(record, node, of_plan.get(node.name)),
         )
-        for node in record.nodes
+        for node in drawn
     ]
-    idle = [name for name in record.not_started if name not in threads]
-    idle += sorted(of_plan.keys() - threads.keys() - set(idle))
-    nodes = (*ran, *(_row(of_plan.get(name), fitted, name, "not started") for name in idle))
-    ok = record.status == "ok"
-    default_s, compared_s, source, repeats = _comparison(record)
+    idle: dict[str, Status] = {node.name: "skipped" for node in record.nodes if node.status == "skipped"}
+    idle |= dict.fromkeys(record.dropped, "dropped")
+    idle |= dict.fromkeys(record.not_started, "not started")
+    idle |= dict.fromkeys(record.left_out, "left out")
+    idle |= dict.fromkeys(sorted(of_plan.keys() - threads.keys() - idle.keys()), "not started")
+    nodes = (*ran, *(_row(of_plan.get(name), fitted, name, status) for name, status in idle.items()))
+    whole = len(drawn) == len(record.nodes) and not record.dropped and not record.left_out
+    ok = record.status == "ok" and whole
+    default_s, compared_s, source, repeats = _comparison(record, whole)
     return _assemble(
         nodes,
         plan,
@@ -74,6 +80,7 @@ def report_of(record: RunRecord) -> Report:
         failures=record.failures,
         sampler=record.sampler,
         notes=caveats(record),
+        whole=whole,
     )
 
 
@@ -105,17 +112,17 @@ def report_of_plan(plan: Plan) -> Report:
     )
 
 
-def _threads(record: RunRecord) -> dict[str, int]:
+def _threads(record: RunRecord, drawn: Sequence[RunNode]) -> dict[str, int]:
     """Row of each node that ran: its thread, or lanes coloured anew when helpers outnumber the budget."""
-    threads = {node.name: node.thread for node in record.nodes}
+    threads = {node.name: node.thread for node in drawn}
     numbers = set(threads.values())
     if numbers and (min(numbers) < 0 or max(numbers) >= record.threads):
-        rows = colour([(node.start_s, node.end_s) for node in record.nodes])
-        return {node.name: row for node, row in zip(record.nodes, rows, strict=True)}
+        rows = colour([(node.start_s, node.end_s) for node in drawn])
+        return {node.name: row for node, row in zip(drawn, rows, strict=True)}
     return threads
 
 
-def _spans(record: RunRecord, rows: Mapping[str, int]) -> list[Span]:
+def _spans(record: RunRecord, drawn: Sequence[RunNode], rows: Mapping[str, int]) -> list[Span]:
     held: dict[str, tuple[str, ...]] = {}
     alone: set[str] = set()
     if record.plan is not None:
@@ -126,17 +133,18 @@ def _spans(record: RunRecord, rows: Mapping[str, int]) -> list[Span]:
         for number, group in enumerate(record.plan.groups):
             for name in group.nodes:
                 held[name] = (*held.get(name, ()), f"group {number}")
+    waited = waited_for(record)
     return [
         Span(
             node.name,
             node.start_s,
             node.end_s,
             rows[node.name],
-            node.after,
+            waited[node.name],
             held.get(node.name, ()),
             node.name in alone,
         )
-        for node in record.nodes
+        for node in drawn
     ]
 
 
@@ -172,7 +180,14 @@ def _row(
     if ran is None:
         return known
     return msgspec.structs.replace(
-        known, row=row, start_s=ran.start_s, end_s=ran.end_s, critical=critical, measured=measured
+        known,
+        row=row,
+        start_s=ran.start_s,
+        end_s=ran.end_s,
+        critical=critical,
+        measured=measured,
+        attempts=ran.attempts,
+        process=ran.process,
     )
 
 
@@ -190,12 +205,12 @@ def _measured(record: RunRecord, node: RunNode, plan: PlanNode | None) -> Measur
     return its if record.sampler == "clocks" and not profiled else None
 
 
-def _comparison(record: RunRecord) -> tuple[float | None, float | None, Source | None, int]:
+def _comparison(record: RunRecord, whole: bool) -> tuple[float | None, float | None, Source | None, int]:
     measured = record.comparison
     if measured is not None and measured.default_s and measured.planned_s:
         repeats = min(len(measured.default_s), len(measured.planned_s))
         return median(measured.default_s), median(measured.planned_s), "measured", repeats
-    if record.plan is not None and record.status == "ok":
+    if record.plan is not None and whole and record.status == "ok":
         return record.plan.default_makespan_s, record.makespan_s, "predicted", 0
     return None, None, None, 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from makespan.figures import PARTS
+from makespan.figures import BROKEN, PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ def fill(ax: Axes, bars: Sequence[Bar], band: tuple[float, float], least_s: floa
             shapes.setdefault("critical", []).append(whole)
         elif right - left > 3 * least_s:
             shapes.setdefault("edge", []).append(whole)
-        if bar.status in {"failed", "unfinished"}:
+        if bar.status in BROKEN:
             shapes.setdefault("broken", []).append(whole)
     faint = 1.0 if thick else 0.65
     for part in (*PARTS, "unknown"):

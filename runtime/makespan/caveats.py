@@ -58,13 +58,19 @@ def caveats(record: RunRecord) -> tuple[str, ...]:
             "planned times are not known" if record.sampler else "planned times and shares are not known"
         )
         return (*notes, f"it ran in the default order, without a plan: {unknown}")
-    ran = {node.name for node in record.nodes} | set(record.not_started)
+    ran = {node.name for node in record.nodes}
+    ran.update(record.not_started, record.dropped, record.left_out)
     planned = {node.name for node in plan.nodes}
     if plan.dag.fingerprint != record.dag.fingerprint or ran != planned:
         notes.append(
             f"the plan is for another DAG: {plural(len(ran & planned), 'node')} in common, "
             f"{len(planned - ran):,} only in the plan, {len(ran - planned):,} only in the run"
         )
+    skipped = sum(node.status == "skipped" for node in record.nodes)
+    partly = [(skipped, "skipped"), (len(record.left_out), "left out"), (len(record.dropped), "not reached")]
+    if any(count for count, _ in partly):
+        partly_told = ", ".join(f"{count:,} {words}" for count, words in partly if count)
+        notes.append(f"not all nodes of the plan ran ({partly_told}): its end is not compared with")
     if plan.threads != record.threads:
         notes.append(f"planned for {plural(plan.threads, 'thread')}, ran with {record.threads}")
     differ = plan.machine.differences(record.machine)

@@ -22,6 +22,17 @@ Status = Literal[
 ]
 Source = Literal["measured", "predicted"]
 
+BROKEN = frozenset({"failed", "timed out", "unfinished"})
+"""Ways to end of nodes that are drawn, but did not come to their end."""
+IDLE: dict[Status, str] = {
+    "unfinished": "unfinished",
+    "skipped": "skipped",
+    "dropped": "not run, after a failure of what it waits for",
+    "not started": "not started",
+    "left out": "left out",
+}
+"""What is told of the nodes that no failure tells of, in words."""
+
 
 class Shares(msgspec.Struct, frozen=True):
     """Of a bar's time, as shares that add up to 1; how much, not when."""
@@ -77,6 +88,17 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     critical: bool = False
     """On the chain that decided the end of the run."""
     planned_critical: bool = False
+    attempts: int = 1
+    process: int | None = None
+    """The worker process that it ran in, while the thread of its lane waited."""
+
+    @property
+    def also(self) -> str:
+        """What is to be said of how it ran, in words: where, and how often."""
+        found = [] if self.process is None else [f"in worker process {self.process}"]
+        if self.attempts > 1:
+            found.append(f"{self.attempts} attempts")
+        return ", ".join(found)
 
     @property
     def actual_s(self) -> float | None:
@@ -184,6 +206,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     sampler: SamplerSource | None = None
     """How `NodeRow.measured` was had; None: the run was not measured."""
     notes: tuple[str, ...]
+    whole: bool = True
+    """Whether all nodes ran that there are: otherwise the plan's makespan is not to be compared with."""
 
     @property
     def measured(self) -> bool:
@@ -208,8 +232,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def error_share(self) -> float | None:
-        """Actual against planned makespan, of a run that reached its end."""
-        if self.status != "ok" or self.actual_s is None or not self.planned_s:
+        """Actual against planned makespan, of a run of all nodes that reached its end."""
+        if self.status != "ok" or not self.whole or self.actual_s is None or not self.planned_s:
             return None
         return self.actual_s / self.planned_s - 1
 

@@ -31,7 +31,7 @@ from makespan.bars import (
     parts,
 )
 from makespan.errors import missing_extra
-from makespan.figures import PARTS
+from makespan.figures import BROKEN, PARTS
 from makespan.report import as_report
 from makespan.words import TIMES, clean, columns, percent, seconds
 
@@ -251,7 +251,7 @@ def _legend(ax: Axes, bars: Sequence[Bar], height_pt: float, *, thin: bool) -> N
     ]
     if any(bar.critical for bar in bars):
         keys.append(Patch(facecolor="none", edgecolor=INK, linewidth=1.3, label="critical path"))
-    if any(bar.status in {"failed", "unfinished"} for bar in bars):
+    if any(bar.status in BROKEN for bar in bars):
         keys.append(
             Patch(facecolor="none", edgecolor=INK, linewidth=0.8, hatch="xxx", label="failed or unfinished")
         )

@@ -126,6 +126,17 @@ def parse_record(data: bytes, where: str = "run") -> RunRecord:
     return record
 
 
+def waited_for(record: RunRecord) -> dict[str, tuple[str, ...]]:
+    """Return what each node waited for; in place of a skipped node, what that one had waited for."""
+    waited: dict[str, tuple[str, ...]] = {}
+    behind: dict[str, tuple[str, ...]] = {}
+    for node in record.nodes:
+        waited[node.name] = tuple(dict.fromkeys(p for name in node.after for p in behind.get(name, (name,))))
+        if node.status == "skipped":
+            behind[node.name] = waited[node.name]
+    return waited
+
+
 def _check_measured(record: RunRecord, node: RunNode, where: str) -> None:
     """Refuse measurements of a run that was not measured, of unknown kind, or of more time than passed."""
     measured = node.measured

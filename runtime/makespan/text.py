@@ -10,18 +10,10 @@ from typing import TYPE_CHECKING
 
 from makespan.causes import cause, gil_waits
 from makespan.caveats import how_measured
+from makespan.figures import IDLE
 from makespan.profile_rows import is_bound, shares
 from makespan.text_gantt import fill, key, small_gantt
-from makespan.words import (
-    TIMES,
-    clean,
-    percent,
-    plural,
-    seconds,
-    signed_seconds,
-    some,
-    table,
-)
+from makespan.words import TIMES, clean, percent, plural, seconds, signed_seconds, some, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -222,10 +214,13 @@ def _told(report: Report) -> str:
         f"{clean(failure.node, 60)} raised {clean(failure.type, 60)}{_at(failure.place)}"
         for failure in report.failures
     ]
-    for status in ("unfinished", "not started"):
+    for status, words in IDLE.items():
         nodes = report.with_status(status)
         if nodes:
-            lines.append(f"{status}: {some(node.name for node in nodes)}")
+            lines.append(f"{words}: {some(node.name for node in nodes)}")
+    also = [f"{clean(node.name, 40)} ({node.also})" for node in report.nodes if node.attempts > 1]
+    if also:
+        lines.append(f"tried again: {some(also)}")
     lines += [f"note: {note}" for note in report.notes]
     if report.rows:
         lines += ["", *small_gantt(report)]

@@ -46,6 +46,9 @@ MEASURED = ("run_gil", "run_native", "run_blocked", "run_gil_wait", "run_core_wa
 """More columns when the run was measured: what a node did in it, in thousandths of ``actual_s``; null where
 that is not known."""
 
+ALSO = ("also",)
+"""One more column when nodes ran in worker processes, or were tried again: that in words."""
+
 
 def render_page(report: Report) -> bytes:
     """Return the page as UTF-8."""
@@ -89,6 +92,7 @@ def page_data(report: Report) -> dict[str, Any]:
     unknown: list[int | None] = [None] * len(MEASURED)
     statuses = sorted({node.status for node in report.nodes})
     kinds = sorted({node.kind for node in report.nodes})
+    also = any(node.also for node in report.nodes)
     return {
         "format": "makespan-page/1",
         "title": report.title,
@@ -107,7 +111,7 @@ def page_data(report: Report) -> dict[str, Any]:
         "chain": [[step.name, step.cause, step.waited_s] for step in report.chain],
         "statuses": statuses,
         "classes": kinds,
-        "columns": (*COLUMNS, *(MEASURED if report.measured else ())),
+        "columns": (*COLUMNS, *(MEASURED if report.measured else ()), *(ALSO if also else ())),
         "nodes": [
             [
                 node.name,
@@ -125,6 +129,7 @@ def page_data(report: Report) -> dict[str, Any]:
                 _short(node.slack_s, digits),
                 node.critical + 2 * node.planned_critical,
                 *((node.thousandths or unknown) if report.measured else ()),
+                *((node.also,) if also else ()),
             ]
             for node in report.nodes
         ],

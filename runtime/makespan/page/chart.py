@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from makespan.axis import bar_labels, label_rows, ticks
+from makespan.figures import BROKEN
 from makespan.observed import coarse
 from makespan.page.paths import Box, boxes, number, outline
 from makespan.words import clean, columns, percent, seconds
@@ -150,7 +151,7 @@ def _bars(bars: Sequence[Bar], band: tuple[float, float], top: float, per_s: flo
         elif width > 4 and thick:
             # A hairline in the colour of the paper keeps neighbours apart.
             parts.setdefault("gap", []).append(Box(left + width, y, None, height))
-        if thick and bar.status in {"failed", "unfinished"}:
+        if thick and bar.status in BROKEN:
             lines.setdefault("bad", []).append(outline(left, y - 2, width, height + 4))
     paths = {name: boxes(some) for name, some in parts.items()}
     paths |= {name: "".join(some) for name, some in lines.items()}

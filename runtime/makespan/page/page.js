@@ -67,6 +67,7 @@
     const line = (key, value) => { put(list, "dt", key); put(list, "dd", value); };
     const planned = of(row, "planned_s"), start = of(row, "start_s"), status = of(row, "status");
     if (status !== "ok" && status !== "planned") line("status", status);
+    if (of(row, "also")) line("ran", of(row, "also"));
     if (of(row, "class")) line("class", of(row, "class"));
     if (start !== null) {
       const actual = of(row, "actual_s");
@@ -170,7 +171,8 @@
         else for (const part of ["gil_s", "native_s", "blocked_s"]) put(tr, "td", share(row, part));
         put(tr, "td", plain(of(row, "slack_s")));
         const critical = of(row, "critical") & (data.ran ? 1 : 2) ? "★" : "";
-        put(tr, "td", of(row, "status") === "ok" || of(row, "status") === "planned" ? critical : of(row, "status"));
+        const status = of(row, "status") === "ok" || of(row, "status") === "planned" ? critical : of(row, "status");
+        put(tr, "td", [status, of(row, "also")].filter((words) => words).join(" · "));
       }
       more.remove();
       // Only the first sentence speaks of how many are shown.

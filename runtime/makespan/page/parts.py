@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from makespan.causes import gil_waits
+from makespan.figures import BROKEN, IDLE
 from makespan.words import TIMES, clean, percent, plural, seconds, some
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ def figures(report: Report) -> str:
 def _time(report: Report) -> tuple[str, str]:
     if report.actual_s is None:
         return seconds(report.planned_s or 0.0), f"planned, with {plural(report.threads, 'thread')}"
-    what = {"ok": "actual", "failed": "until it failed"}.get(report.status, "until it was interrupted")
+    what = {"ok": "actual", "failed": "until it failed", "timed out": "until its time was up"}.get(
+        report.status, "until it was interrupted"
+    )
     if report.planned_s is None:
         return seconds(report.actual_s), f"{what} · no plan"
     error = "" if report.error_share is None else f" ({percent(report.error_share, signed=True)})"
@@ -74,7 +77,8 @@ def _distance(report: Report) -> tuple[str, str]:
         return "", "from the lower bound: no plan, no bound"
     bound = f"the lower bound {seconds(report.bound_s)} (binding: {clean(report.binding, 40)})"
     if report.gap is None:
-        return "", f"from {bound}{'' if report.status == 'ok' else '; the run did not reach its end'}"
+        why = "; the run did not reach its end" if report.status != "ok" else ""
+        return "", f"from {bound}{why if report.whole or why else '; not all nodes ran'}"
     if report.gap < -0.0005:
         return percent(-report.gap), f"below {bound}; nodes ran faster than profiled"
     return percent(report.gap), f"from {bound}"
@@ -92,14 +96,16 @@ def notes(report: Report) -> str:
     for failure in report.failures:
         place = f" at {escape(clean(failure.place, 120))}" if failure.place else ""
         lines.append(f"{name(failure.node)} raised <b>{escape(clean(failure.type, 80))}</b>{place}")
-    bad = bool(lines) or report.status == "interrupted"
+    bad = bool(lines) or report.status in {"interrupted", "timed out"}
     if report.status == "interrupted":
         lines.append("the run was interrupted")
-    for status in ("unfinished", "not started"):
+    elif report.status == "timed out":
+        lines.append("the time of the run was up")
+    for status, words in IDLE.items():
         found = report.with_status(status)
         if found:
             names = some((node.name for node in found), 12)
-            lines.append(f"{plural(len(found), 'node')} {status}: {escape(names)}")
+            lines.append(f"{plural(len(found), 'node')} {words}: {escape(names)}")
     waits = gil_waits(report)
     lines += [escape(line) for line in (waits, *report.notes) if line]
     if not lines:
@@ -130,7 +136,7 @@ def keys(report: Report) -> str:
             found.append(swatch(f'<path class="{letter}" d="M0 0h13v13h-13z"/>') + words)
     if any(bar.critical for bar in bars):
         found.append(swatch('<path class="crit" d="M1 1h11v11h-11z"/>') + "critical path")
-    if any(bar.status in {"failed", "unfinished"} for bar in bars):
+    if any(bar.status in BROKEN for bar in bars):
         found.append(swatch('<path class="bad" d="M1 1h11v11h-11z"/>') + "failed or unfinished")
     if report.actual_bars and report.planned_bars:
         found.append("thin: planned, thick: actual")

@@ -129,7 +129,7 @@ def _node(node: NodeRow, *, measured: bool) -> str:
         _percent(node.error_share),
         *(_spent(node) if measured else _profiled(node)),
         _seconds(node.slack_s),
-        mark if node.status in {"ok", "planned"} else node.status,
+        " · ".join(filter(None, (mark if node.status in {"ok", "planned"} else node.status, node.also))),
     )
 
 
