@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from makespan.comparison import compare
     from makespan.from_table import profile_from_table
     from makespan.plan import Plan, load_plan
+    from makespan.processes import close_workers, warm_workers
+    from makespan.processes.faults import WorkerDied, WorkerError
     from makespan.profile import Profile, ProfileWarning, load_profile
     from makespan.record import RunRecord, load_record
     from makespan.run import Run
@@ -41,6 +43,10 @@ else:
         "Run": "run",
         "compare": "comparison",
         "profile_from_table": "from_table",
+        "WorkerDied": "processes.faults",
+        "WorkerError": "processes.faults",
+        "close_workers": "processes",
+        "warm_workers": "processes",
     }
 
     def __getattr__(name: str) -> Any:
@@ -76,7 +82,10 @@ __all__ = [
     "Run",
     "RunRecord",
     "TargetError",
+    "WorkerDied",
+    "WorkerError",
     "__version__",
+    "close_workers",
     "compare",
     "dag",
     "load_plan",
@@ -84,4 +93,5 @@ __all__ = [
     "load_record",
     "node",
     "profile_from_table",
+    "warm_workers",
 ]

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from makespan.around import declared_functions
 from makespan.conditions import apart
 from makespan.dispatch import Rules
-from makespan.errors import PlanError
 from makespan.executor import Terms
 from makespan.fit import fit
 from makespan.options import check_threads
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from makespan.fit import Fit
     from makespan.graph import DAG
+    from makespan.parts import Part
     from makespan.plan import Plan
     from makespan.program import Program
     from makespan.settings import Settings
@@ -80,11 +80,19 @@ def _made(
     dag: DAG[..., Any], plan: Plan | None, threads: int | None, where: str, settings: Settings
 ) -> Prepared:
     fitted = fit(dag, plan, threads, where, settings)
-    if plan is not None:
-        _refuse_modes(plan, where)
     fitted, chosen = select(dag, fitted, settings)
-    program = restricted(compile_program(dag, _functions(dag, fitted, settings)), chosen)
+    functions: dict[str, Callable[..., Any]] = {}
+    parts: list[Part] = []
+    if fitted.clusters or "process" in fitted.modes.values():
+        from makespan.processes.layout import lay_out
+
+        functions, parts, fitted = lay_out(dag, fitted, where, go_on=settings.on_error == "continue")
+    program = restricted(compile_program(dag, _functions(dag, fitted, functions)), chosen)
     fitted = apart(program, fitted)
+    if parts:
+        from makespan.contraction import contract
+
+        program, fitted = contract(program, fitted, parts)
     counters = None
     if settings.drift:
         from makespan.counters import counters_of
@@ -151,9 +159,10 @@ def _fused(dag: DAG[..., Any], program: Program, fitted: Fit, terms: Terms) -> t
     return contract(program, fitted, chains_of(fitted, {*terms.timeouts_s, *coroutines, *program.scatter}))
 
 
-def _functions(dag: DAG[..., Any], fitted: Fit, settings: Settings) -> dict[str, Callable[..., Any]]:
-    """Return what is called in the place of some nodes' own functions, by name."""
-    made: dict[str, Callable[..., Any]] = {}
+def _functions(
+    dag: DAG[..., Any], fitted: Fit, made: dict[str, Callable[..., Any]]
+) -> dict[str, Callable[..., Any]]:
+    """Return what is called in the place of some nodes' own functions, by name; `made` has some of them."""
     if fitted.native:
         from makespan.native_limits import limited_functions
 
@@ -165,21 +174,3 @@ def _functions(dag: DAG[..., Any], fitted: Fit, settings: Settings) -> dict[str,
 def _called(program: Program, fitted: Fit, settings: Settings) -> Program:
     """Return the program with what its settings put round the calls."""
     return program
-
-
-def _refuse_modes(plan: Plan, where: str) -> None:
-    """Refuse modes that a run would silently leave out.
-
-    Raises
-    ------
-    PlanError
-        A node is to run in a worker process.
-    """
-    clustered = {name for cluster in plan.clusters for name in cluster.nodes}
-    for node in plan.nodes:
-        if node.mode == "process" or node.name in clustered:
-            raise PlanError(
-                f"it has node {node.name!r} run in a worker process, and runs have only threads so far",
-                where=where,
-                hint="optimize without --processes and without pins to a process",
-            )

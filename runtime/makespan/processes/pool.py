@@ -1,0 +1,252 @@
+"""The worker processes of this process: numbered, kept warm, shared by all runs.
+
+A node that may run in any of them gets an idle one, the lowest number first, so that few are started and
+these stay warm; a cluster is bound to the worker of its number. A call takes one worker and waits for nothing
+else while it has it, so nobody waits in a circle.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from threading import Condition
+from typing import TYPE_CHECKING, Any
+
+from makespan.errors import OptionError
+from makespan.machine import THREAD_VARIABLES, usable_cores
+from makespan.processes import codec
+from makespan.processes.faults import WorkerDied
+from makespan.processes.resident import NOBODY, Resident
+from makespan.processes.worker import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_MOST = 256
+
+
+class Abandoned(Exception):  # noqa: N818 (nobody sees it)
+    """A call was given up before it had a worker."""
+
+
+class Ticket:
+    """One call: what can be killed while it runs."""
+
+    __slots__ = ("over", "worker")
+
+    def __init__(self) -> None:
+        self.over = False
+        self.worker: Resident | None = None
+
+
+class Pool:
+    """Resident workers by number."""
+
+    def __init__(self) -> None:
+        self._turn = Condition()
+        self._all: dict[int, Resident | None] = {}
+        """None: it is being started."""
+        self._idle: set[int] = set()
+        self._most: int | None = None
+        self._first: tuple[bytes, Sequence[Any]] | None = None
+        self.files: dict[str, str] = {}
+        """Modules that a worker would not find by their name, and their files."""
+
+    def configure(
+        self, workers: int | None, initializer: Callable[..., Any] | None, initargs: tuple[Any, ...]
+    ) -> None:
+        """See `makespan.processes.configure`."""
+        if workers is not None and (
+            isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= _MOST
+        ):
+            raise OptionError(f"is a whole number from 1 to {_MOST}, not {workers!r}", where="workers")
+        first = None
+        if initializer is not None:
+            if not callable(initializer):
+                raise OptionError(f"is a function, not {initializer!r}", where="initializer")
+            try:
+                first = codec.dumps((codec.named(initializer), tuple(initargs), {}), beside=False)
+            except Exception as error:
+                raise OptionError(
+                    f"cannot be sent to a worker process: {codec.told(error)}", where="initializer"
+                ) from error
+        with self._turn:
+            self._most, self._first = workers, first
+        self.close()  # the next ones are started as is wanted now
+
+    @property
+    def most(self) -> int:
+        """How many workers may be started for nodes that are bound to none."""
+        if self._most is None:
+            self._most = max(1, round(usable_cores()))
+        return self._most
+
+    def call(
+        self,
+        node: str,
+        message: tuple[bytes, Sequence[Any]],
+        number: int | None,
+        ticket: Ticket,
+        members: Mapping[int, str] = NOBODY,
+        told: Callable[[int, int], None] | None = None,
+    ) -> tuple[int, Any]:
+        """Have some worker (or the one of this number) make a call; return its number and the result.
+
+        Raises
+        ------
+        Abandoned
+            The call was killed before it had a worker.
+        WorkerDied, WorkerError, InMember, BaseException
+            See `Resident.call`.
+        """
+        worker = self._take(number, ticket)
+        try:
+            return worker.number, worker.call(node, message, self._state(), members, told)
+        finally:
+            del message
+            self._give_back(worker, ticket)
+
+    def kill(self, ticket: Ticket) -> None:
+        """End a call, and the worker that makes it; from any thread, at any time."""
+        with self._turn:
+            ticket.over = True
+            if ticket.worker is not None:
+                ticket.worker.kill_soon()
+            self._turn.notify_all()
+
+    def warm(self, count: int | None) -> None:
+        """Start so many workers, and wait until they are ready."""
+        ready = codec.dumps((int, (), {}))
+        with self._turn:
+            wanted = [i for i in range(self.most if count is None else count) if i not in self._all]
+            for i in wanted:
+                self._all[i] = None
+        started: list[Resident] = []
+        try:
+            for i in wanted:
+                started.append(self._started(i))  # noqa: PERF401 (those that started are given back)
+            for worker in started:
+                worker.call("warm", ready, self._state())
+        finally:
+            for i in wanted[len(started) + 1 :]:
+                self._drop(i)
+            for worker in started:
+                self._give_back(worker, Ticket())
+
+    def close(self) -> None:
+        """End all workers: idle ones in order, at once those that are at work."""
+        with self._turn:
+            idle = [worker for i in sorted(self._idle) if (worker := self._all.pop(i)) is not None]
+            busy = [worker for worker in self._all.values() if worker is not None]
+            self._idle.clear()
+            self._all = {i: worker for i, worker in self._all.items() if worker is None}
+        for worker in busy:
+            worker.kill_soon()
+        for worker in idle:
+            worker.stop()
+        for worker in idle:
+            worker.join()
+
+    def forget(self) -> None:
+        """Begin anew in a child of this process: the workers are its parent's."""
+        for worker in self._all.values():
+            if worker is not None:
+                worker.forget()
+        most, first, files = self._most, self._first, self.files
+        self.__init__()  # type: ignore[misc]
+        self._most, self._first, self.files = most, first, files
+
+    # -- who has which -------------------------------------------------------------------------------------
+
+    def _take(self, number: int | None, ticket: Ticket) -> Resident:
+        with self._turn:
+            while (chosen := self._choice(number)) is None or ticket.over:
+                if ticket.over:
+                    raise Abandoned
+                self._turn.wait()
+            worker = self._all.get(chosen)
+            self._idle.discard(chosen)
+            if worker is not None and worker.alive:
+                ticket.worker = worker
+                return worker
+            self._all[chosen] = None  # others wait for it until it is started, outside the lock
+        if worker is not None:
+            worker.kill()  # it ended while it was idle
+        worker = self._started(chosen)
+        with self._turn:
+            ticket.worker = worker
+            if not ticket.over:
+                return worker
+        self._give_back(worker, ticket)
+        raise Abandoned
+
+    def _choice(self, number: int | None) -> int | None:
+        """Return the number of a worker that is idle or may be started; None: wait."""
+        if number is not None:
+            return number if number in self._idle or number not in self._all else None
+        if self._idle:
+            return min(self._idle)
+        if len(self._all) < self.most:
+            return next(i for i in range(len(self._all) + 1) if i not in self._all)
+        return None
+
+    def _started(self, number: int) -> Resident:
+        worker: Resident | None = None
+        try:
+            worker = Resident(number, self._environment())
+            if self._first is not None:
+                worker.call("initializer", self._first, self._state())
+        except BaseException as error:
+            if worker is not None:
+                worker.kill()
+                if isinstance(error, Exception) and not isinstance(error, WorkerDied):
+                    error.add_note("in the initializer of a worker process")
+            self._drop(number)
+            raise
+        with self._turn:
+            self._all[number] = worker
+        return worker
+
+    def _give_back(self, worker: Resident, ticket: Ticket) -> None:
+        with self._turn:
+            ticket.worker = None
+            known = self._all.get(worker.number) is worker  # else the pool was closed meanwhile
+            well = known and not worker.killed
+            if well:
+                self._idle.add(worker.number)
+                self._turn.notify_all()
+        if not well:
+            worker.kill()
+            if known:
+                self._drop(worker.number)
+
+    def _drop(self, number: int) -> None:
+        with self._turn:
+            self._all.pop(number, None)
+            self._turn.notify_all()
+
+    # -- what they know ------------------------------------------------------------------------------------
+
+    def _state(self) -> State:
+        try:
+            folder = os.getcwd()  # noqa: PTH109 (as text, once a call)
+        except OSError:  # it was deleted
+            folder = "/"
+        path = tuple(entry for entry in sys.path if isinstance(entry, str))
+        return State(path, folder, tuple(self.files.items()))
+
+    def _environment(self) -> dict[str, str]:
+        """Return a worker's environment: its native libraries share the cores, if nothing else is said."""
+        environment = dict(os.environ)
+        threads = max(1, round(usable_cores()) // self.most)
+        for name in THREAD_VARIABLES:
+            if name != "OMP_THREAD_LIMIT":
+                environment.setdefault(name, str(threads))
+        return environment
+
+
+pool = Pool()
+atexit.register(pool.close)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=pool.forget)
