@@ -18,10 +18,12 @@ from makespan.straight_code import compile_chunks, crossings, failed_member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from contextvars import Context
 
     from makespan.executor import Trace
     from makespan.fit import Fit
     from makespan.parts import PartCode
+    from makespan.straight_code import Chunk
 
 
 def chains_of(fitted: Fit, apart: Collection[int]) -> list[Part]:
@@ -49,54 +51,69 @@ def chains_of(fitted: Fit, apart: Collection[int]) -> list[Part]:
 
 def chain_call(code: PartCode) -> Made:
     """Make the call of a chain: each member in its own copy of the context variables."""
-    return straight_call(code, "chain", drop=True)
-
-
-def straight_call(code: PartCode, what: str = "dag", *, drop: bool = False) -> Made:
-    """Make the call of members that run one after the other; see `compile_chunks`."""
-    chunks = compile_chunks(code, what, drop=drop)
-    nodes = [member.node for member in code.members]
-    many = crossings(code)
-    traced_chunks: list[Any] = []  # compiled when they are first wanted
+    line = Line(code, "chain", drop=True)
+    run = line.run
 
     def call(values: list[Any]) -> Any:
-        crossing = [None] * many
-        copy = copy_context().copy
-        for chunk in chunks:
+        return run(copy_context().copy, values)
+
+    def traced(trace: Trace) -> Callable[[list[Any]], Any]:
+        return lambda values: line.run_traced(copy_context().copy, values, trace)
+
+    return Made(call, traced)
+
+
+class Line:
+    """Members that run one after the other in one thread, as straight-line code.
+
+    `run` and `run_traced` return the tuple of results, or raise `InMember`; they empty the given values then.
+
+    Parameters
+    ----------
+    code, what, drop
+        As `compile_chunks` takes them.
+    """
+
+    __slots__ = ("_chunks", "_code", "_crossings", "_drop", "_traced", "_what")
+
+    def __init__(self, code: PartCode, what: str, *, drop: bool) -> None:
+        self._code, self._what, self._drop = code, what, drop
+        self._chunks = compile_chunks(code, what, drop=drop)
+        self._crossings = crossings(code)
+        self._traced: list[Chunk] = []  # compiled when they are first wanted
+
+    def run(self, copy: Callable[[], Context], values: list[Any]) -> Any:
+        """Run; `copy` makes a fresh copy of the context for each member."""
+        crossing = [None] * self._crossings
+        for chunk in self._chunks:
             try:
                 results = chunk.call(copy, values, crossing)
             except BaseException as error:
-                at = failed_member(chunk, sys.exc_info()[2])
-                values.clear()
-                crossing.clear()
-                if at is None:
-                    raise
-                raise InMember(nodes[at], error) from None
+                raise self._blamed(chunk, error, values, crossing) from None
         return results
 
-    def traced(trace: Trace) -> Callable[[list[Any]], Any]:
-        if not traced_chunks:
-            traced_chunks[:] = compile_chunks(code, what, traced=True, drop=drop)
-        clock, start, end, ident = trace.clock, trace.start, trace.end, trace.ident
+    def run_traced(self, copy: Callable[[], Context], values: list[Any], trace: Trace) -> Any:
+        """Run, and note starts, ends and this thread."""
+        chunks = self._traced
+        if not chunks:
+            self._traced = chunks = compile_chunks(self._code, self._what, traced=True, drop=self._drop)
+        clock, start, end, ident, me = trace.clock, trace.start, trace.end, trace.ident, get_ident()
+        crossing = [None] * self._crossings
+        for chunk in chunks:
+            try:
+                results = chunk.call(copy, values, crossing, clock, start, end, ident, me)
+            except BaseException as error:
+                blamed = self._blamed(chunk, error, values, crossing)
+                if type(blamed) is InMember and not isinstance(error, KeyboardInterrupt):
+                    end[blamed.node] = clock()  # after Ctrl-C it did not come to its end
+                raise blamed from None
+        return results
 
-        def call(values: list[Any]) -> Any:
-            crossing = [None] * many
-            copy = copy_context().copy
-            me = get_ident()
-            for chunk in traced_chunks:
-                try:
-                    results = chunk.call(copy, values, crossing, clock, start, end, ident, me)
-                except BaseException as error:
-                    at = failed_member(chunk, sys.exc_info()[2])
-                    values.clear()
-                    crossing.clear()
-                    if at is None:
-                        raise
-                    if not isinstance(error, KeyboardInterrupt):  # else it did not come to its end
-                        end[nodes[at]] = clock()
-                    raise InMember(nodes[at], error) from None
-            return results
-
-        return call
-
-    return Made(call, traced)
+    def _blamed(
+        self, chunk: Chunk, error: BaseException, values: list[Any], crossing: list[Any]
+    ) -> BaseException:
+        """Return what to raise in place of an error; nothing that was computed is held any more."""
+        at = failed_member(chunk, sys.exc_info()[2])
+        values.clear()
+        crossing.clear()
+        return error if at is None else InMember(self._code.members[at].node, error)

@@ -9,11 +9,12 @@ arguments from the slots. Values are passed by identity: never compared, tested,
 from __future__ import annotations
 
 from itertools import count
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from makespan.arguments import Ref, builder, follow, references, unpackable
+from makespan.arguments import Ref, Tree, builder, follow, references, unpackable
 from makespan.around import called_plainly, declared
 from makespan.conditions import SKIPPED, bare, tested, touched
 from makespan.placeholder import Unpacked
@@ -117,7 +118,7 @@ def compile_program(dag: DAG[..., Any], instead: Mapping[str, Callable[..., Any]
             unpacked |= _counts(ref)
             (inputs[ref.name] if ref.is_input else pushes[number[ref.name]]).append((i, slot))
     returned = dag.output
-    output, kept = _compile_output(returned, number, dag.name)
+    output, kept = _compile_output(returned, number, dag.name, skipping=bool(testing))
     for ref in references(returned):
         unpacked |= _counts(ref)
     for name, many in unpacked.items():
@@ -179,7 +180,7 @@ def _compile_node(
 
 
 def _compile_output(
-    output: Any, number: Mapping[str, int], dag: str
+    output: Any, number: Mapping[str, int], dag: str, *, skipping: bool
 ) -> tuple[Callable[[Mapping[int, Any], Mapping[str, Any]], Any], set[int]]:
     refs = references(output)
     build = builder(output, count())
@@ -197,4 +198,30 @@ def _compile_output(
             error.add_note(f"in what the DAG {dag!r} returns")
             raise
 
-    return make, {number[ref.name] for ref in refs if not ref.is_input}
+    kept_nodes = {number[ref.name] for ref in refs if not ref.is_input}
+    flat = _flat(output)
+    if flat is None or skipping or any(ref.path or ref.is_input for ref in refs):
+        return make, kept_nodes
+    numbers = [number[ref.name] for ref in refs]
+
+    def make_plainly(kept: Mapping[int, Any], inputs: Mapping[str, Any]) -> Any:
+        try:
+            values = [kept[i] for i in numbers]
+        except KeyError:  # something did not come
+            return make(kept, inputs)
+        try:
+            return flat(values)
+        except Exception as error:  # a named tuple may be the user's
+            error.add_note(f"in what the DAG {dag!r} returns")
+            raise
+
+    return make_plainly, kept_nodes
+
+
+def _flat(output: Any) -> Callable[[list[Any]], Any] | None:
+    """Return what makes an output from values, when it is one result or a plain row of them."""
+    if type(output) is Ref:
+        return itemgetter(0)
+    if type(output) is Tree and all(type(item) is Ref for item in output.items):
+        return output.make
+    return None

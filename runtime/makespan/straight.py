@@ -15,7 +15,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from makespan.cancelling import inside
-from makespan.chains import straight_call
+from makespan.chains import Line
 from makespan.dispatch import Dispatch
 from makespan.executor import tracing
 from makespan.failure import InMember
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from makespan.dispatch import Rules
     from makespan.executor import Trace
-    from makespan.parts import Made
     from makespan.program import Program
 
 COMPILED_NODES = 20_000
@@ -36,14 +35,14 @@ COMPILED_NODES = 20_000
 class Straight:
     """A program to run one node after the other."""
 
-    __slots__ = ("_made", "_order", "_rules", "_used", "kept", "possible", "program")
+    __slots__ = ("_line", "_order", "_rules", "_used", "kept", "possible", "program")
 
     def __init__(self, program: Program, rules: Rules) -> None:
         self.program = program
         self._rules = rules
         self._order: tuple[int, ...] | None = None
         self._used = False
-        self._made: Made | None = None
+        self._line: Line | None = None
         self.possible = not program.scatter
         """Nodes that stand for several (clusters) are dealt with by `makespan.executor`."""
         self.kept = [i for i, keep in enumerate(program.keeps) if keep]
@@ -64,14 +63,14 @@ class Straight:
         return self._order
 
     @property
-    def made(self) -> Made | None:
-        """The compiled call; None for the first run, and when there is too much to compile."""
-        if self._made is None:
+    def line(self) -> Line | None:
+        """The compiled code; None for the first run, and when there is too much to compile."""
+        if self._line is None:
             if not self._used or len(self.program.calls) > COMPILED_NODES:
                 self._used = True
                 return None
-            self._made = straight_call(self._code())
-        return self._made
+            self._line = Line(self._code(), "dag", drop=False)
+        return self._line
 
     def _code(self) -> PartCode:
         """Return the whole program as a part: its inputs come from outside, what it keeps goes there."""
@@ -135,18 +134,20 @@ class StraightExecution:
             if trace is not None:
                 base.run(tracing.set, trace)
             base.run(inside.set, True)
-        made = straight.made
-        if made is None:
+        line = straight.line
+        if line is None:
             self._follow(base.copy)
             return
-        call = made.call if trace is None else made.traced(trace)
-        values = [self._inputs[name] for name in straight.program.inputs]
+        values = list(map(self._inputs.__getitem__, straight.program.inputs))
         try:
-            results = base.run(call, values)
+            if trace is None:
+                results = line.run(base.copy, values)
+            else:
+                results = line.run_traced(base.copy, values, trace)
         except InMember as raised:
             node, error = raised.node, raised.error
         else:
-            self.kept.update(zip(straight.kept, results, strict=True))
+            self.kept = dict(zip(straight.kept, results))  # noqa: B905 (as many as there are)
             return
         try:
             if isinstance(error, KeyboardInterrupt):
