@@ -82,6 +82,16 @@ def scope_of(
     return Scope(program, frozenset(walked), frozenset(wanted), said)
 
 
+def setup_notes(dag: DAG[..., Any], scope: Scope) -> tuple[str, ...]:
+    """Say of which nodes the counted runs know only that their results are there."""
+    nodes = list(dag.nodes.values())
+    names = [nodes[i].name for i in sorted(scope.measured) if nodes[i].options.setup]
+    if not names:
+        return ()
+    what = f"set-up node {names[0]!r}" if len(names) == 1 else f"set-up nodes {some(names, 5)}"
+    return (f"{what}: run once, to warm up; the counted runs took the result that was kept",)
+
+
 def _constant(value: Any) -> Callable[..., Any]:
     def stand_in(*_args: Any) -> Any:
         return value
