@@ -7,10 +7,11 @@ import threading
 import pytest
 
 from makespan import DAG
-from makespan.profile import Call
+from makespan.profile import Call, parse_profile
 from makespan_optimizer.measure.clocks import Clocks
 from makespan_optimizer.measure.closer import Closer
 from makespan_optimizer.measure.inputs import read_inputs
+from makespan_optimizer.measure.merge import merge_profiles
 from makespan_optimizer.measure.pickling import Picklings
 from makespan_optimizer.measure.runs import Runs
 from makespan_optimizer.measure.scope import scope_of
@@ -229,3 +230,54 @@ def test_what_is_not_measured_leaves_no_record():
     runs, given = runs_of(dag, [0.2] * 50, only={"b"})
     go(runs, given, 2)
     assert [len(its) for its in runs.calls] == [0, 2, 0, 0]
+
+
+def conditional(called) -> DAG:
+    made = DAG()
+    a = made.add(lambda: called.append("a"), name="a", when=made.input("flag"))
+    b = made.add(lambda _: called.append("b"), a, name="b")
+    made.add(lambda _: called.append("c"), b, name="c", on_skipped="none")
+    return made
+
+
+def test_skipped_calls_do_not_count():
+    called: list[str] = []
+    runs, given = runs_of(conditional(called), inputs=[(0,), (1,), (0,)])
+    picklings = Picklings()
+    runs.warm_up(given.sets[0], picklings)
+    for k in range(3):
+        runs.count(given.sets[k], k)
+    assert called == ["c", "c", "a", "b", "c", "c"]
+    assert [len(its) for its in runs.calls] == [1, 1, 3]
+    assert [call.inputs for call in runs.calls[0]] == [1]
+    assert runs.first[0] is None
+    assert runs.args_pickling[2] is not None
+    assert runs.args_pickling[2].picklable  # None in place of what was skipped
+    assert [note.partition(":")[0] for note in runs.notes()] == [
+        "a was skipped in 2 of 3 counted runs",
+        "b was skipped in 2 of 3 counted runs",
+    ]
+
+
+def test_what_never_ran_lasts_no_time_in_a_profile_and_is_named():
+    made = DAG()
+    a = made.add(int, name="a", when=made.input("flag"))
+    made.add(abs, a, name="b", hint_s=0.5)
+    made.add(int, name="c")
+    first = made.profile(0, runs=2, trials=False)
+    by_name = {node.name: node for node in first.nodes}
+    assert [by_name[name].wall_net_s.median for name in "ab"] == [0.0, 0.5]
+    assert [by_name[name].runs for name in "abc"] == [0, 0, 2]
+    assert [by_name[name].origin for name in "abc"] == ["measured", "hint", "measured"]
+    assert any(
+        "skipped in every counted run" in note and note.endswith(": a, b") for note in first.runs[0].notes
+    )
+    assert parse_profile(first.to_json()) == first
+
+
+def test_what_never_ran_does_not_replace_what_was_measured():
+    made = DAG()
+    made.add(int, name="a", when=made.input("flag"))
+    merged = merge_profiles(made.profile(1, runs=2, trials=False), made.profile(0, runs=2, trials=False))
+    assert merged.nodes[0].runs == 2
+    assert len(merged.nodes[0].calls) == 2

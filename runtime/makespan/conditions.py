@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from makespan.building import Node
-    from makespan.fit import Fit
-    from makespan.program import Program
 
 
 class _Skipped:
@@ -172,26 +170,3 @@ def _passed_over(number: int) -> Any:
     if trace is not None:
         trace.skipped.add(number)
     return SKIPPED
-
-
-def apart(program: Program, fitted: Fit) -> Fit:
-    """Return what is obeyed without the clusters in which a condition must be tested: that is done here.
-
-    Their nodes run one by one, as those of no cluster do.
-    """
-    testing = program.testing
-    if not testing or not fitted.clusters:
-        return fitted
-    names = program.structure.names
-    conditional = {names[i] for i in testing}
-    kept, notes = [], []
-    for cluster in fitted.clusters:
-        if conditional.isdisjoint(cluster.nodes):
-            kept.append(cluster)
-        else:
-            some = ", ".join(repr(name) for name in cluster.nodes if name in conditional)
-            notes.append(
-                f"the cluster of {cluster.nodes[0]!r} runs node by node: {some} may be skipped, "
-                "which is decided outside of worker processes"
-            )
-    return fitted._replace(clusters=kept, notes=(*fitted.notes, *notes))

@@ -16,15 +16,15 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from makespan.around import declared_functions
-from makespan.conditions import apart
 from makespan.dispatch import Rules
 from makespan.executor import Terms
 from makespan.fit import fit
 from makespan.options import check_threads
 from makespan.prepared import Prepared
 from makespan.program import compile_program
+from makespan.restricting import restricted
 from makespan.returned import is_coroutine_function
-from makespan.selection import restricted, select
+from makespan.selection import select
 from makespan.settings import PLAIN
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ def _made(
         from makespan.processes.layout import lay_out
 
         functions, parts, fitted = lay_out(dag, fitted, where, go_on=settings.on_error == "continue")
-    program = restricted(compile_program(dag, _functions(dag, fitted, functions)), chosen)
-    fitted = apart(program, fitted)
+    program = restricted(compile_program(dag, _functions(dag, fitted, settings, functions)), chosen)
     if parts:
         from makespan.contraction import contract
 
@@ -99,7 +98,10 @@ def _made(
 
         counters = counters_of(dag, plan, fitted, settings.drift)
         program = counters.counting(program)
-    program = _called(program, fitted, settings)
+    if settings.hooks:
+        from makespan.hooks import hooked
+
+        program = hooked(program, settings.hooks)
     terms = _terms(dag, fitted, settings)
     fused, joined = _fused(dag, program, fitted, terms)
     unfused = None if fused is program else lambda: (program, _rules(fitted))
@@ -160,7 +162,7 @@ def _fused(dag: DAG[..., Any], program: Program, fitted: Fit, terms: Terms) -> t
 
 
 def _functions(
-    dag: DAG[..., Any], fitted: Fit, made: dict[str, Callable[..., Any]]
+    dag: DAG[..., Any], fitted: Fit, settings: Settings, made: dict[str, Callable[..., Any]]
 ) -> dict[str, Callable[..., Any]]:
     """Return what is called in the place of some nodes' own functions, by name; `made` has some of them."""
     if fitted.native:
@@ -168,9 +170,8 @@ def _functions(
 
         made |= limited_functions(list(dag.nodes.values()), fitted)
     declared_functions(dag, made)
+    if settings.hooks:
+        from makespan.hooks import hooked_functions
+
+        hooked_functions(dag, settings.hooks, made)
     return made
-
-
-def _called(program: Program, fitted: Fit, settings: Settings) -> Program:
-    """Return the program with what its settings put round the calls."""
-    return program

@@ -9,7 +9,7 @@ from makespan.fingerprint import relative_place
 from makespan.machine import this_machine
 from makespan.plan import DagId
 from makespan.record import NodeStatus, RunFailure, RunNode, RunRecord, RunStatus
-from makespan.selection import values_of
+from makespan.restricting import values_of
 
 if TYPE_CHECKING:
     import datetime

@@ -27,14 +27,14 @@ from makespan.profile import Profile
 from makespan_optimizer.measure.closer import looking_closely
 from makespan_optimizer.measure.estimate import summarize
 from makespan_optimizer.measure.header import Beginning
-from makespan_optimizer.measure.hints import hinted
+from makespan_optimizer.measure.hints import Hint, hinted
 from makespan_optimizer.measure.inputs import read_inputs
 from makespan_optimizer.measure.merge import latest
 from makespan_optimizer.measure.meter import Meter
 from makespan_optimizer.measure.pickling import Picklings
 from makespan_optimizer.measure.runs import Runs
 from makespan_optimizer.measure.sampling.sampler import SamplerName, open_sampler
-from makespan_optimizer.measure.scope import scope_of
+from makespan_optimizer.measure.scope import scope_of, setup_notes
 from makespan_optimizer.measure.shapes import shapes
 from makespan_optimizer.measure.trials.limit import time_limit_s
 from makespan_optimizer.measure.trials.run_trials import run_trials
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from makespan.graph import DAG
+    from makespan.measurement import Origin
     from makespan.profile import RunHeader, Shape
     from makespan_optimizer.measure.scope import Scope
 
@@ -129,6 +130,7 @@ def profile(
     if not scope.measured:
         return _profile(dag, scope, shape, None, None, target)
     runs, rounded = given.counted_runs(runs)
+    set_up = setup_notes(dag, scope)
     chosen, notes = open_sampler(sampler)
     kept: list[Profile] = []  # what is left when something ends it early: the last one
     try:
@@ -140,7 +142,7 @@ def profile(
 
             def result() -> Profile:
                 header = beginning.header(
-                    meter.sampler, repeats=measured.complete, notes=(*rounded, *measured.notes())
+                    meter.sampler, repeats=measured.complete, notes=(*rounded, *set_up, *measured.notes())
                 )
                 header = msgspec.structs.replace(header, inputs=len(given))
                 return _profile(dag, scope, shape, measured, header, target)
@@ -214,6 +216,10 @@ def _profile(
     for i, its in enumerate(shape):
         if its.name in scope.hints:
             nodes.append(hinted(its.name, scope.hints[its.name], code=its.code))
+        elif measured is not None and i in measured.passed and not measured.calls[i]:
+            said_s = dag.nodes[its.name].options.hint_s
+            origin: Origin = "measured" if said_s is None else "hint"
+            nodes.append(hinted(its.name, Hint(said_s or 0.0), origin=origin, code=its.code))
         elif measured is not None and i in scope.measured:
             found = summarize(
                 its.name,

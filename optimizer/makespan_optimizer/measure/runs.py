@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from makespan.conditions import SKIPPED
+from makespan.words import plural, some
 from makespan_optimizer.measure import repeats
 from makespan_optimizer.measure.quiet import Quiet
 from makespan_optimizer.measure.size import size_of
 from makespan_optimizer.measure.walk import Outcome, Work, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from makespan.measurement import Pickling
     from makespan.profile import Call
@@ -78,6 +80,8 @@ class Runs:
         self.out_bytes: list[int | None] = [None] * n
         self.args_pickling: list[Pickling | None] = [None] * n
         self.result_pickling: list[Pickling | None] = [None] * n
+        self.passed: dict[int, int] = {}
+        """In how many counted runs each node was skipped that was."""
         self.complete = 0
         self.repeated = 0
         self.counted_s = 0.0
@@ -101,7 +105,8 @@ class Runs:
         def look(work: Work, value: Any) -> None:
             self.out_bytes[work.node] = size_of(value)
             if picklings is not None:
-                self.args_pickling[work.node] = picklings.measure(tuple(work.args))
+                given = tuple(None if value is SKIPPED else value for value in work.args)
+                self.args_pickling[work.node] = picklings.measure(given)
                 self.result_pickling[work.node] = picklings.measure(value)
 
         for i, call in self._walk(inputs, self._scope.walked, look=look):
@@ -110,8 +115,11 @@ class Runs:
     def count(self, inputs: Mapping[str, Any], number: int = 0, *, closely: Closer | None = None) -> None:
         """Run all nodes once, with the set of inputs of that number, and count it."""
         began = self._clock()
-        for i, call in self._walk(inputs, self._scope.walked, number=number, closely=closely):
+        made = self._walk(inputs, self._scope.walked, number=number, closely=closely)
+        for i, call in made:
             self.calls[i].append(call)
+        for i in self._scope.measured - {i for i, _ in made}:
+            self.passed[i] = self.passed.get(i, 0) + 1
         self.complete += 1
         self.counted_s += self._clock() - began
 
@@ -132,8 +140,11 @@ class Runs:
                 left_s -= self._clock() - began
 
     def notes(self) -> tuple[str, ...]:
-        """Say what became of spoiled calls."""
-        return repeats.note(self.repeated, repeats.count_spoiled(self.calls))
+        """Say what became of spoiled calls, and of nodes that were skipped."""
+        return (
+            *repeats.note(self.repeated, repeats.count_spoiled(self.calls)),
+            *skip_notes(self.passed, self.complete, self._program.structure.names),
+        )
 
     def end_progress(self) -> None:
         """Show that all is done."""
@@ -166,7 +177,7 @@ class Runs:
             except BaseException as error:
                 return [Outcome(None, error)]
             self._done += 1
-            if call is None:
+            if call is None or value is SKIPPED:
                 return [Outcome(value)]
             steps.append(Step(work.node, msgspec.structs.replace(call, inputs=number)))
             if look is not None:
@@ -193,3 +204,21 @@ class Runs:
         value = self._meter.call(self._run, work.fn, *work.args)
         assert self._meter.last is not None
         return value, self._meter.last
+
+
+def skip_notes(passed: Mapping[int, int], runs: int, names: Sequence[str]) -> tuple[str, ...]:
+    """Say which nodes were skipped, and what their figures are then.
+
+    >>> skip_notes({0: 2, 1: 1}, 2, ["a", "b"])[1]
+    'b was skipped in 1 of 2 counted runs: its figures are of the runs in which it ran'
+    """
+    never = [names[i] for i, count in sorted(passed.items()) if count == runs]
+    notes = [
+        f"{names[i]} was skipped in {count} of {plural(runs, 'counted run')}: its figures are of the runs in "
+        "which it ran"
+        for i, count in sorted(passed.items())
+        if count < runs
+    ]
+    if never:
+        notes.insert(0, f"skipped in every counted run, and taken to last 0 s: {some(never, 12)}")
+    return tuple(notes)

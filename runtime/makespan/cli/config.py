@@ -42,6 +42,7 @@ _WHOLE = ((int,), "a whole number")
 _NUMBER = ((int, float), "a number")
 _TEXT = ((str,), "a text")
 _SWITCH = ((bool,), "true or false")
+_NAMES = ((str, list), "a text or a list of texts")
 
 KEYS: dict[str, Key] = {
     "target": Key(*_TEXT, str),
@@ -56,6 +57,12 @@ KEYS: dict[str, Key] = {
     "statistic": Key(*_TEXT, options.statistic),
     "runs": Key(*_WHOLE, options.runs),
     "repeats": Key(*_WHOLE, options.repeats),
+    "timeout": Key(*_NUMBER, options.timeout),
+    "on-error": Key(*_TEXT, options.on_error),
+    "targets": Key(*_NAMES, options.names),
+    "roots": Key(*_NAMES, options.names),
+    "without": Key(*_NAMES, options.names),
+    "allow-stale": Key(*_SWITCH, options.switch),
     "sampler": Key(*_TEXT, options.sampler),
     "pairs": Key(*_SWITCH, options.switch),
     "trials-limit": Key(*_NUMBER, options.trials_limit),
@@ -125,6 +132,9 @@ def _checked(table: Any, where: str) -> dict[str, Any]:
                 hint=did_you_mean(key, KEYS) or f"keys: {', '.join(KEYS)}",
             )
         its = KEYS[key]
+        of_texts = its.types is _NAMES[0] and isinstance(value, list)
+        if of_texts and not all(isinstance(item, str) and item for item in value):
+            raise OptionError(f"is {its.words}, not {value!r}", where=f"{where} {name}")
         of_type = isinstance(value, its.types) and (not isinstance(value, bool) or bool in its.types)
         if not of_type and (its.word is None or value != its.word):
             raise OptionError(f"is {its.words}, not {value!r}", where=f"{where} {name}")

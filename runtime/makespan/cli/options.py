@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from makespan.errors import DescribeError, OptionError
 from makespan.options import MAX_THREADS
@@ -27,6 +27,7 @@ _PLACES = {"hints": "--hint", "trials_limit_s": "--trials-limit", "time_limit_s"
     name: f"--{name}"
     for name in ("sampler", "runs", "inputs", "cores", "threads", "statistic", "seed", "workers", "gap")
 }
+_PLACES |= {"targets": "--target", "roots": "--root", "without": "--without"}
 
 
 def whole(what: str, least: int, most: int) -> Callable[[str], int]:
@@ -90,6 +91,39 @@ limit = whole("the number of rows", 1, 1_000_000)
 
 
 trials_limit = number("the time for trials in seconds", 0, MAX_SECONDS)
+timeout = number("a time limit for the run in seconds", 0, MAX_SECONDS, above=True)
+
+
+def on_error(text: str) -> str:
+    """Convert ``stop`` or ``continue``."""
+    if text not in {"stop", "continue"}:
+        raise argparse.ArgumentTypeError(f"after an error the run can stop or continue, not {text!r}")
+    return text
+
+
+def names(text: str) -> list[str]:
+    """Convert names of nodes in an environment variable, divided by commas.
+
+    >>> names("fetch, tag:io")
+    ['fetch', 'tag:io']
+    """
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+class Repeated(argparse.Action):
+    """An option that may be given several times; together they replace what a setting says."""
+
+    def __call__(self, _: Any, namespace: argparse.Namespace, value: Any, *_args: Any) -> None:
+        """Add one value."""
+        found = getattr(namespace, self.dest, None)
+        if not isinstance(found, _Values):
+            found = _Values()
+            setattr(namespace, self.dest, found)
+        found.append(value)
+
+
+class _Values(list[Any]):
+    """Values that stand on the command line."""
 
 
 def budgets(text: str) -> list[int]:

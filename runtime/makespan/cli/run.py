@@ -54,6 +54,21 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         help="follow a plan for another state of the DAG, or for more threads, as far as it goes",
     )
     parser.add_argument(
+        "--timeout",
+        type=opt.timeout,
+        metavar="S",
+        help="give the run up after so many seconds, with what was running then (default: no limit)",
+    )
+    parser.add_argument(
+        "--on-error",
+        type=opt.on_error,
+        default="stop",
+        metavar="WORD",
+        help="stop: after a node raised nothing new starts; continue: what does not depend on it runs on "
+        "(default: stop)",
+    )
+    _add_selection(parser)
+    parser.add_argument(
         "--measure",
         action="store_true",
         help="measure what each node does with its time beside the others: GIL, native, blocked, waits",
@@ -66,6 +81,16 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         "error (default: auto)",
     )
     opt.add_output(parser, "run.json", "the record")
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("a part of the DAG", "names of nodes, or tag:NAME; may be repeated")
+    for word, dest, words in (
+        ("--target", "targets", "run this node and what it needs"),
+        ("--root", "roots", "run this node and what depends on it"),
+        ("--without", "without", "leave this node out, and what depends on it"),
+    ):
+        group.add_argument(word, dest=dest, action=opt.Repeated, metavar="NODE", help=words)
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
@@ -85,14 +110,23 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", PlanWarning)  # its notes are lines here
-                    prepared = dag.prepare(plan, budget, allow_stale=options.allow_stale)
+                    prepared = dag.prepare(
+                        plan,
+                        budget,
+                        allow_stale=options.allow_stale,
+                        timeout_s=options.timeout,
+                        on_error=options.on_error,
+                        targets=options.targets,
+                        roots=options.roots,
+                        without=options.without or (),
+                    )
             except PlanError as error:
                 raise PlanError(error.problem, where=options.plan, hint=error.hint) from error
             for note in prepared.notes:
                 terminal.warn(note)
             ended = run_prepared(prepared, args, kwargs, measure=options.measure, sampler=sampler)
             ctrl_c.deaf = True
-            if ended.record.status == "interrupted":
+            if ended.record.status in {"interrupted", "timed out"}:
                 terminal.out = kept.for_good()  # nodes in helper threads still run, and may print
         return _close(ended, options, terminal, ctrl_c)
 
@@ -132,7 +166,7 @@ def _read_plan(path: str | None, terminal: Terminal) -> Plan | None:
 def _close(ended: Run, options: argparse.Namespace, terminal: Terminal, ctrl_c: HeardOnce) -> int:
     """Show the failure before anything else can fail, then write the record."""
     status = ended.record.status
-    if status == "failed" and ended.error is not None:
+    if status in {"failed", "timed out"} and ended.error is not None:
         from makespan.cli.tracebacks import users_traceback
 
         terminal.note(users_traceback(ended.error))
@@ -149,8 +183,18 @@ def _close(ended: Run, options: argparse.Namespace, terminal: Terminal, ctrl_c: 
     if status == "interrupted":
         terminal.note("makespan: interrupted")
         return Exit.INTERRUPTED
+    if status == "timed out":
+        running = [node.name for node in ended.record.nodes if node.status == "unfinished"]
+        terminal.error(f"the run took longer than {options.timeout:g} s{_still(running)}")
+        return Exit.JUDGED
     if status == "failed":
         names = ", ".join(repr(failure.node) for failure in ended.record.failures)
         terminal.error(f"{'a node' if len(ended.record.failures) == 1 else 'nodes'} raised: {names}")
         return Exit.JUDGED
     return Exit.OK
+
+
+def _still(running: list[str]) -> str:
+    from makespan.words import some
+
+    return f"; still running: {some(running)}" if running else ""

@@ -1,0 +1,183 @@
+"""makespan run: a part of a DAG, a time limit, going on after errors; what it says, writes and returns."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+
+import pytest
+
+from makespan.cli import main, options
+from makespan.cli.config import settings as config
+from makespan.cli.parser import verb_module, verb_parser
+from makespan.record import load_record
+
+SOURCE = """
+import time
+from makespan import dag, node
+
+@node(tags="io")
+def fetch():
+    return 1
+
+@node
+def parse(x):
+    return x + 1
+
+@node
+def bad(x):
+    raise ValueError("broken")
+
+@node
+def after_bad(x):
+    return x
+
+@node
+def count(x):
+    return x
+
+@node(retries=1, retry_wait_s=0)
+def flaky(tried=[]):
+    tried.append(1)
+    if len(tried) % 2:
+        raise OSError("once")
+
+@dag
+def news(publish=False):
+    raw = fetch()
+    parsed = parse(raw)
+    flaky()
+    return count(parsed), fetch.options(when=publish, name="published")()
+
+@dag
+def broken():
+    raw = fetch()
+    return after_bad(bad(raw)), count(raw)
+
+@node
+def slow(s):
+    time.sleep(s)
+
+@dag
+def sleepy(s: float = 0.3):
+    return count(slow(s))
+"""
+
+
+@pytest.fixture
+def ran(tmp_path, monkeypatch, capfd):
+    """Run the command line on that source; returns (exit code, stdout, stderr, record or None)."""
+    (tmp_path / "pipes_of_run.py").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    path = list(sys.path)
+
+    def go(*words):
+        code = main(["run", *words])
+        said = capfd.readouterr()
+        record = load_record("run.json") if (tmp_path / "run.json").exists() else None
+        return code, said.out, said.err, record
+
+    yield go
+    sys.path[:] = path
+    sys.modules.pop("pipes_of_run", None)
+    importlib.invalidate_caches()
+
+
+def statuses(record):
+    return {node.name: node.status for node in record.nodes}
+
+
+def test_a_part_of_a_dag(ran):
+    code, out, _, record = ran(
+        "pipes_of_run.py:news", "--target", "parse", "--target", "flaky", "--without", "flaky"
+    )
+    assert code == 0
+    assert statuses(record) == {"fetch": "ok", "parse": "ok"}
+    assert set(record.left_out) == {"count", "flaky", "published"}
+    assert "left out: flaky, count, published" in out
+    code, _, _, record = ran("pipes_of_run.py:news", "--target", "tag:io")
+    assert code == 0
+    assert statuses(record) == {"fetch": "ok", "published": "skipped"}
+
+
+def test_skipped_and_tried_again(ran):
+    code, out, _, record = ran("pipes_of_run.py:news")
+    assert code == 0
+    assert statuses(record)["published"] == "skipped"
+    assert "skipped: published" in out
+    assert {node.name: node.attempts for node in record.nodes}["flaky"] == 2
+    assert "tried again: flaky (2 attempts)" in out
+    code, out, _, record = ran("pipes_of_run.py:news", "--args", '{"publish": true}')
+    assert statuses(record)["published"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--target", "pars"], "--target: 'news' has no node 'pars' (did you mean 'parse'?)"),
+        (["--root", "parze"], "--root: 'news' has no node 'parze' (did you mean 'parse'?)"),
+        (["--without", "tag:oi"], "--without: no node of 'news' has the tag 'oi' (tags: io)"),
+        (["--root", "count"], "'count' would run, but takes the result of 'parse', which does not run"),
+        (["--timeout", "0"], "a time limit for the run in seconds is a number above 0"),
+        (["--timeout", "nan"], "a time limit for the run in seconds is a number above 0"),
+        (["--on-error", "go"], "after an error the run can stop or continue, not 'go'"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_runs(ran, words, said):
+    code, _, err, record = ran("pipes_of_run.py:news", *words)
+    assert code == 2
+    assert said in err
+    assert record is None
+
+
+def test_an_error_stops_or_not(ran):
+    code, out, err, record = ran("pipes_of_run.py:broken", "--on-error", "continue")
+    assert code == 1
+    assert statuses(record) == {"fetch": "ok", "bad": "failed", "count": "ok"}
+    assert record.dropped == ("after_bad",)
+    assert record.status == "failed"
+    assert "not run, after a failure of what it waits for: after_bad" in out
+    assert "ValueError: broken" in err
+    assert "a node raised: 'bad'" in err
+    code, out, _, record = ran("pipes_of_run.py:broken", "--threads", "1")
+    assert code == 1
+    assert record.dropped == ()
+    assert "after_bad" in record.not_started
+
+
+def test_a_run_that_takes_too_long(ran):
+    code, out, err, record = ran("pipes_of_run.py:sleepy", "--timeout", "0.05", "--threads", "2")
+    assert code == 1
+    assert record.status == "timed out"
+    assert statuses(record) == {"slow": "unfinished"}
+    assert record.not_started == ("count",)
+    assert out.startswith("timed out after")
+    assert "the run took longer than 0.05 s; still running: slow" in err
+    code, _, _, record = ran("pipes_of_run.py:sleepy", "--timeout", "60", "--args", "[0]")
+    assert (code, record.status) == (0, "ok")
+
+
+def test_defaults_come_from_settings_and_give_way_to_options(tmp_path):
+    def read(table, environment, *words):
+        (tmp_path / "pyproject.toml").write_text(f"[tool.makespan]\n{table}")
+        parser = verb_parser("run", verb_module("run"))
+        parser.set_defaults(**config(parser, tmp_path, environment))
+        return parser.read(words)
+
+    found = read(
+        'timeout = 5\non-error = "continue"\ntargets = ["a", "b"]\nwithout = "c"\nallow-stale = true', {}
+    )
+    assert (found.timeout, found.on_error, found.allow_stale) == (5.0, "continue", True)
+    assert (found.targets, found.without, found.roots) == (["a", "b"], ["c"], None)
+    found = read('targets = ["a", "b"]', {"MAKESPAN_ROOTS": "r, s"}, "--target", "x", "--target=y")
+    assert (found.targets, found.roots) == (["x", "y"], ["r", "s"])
+    for wrong in ("targets = [1]", "targets = 1", "on-error = 'go'", "timeout = -1"):
+        with pytest.raises(options.OptionError):
+            read(wrong, {})
+
+
+def test_the_record_on_stdout_is_only_the_record(ran):
+    code, out, _, _ = ran("pipes_of_run.py:news", "--without", "fetch", "--json")
+    assert code == 0
+    assert set(json.loads(out)["left_out"]) == {"fetch", "parse", "count"}
