@@ -19,7 +19,8 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from makespan.conditions import SKIPPED
+from makespan.around import called_plainly
+from makespan.conditions import SKIPPED, touched
 
 if TYPE_CHECKING:
     import logging
@@ -81,13 +82,18 @@ class LogHooks(Hooks):
 
 
 def hooked_functions(
-    dag: DAG[..., Any], hooks: Sequence[Hooks], functions: dict[str, Callable[..., Any]], testing: set[str]
+    dag: DAG[..., Any], hooks: Sequence[Hooks], functions: dict[str, Callable[..., Any]]
 ) -> None:
-    """Put starts round the functions of nodes that may be skipped: only they know that they were not."""
+    """Put starts round the functions of nodes that may be skipped: a call does not know yet whether they are.
+
+    `functions` has those that are called in the place of some nodes' own; it is added to.
+    """
     starts = _overridden(hooks, "on_start")
-    for name in testing:
-        fn = functions.get(name, dag.nodes[name].fn)
-        functions[name] = _begins(name, fn, starts)
+    nodes = list(dag.nodes.values())
+    for i in touched(nodes, dag.check().order).testing:
+        node = nodes[i]
+        fn = functions[node.name] if node.name in functions else called_plainly(node).fn
+        functions[node.name] = _begins(node.name, fn, starts)
 
 
 def hooked(program: Program, hooks: Sequence[Hooks]) -> Program:
@@ -95,6 +101,8 @@ def hooked(program: Program, hooks: Sequence[Hooks]) -> Program:
     starts, ends, errors = (_overridden(hooks, name) for name in ("on_start", "on_end", "on_error"))
     calls = list(program.calls)
     for i, name in enumerate(program.structure.names):
+        if i in program.scatter:  # a cluster: it runs elsewhere
+            continue
         may_skip = i in program.testing
         if errors:
             calls[i] = _failing(name, calls[i], errors)

@@ -26,7 +26,7 @@ class Keeping(Described):
         """
         from makespan.setup_nodes import run_setup
 
-        run_setup(self)
+        run_setup(self)  # type: ignore[arg-type]  # it is a DAG
 
     def forget_setup(self) -> None:
         """Drop what set-up nodes returned: the next run sets up anew. Runs that go on keep what they have."""
