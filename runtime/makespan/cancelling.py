@@ -7,9 +7,9 @@ something of that kind it says how to end it::
         return worker.result()
 
 `cancel` is called, once or twice and from another thread, when the node's time is up or its run is abandoned
-(Ctrl-C, the run's own timeout). The call is expected to end soon after by raising; what it raises because its
-time was up leaves the block as a TimeoutError. `cancel` may come a moment too late: it must know what it
-ends, and do nothing when that is over.
+(Ctrl-C, the run's own timeout). It must not block. The call is expected to end soon after by raising; what it
+raises because its time was up leaves the block as a TimeoutError. `cancel` may come a moment too late: it
+must know what it ends, and do nothing when that is over.
 """
 
 from __future__ import annotations
@@ -25,23 +25,60 @@ if TYPE_CHECKING:
 
 
 class Cancels:
-    """What can be cancelled in one run, and in the runs inside its nodes."""
+    """What can be cancelled in one run, and in the runs inside its nodes.
 
-    __slots__ = ("closed", "open", "rearm", "stopped")
+    Parameters
+    ----------
+    around : Cancels or bool
+        Those of the run around this one, if it is inside a node.
+    """
 
-    def __init__(self) -> None:
-        self.open: dict[canceller, None] = {}
+    __slots__ = ("around", "closed", "open", "rearm", "stopping")
+
+    def __init__(self, around: Cancels | bool = False) -> None:
+        self.around = around
+        self.open: dict[canceller, None] = around.open if isinstance(around, Cancels) else {}
         self.closed = False
+        self.stopping = False
+        """A node failed, and nothing new starts."""
         self.rearm: Callable[[], None] | None = None
         """Gives the node that runs in the calling thread its whole time again."""
-        self.stopped: Callable[[], bool] | None = None
-        """Says whether nothing new starts any more: a node failed, say."""
+
+    def within(self, other: Cancels) -> bool:
+        """Whether this is the other one, or inside it."""
+        cancels: Cancels | bool = self
+        while isinstance(cancels, Cancels):
+            if cancels is other:
+                return True
+            cancels = cancels.around
+        return False
 
     def close(self) -> None:
-        """The run is abandoned: cancel all, now and from now on."""
+        """Cancel all, now and from now on: the run is abandoned."""
         self.closed = True
         for entry in list(self.open):
-            entry.call()
+            if entry.cancels.within(self):
+                entry.call()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether this run was abandoned, or one around it."""
+        cancels: Cancels | bool = self
+        while isinstance(cancels, Cancels):
+            if cancels.closed:
+                return True
+            cancels = cancels.around
+        return False
+
+    @property
+    def ending(self) -> bool:
+        """Whether nothing new starts in this run, or in one around it."""
+        cancels: Cancels | bool = self
+        while isinstance(cancels, Cancels):
+            if cancels.closed or cancels.stopping:
+                return True
+            cancels = cancels.around
+        return False
 
     def time_is_up(self, ident: int) -> bool:
         """Cancel what the node in a thread waits for; return whether there was anything."""
@@ -68,7 +105,7 @@ def run_is_over() -> bool:
     cancels = inside.get()
     if not isinstance(cancels, Cancels):
         return False
-    return cancels.closed or (cancels.stopped is not None and cancels.stopped())
+    return cancels.ending
 
 
 class canceller:  # noqa: N801 (used like a function)
@@ -85,11 +122,11 @@ class canceller:  # noqa: N801 (used like a function)
         `cancel` was called because the node's time was up.
     """
 
-    __slots__ = ("_cancel", "_cancels", "ident", "timed_out")
+    __slots__ = ("_cancel", "cancels", "ident", "timed_out")
 
     def __init__(self, cancel: Callable[[], object]) -> None:
         self._cancel = cancel
-        self._cancels: Cancels | None = None
+        self.cancels = NOTHING
         self.ident = 0
         self.timed_out = False
 
@@ -101,18 +138,19 @@ class canceller:  # noqa: N801 (used like a function)
     def __enter__(self) -> Self:
         cancels = inside.get()
         if isinstance(cancels, Cancels):
-            self._cancels = cancels
+            self.cancels = cancels
             self.ident = get_ident()
             cancels.open[self] = None
-            if cancels.closed:  # after it is in: either `close` sees it, or this sees that it is closed
+            if cancels.abandoned:  # after it is in: either `close` sees it, or this sees that it is closed
                 self.call()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._cancels is not None:
-            self._cancels.open.pop(self, None)
-            self._cancels = None
+        self.cancels.open.pop(self, None)
         if self.timed_out and error is not None and not isinstance(error, TimeoutError):
             raise TimeoutError("it was ended because its time was up") from error
+
+
+NOTHING = Cancels()

@@ -116,6 +116,12 @@ class Dispatch:
             ready = self._own
         return bool(ready) and (not self.running or not self._rules.exclusive[self._rules.node_at[ready[0]]])
 
+    @property
+    def head(self) -> int:
+        """The node that is first in the queue, which is not empty."""
+        ready = self._ready or self._own
+        return self._rules.node_at[ready[0]]
+
     def next(self, *, helping: bool = False) -> int | None:
         """Start the best permitted node and return it; None when there is none now.
 
@@ -202,6 +208,12 @@ class Dispatch:
         """Node `i`, which was given up, returned."""
         self.stuck -= 1
         self._release(i)
+
+    def put_back(self, i: int) -> None:
+        """Node `i`, which was started just now, was not: it is queued again."""
+        self._release(i)
+        own = i in self._rules.callers
+        heappush(self._own if own else self._ready, self._rules.rank_of[i])
 
     def stop(self) -> None:
         """Start nothing any more; what runs may finish."""

@@ -83,9 +83,8 @@ class VirtualClock:
     def _drive(self, execution: Execution, over: threading.Event) -> None:
         """Wake one sleeper at a time, and only when every worker sleeps and no node could start."""
         while not over.is_set():
-            with execution._lock, self._lock:  # noqa: SLF001
-                core = execution.core
-                if self._sleepers and len(self._sleepers) == core.running and not core.may_start:
+            with execution.lock, self._lock:
+                if self._sleepers and execution.is_asleep(len(self._sleepers)):
                     self._now_ns, _, woken = heappop(self._sleepers)
                     woken.set()
             time.sleep(20e-6)
