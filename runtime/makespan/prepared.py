@@ -195,14 +195,13 @@ def run(
         begun = trace.clock()
         try:
             execution.run()
-        except KeyboardInterrupt as interrupt:
-            error = interrupt
+        except (KeyboardInterrupt, TimeoutError) as ended_by:
+            error = ended_by
             if meters is not None:
                 meters.stop()  # before the trace is copied: no node may be measured for longer than it ran
             trace = trace.copy()  # helpers that are still in a node go on writing to the other one
         ended = trace.clock()
         failures, execution.failures = execution.failures, []
-        stopped = error is not None
         record = record_of(
             prepared,
             trace,
@@ -210,7 +209,8 @@ def run(
             ended,
             at,
             failures,
-            interrupted=stopped,
+            ended_by=error,
+            overdue=execution.overdue if isinstance(execution, Execution) else (),
             meters=meters,
             notes=prepared.notes,
         )

@@ -127,8 +127,6 @@ def run_of(
     failures: list[tuple[int, BaseException]],
     kept: Mapping[int, Any],
     inputs: Mapping[str, Any],
-    *,
-    went_on: bool = False,
 ) -> Run:
     """Put together what a run is, once its record is made.
 
@@ -142,14 +140,12 @@ def run_of(
     kept : mapping of int to Any
         Results that came and are returned.
     inputs : mapping of str to Any
-    went_on : bool
-        Whether nodes that do not depend on a failed one ran on.
     """
     from makespan.failure import joined
 
     program = prepared.program
     names = program.structure.names
-    partial = went_on and error is None
+    partial = prepared.terms.go_on and error is None
     failed = {names[i]: raised for i, raised in failures}
     if error is None and failures:
         error = joined(program, failures)
@@ -165,9 +161,7 @@ def record_of(
     at: datetime.datetime,
     failures: list[tuple[int, BaseException]],
     *,
-    interrupted: bool,
-    timed_out: bool = False,
-    went_on: bool = False,
+    ended_by: BaseException | None = None,
     overdue: Collection[int] = (),
     notes: tuple[str, ...] = (),
     meters: InSitu | None = None,
@@ -181,10 +175,8 @@ def record_of(
         Moments of the trace's clock.
     at : datetime
     failures : list of (int, BaseException)
-    interrupted, timed_out : bool
-        What ended the run before its end, if anything did.
-    went_on : bool
-        Whether nodes that do not depend on a failed one ran on.
+    ended_by : BaseException or None
+        What ended the run from outside: its time limit, Ctrl-C.
     overdue : collection of int
         Nodes that failed because they took longer than their own limit.
     notes : tuple of str
@@ -227,13 +219,12 @@ def record_of(
             )
         )
     idle = {i: None for i, start in enumerate(trace.start) if not start and i not in left_out}
-    cut_short = interrupted or timed_out
     dropped: Collection[int] = ()
-    if went_on:
-        dropped = _behind(structure, failed) if cut_short else idle
+    if prepared.terms.go_on:
+        dropped = idle if ended_by is None else _behind(structure, failed)
     status_of_run: RunStatus = "failed" if failures else "ok"
-    if cut_short:
-        status_of_run = "interrupted" if interrupted else "timed out"
+    if ended_by is not None:
+        status_of_run = "timed out" if isinstance(ended_by, TimeoutError) else "interrupted"
     return RunRecord(
         makespan_version=__version__,
         dag=DagId(prepared.dag.name, prepared.fingerprint, prepared.dag.target),
