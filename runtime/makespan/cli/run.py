@@ -166,7 +166,7 @@ def _read_plan(path: str | None, terminal: Terminal) -> Plan | None:
 def _close(ended: Run, options: argparse.Namespace, terminal: Terminal, ctrl_c: HeardOnce) -> int:
     """Show the failure before anything else can fail, then write the record."""
     status = ended.record.status
-    if status in {"failed", "timed out"} and ended.error is not None:
+    if status == "failed" and ended.error is not None:
         from makespan.cli.tracebacks import users_traceback
 
         terminal.note(users_traceback(ended.error))
@@ -184,17 +184,12 @@ def _close(ended: Run, options: argparse.Namespace, terminal: Terminal, ctrl_c: 
         terminal.note("makespan: interrupted")
         return Exit.INTERRUPTED
     if status == "timed out":
-        running = [node.name for node in ended.record.nodes if node.status == "unfinished"]
-        terminal.error(f"the run took longer than {options.timeout:g} s{_still(running)}")
+        for note in getattr(ended.error, "__notes__", ()):
+            terminal.note(note)
+        terminal.error(str(ended.error))
         return Exit.JUDGED
     if status == "failed":
         names = ", ".join(repr(failure.node) for failure in ended.record.failures)
         terminal.error(f"{'a node' if len(ended.record.failures) == 1 else 'nodes'} raised: {names}")
         return Exit.JUDGED
     return Exit.OK
-
-
-def _still(running: list[str]) -> str:
-    from makespan.words import some
-
-    return f"; still running: {some(running)}" if running else ""
