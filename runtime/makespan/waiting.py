@@ -116,7 +116,12 @@ class Waiting:
     def _wait(self) -> None:
         """Wait for the end, and work meanwhile for the runs that the coroutine awaits."""
         while True:
-            told = self._tell.acquire(timeout=_LOOK_S)
+            aside = crew.step_aside()
+            try:
+                told = self._tell.acquire(timeout=_LOOK_S)
+            finally:
+                if aside:
+                    crew.step_back()
             with self._lock:
                 if self._over:
                     break
