@@ -9,10 +9,8 @@ later is dropped.
 from __future__ import annotations
 
 import math
-import os
 import sys
 import traceback
-from pathlib import Path
 from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 GRACE_S = 5.0
 """A node that was asked to end has this long to do so, and to try again."""
 
-_HERE = str(Path(__file__).parent) + os.sep
+_HERE = __file__[: -len("deadlines.py")]
 
 
 class Ticket:

@@ -30,7 +30,7 @@ from contextvars import ContextVar, copy_context
 from heapq import heappush
 from threading import get_ident
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from makespan import general, plain
 from makespan.cancelling import Cancels, canceller, inside
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from _thread import LockType
     from collections.abc import Callable, Mapping, Sequence
 
+    from makespan.crew import Work
     from makespan.program import Program
     from makespan.rules import Rules
 
@@ -108,6 +109,16 @@ class Terms(NamedTuple):
 PLAIN_TERMS = Terms()
 
 
+class Hands(Protocol):
+    """Where the helpers of a run come from."""
+
+    def call(self, work: Work) -> bool | None:
+        """Send a helper, now or when one is free; False: there is none to wait for."""
+
+    def withdraw(self, work: Work) -> None:
+        """Forget a run that is over and still waits for a helper."""
+
+
 def is_plain(rules: Rules, terms: Terms = PLAIN_TERMS) -> bool:
     """Whether the plain engine can run it."""
     return rules.plain and not terms.go_on and terms.timeout_s is None and not terms.timeouts_s
@@ -154,6 +165,8 @@ class Execution:
         "_called",
         "_callers",
         "_cancels",
+        "_hands",
+        "_crew",
         "notify",
         "_program",
         "_room",
@@ -197,6 +210,7 @@ class Execution:
         self.trace = trace
         self._program = program
         self._terms = terms
+        self._crew: Helpers = crew
         self._callers = bool(rules.callers)
         around = inside.get()
         cancels = self._cancels = Cancels(around)
@@ -209,6 +223,7 @@ class Execution:
         self._room = budget - 1
         self.active = 1
         self.spare = budget > 1
+        self._hands: Hands = crew
         self.coordinated = self.deals = self._alone = False
         self.parked = self._called = self.wanted = self.stopped = self.over = False
         self.error: BaseException | None = None
@@ -262,14 +277,18 @@ class Execution:
             raise
         self._end()
 
-    def start(self, notify: Callable[[], object]) -> None:
+    def start(self, notify: Callable[[], object], hands: Hands | None = None) -> None:
         """Let helpers begin; the calling thread, which may have other things to do, coordinates.
 
         Parameters
         ----------
         notify : callable
             Called from any thread when `tend` has something to do; it must not block.
+        hands : Hands, optional
+            Where its helpers come from; the crew of all runs.
         """
+        if hands is not None:
+            self._hands = hands
         if not self.coordinated:
             self._coordinate()
         self.notify = notify
@@ -343,9 +362,9 @@ class Execution:
             lock.release()
         self._cancels.close()
         if self.wanted:
-            crew.withdraw(self)
+            self._crew.withdraw(self)
         if self.active:
-            crew.write_off(self)
+            self._crew.write_off(self)
         if act is not None:
             act()
 
@@ -473,7 +492,7 @@ class Execution:
         self.active = 0
         self._room = self._budget
         self._set_spare()
-        crew.reserve(self._budget)
+        self._crew.reserve(self._budget)
 
     def _wait_for_helpers(self) -> None:
         wake = allocate_lock()
@@ -497,9 +516,9 @@ class Execution:
     def _end(self) -> None:
         """Let go of what the run held, once it is over."""
         if self.wanted:
-            crew.withdraw(self)
+            self._crew.withdraw(self)
         if self.core is not None and self.core.stuck:
-            crew.write_off(self)
+            self._crew.write_off(self)
         if self.failures:
             # The frames of a traceback hold the same list.
             if self._terms.go_on:
@@ -536,7 +555,8 @@ class Execution:
     def _hire(self) -> None:
         """Call a helper; without the lock."""
         at_it = self.active if self.core is None else self.active - self.core.stuck
-        if not (crew.call(self) if at_it > 0 else crew.call(self, must=True)):
+        comes = crew.call(self, must=True) if self._hands is crew and at_it <= 0 else self._hands.call(self)
+        if comes is False:
             with self.lock:
                 self._called = False
                 self._room = 0
@@ -550,7 +570,8 @@ class Execution:
         with self.lock:
             self.active += 1
             if self._alone:  # no thread is to be had
-                self.coordinated = self.deals = False
+                self._hands: Hands = crew
+        self.coordinated = self.deals = False
         self._engine(helping=False)
 
     def _again(self) -> None:
