@@ -21,8 +21,10 @@ from makespan.graph import DAG, Node
 from makespan.node_options import NodeOptions
 
 if TYPE_CHECKING:
+    from makespan.cache import CacheInfo
     from makespan.comparison import compare
     from makespan.from_table import profile_from_table
+    from makespan.hooks import Hooks, LogHooks
     from makespan.plan import Plan, load_plan
     from makespan.processes import close_workers, warm_workers
     from makespan.processes.faults import WorkerDied, WorkerError
@@ -30,8 +32,13 @@ if TYPE_CHECKING:
     from makespan.record import RunRecord, load_record
     from makespan.run import Run
     from makespan.stale import PlanWarning
+    from makespan.telemetry import TelemetryHooks
 else:
     _HOMES = {
+        "CacheInfo": "cache",
+        "Hooks": "hooks",
+        "LogHooks": "hooks",
+        "TelemetryHooks": "telemetry",
         "Plan": "plan",
         "load_plan": "plan",
         "Profile": "profile",
@@ -65,7 +72,10 @@ else:
 
 __all__ = [
     "DAG",
+    "CacheInfo",
     "DescribeError",
+    "Hooks",
+    "LogHooks",
     "MakespanError",
     "MissingExtraError",
     "Node",
@@ -82,6 +92,7 @@ __all__ = [
     "Run",
     "RunRecord",
     "TargetError",
+    "TelemetryHooks",
     "WorkerDied",
     "WorkerError",
     "__version__",

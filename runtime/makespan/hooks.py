@@ -20,7 +20,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from makespan.around import called_plainly
-from makespan.conditions import SKIPPED, touched
+from makespan.conditions import touched
 
 if TYPE_CHECKING:
     import logging
@@ -37,8 +37,8 @@ class Hooks:
     """Base of objects that are told what a run does; override what is of interest.
 
     One object may be told by several threads at once. It is not told of nodes that are skipped, nor of those
-    that a worker process runs within a cluster. A node that is tried again starts once and
-    ends once.
+    that a worker process runs within a cluster. Each other node starts once, and then ends or fails once,
+    however often it is tried.
     """
 
     def on_start(self, node: str) -> None:
@@ -103,12 +103,15 @@ def hooked(program: Program, hooks: Sequence[Hooks]) -> Program:
     for i, name in enumerate(program.structure.names):
         if i in program.scatter:  # a cluster: it runs elsewhere
             continue
-        may_skip = i in program.testing
+        if i in program.testing:
+            if starts or ends or errors:
+                calls[i] = _watching(name, calls[i], starts, ends, errors)
+            continue
         if errors:
             calls[i] = _failing(name, calls[i], errors)
         if ends:
-            calls[i] = (_ending_if_begun if may_skip else _ending)(name, calls[i], ends)
-        if starts and not may_skip:
+            calls[i] = _ending(name, calls[i], ends)
+        if starts:
             calls[i] = _starting(name, calls[i], starts)
     return program._replace(calls=calls)
 
@@ -180,25 +183,6 @@ def _ending(name: str, call: Callable[..., Any], ends: Told) -> Callable[..., An
     return ending
 
 
-def _ending_if_begun(name: str, call: Callable[..., Any], ends: Told) -> Callable[..., Any]:
-    clock = time.perf_counter_ns
-
-    def ending(*given: Any) -> Any:
-        began: list[int] = []
-        token = _began.set(began)
-        try:
-            value = call(*given)
-        finally:
-            _began.reset(token)
-        if value is not SKIPPED:
-            wall_s = (clock() - began[0]) / 1e9 if began else 0.0
-            for told in ends:
-                told(name, wall_s)
-        return value
-
-    return ending
-
-
 def _failing(name: str, call: Callable[..., Any], errors: Told) -> Callable[..., Any]:
     def failing(*given: Any) -> Any:
         try:
@@ -209,3 +193,32 @@ def _failing(name: str, call: Callable[..., Any], errors: Told) -> Callable[...,
             raise
 
     return failing
+
+
+def _watching(
+    name: str, call: Callable[..., Any], starts: Told, ends: Told, errors: Told
+) -> Callable[..., Any]:
+    """Return the call of a node that may be skipped; `_begins` is round its function."""
+    clock = time.perf_counter_ns
+
+    def watching(*given: Any) -> Any:
+        began: list[int] = []
+        token = _began.set(began)
+        try:
+            value = call(*given)
+        except BaseException as error:
+            if not began:  # its condition raised: it starts all the same, so that starts and ends go in pairs
+                for told in starts:
+                    told(name)
+            for told in errors:
+                told(name, error)
+            raise
+        finally:
+            _began.reset(token)
+        if began:
+            wall_s = (clock() - began[0]) / 1e9
+            for told in ends:
+                told(name, wall_s)
+        return value
+
+    return watching
