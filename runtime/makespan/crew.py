@@ -32,6 +32,22 @@ class Work(Protocol):
         """Work until nothing can be started; called in a helper thread."""
 
 
+class Helpers(Protocol):
+    """Who works on a run beside its caller; see `Crew`."""
+
+    def reserve(self, helpers: int) -> None:
+        """Allow for at least so many helpers."""
+
+    def call(self, work: Work, *, must: bool = False) -> bool:
+        """Send a helper to a run; False when there is none to wait for."""
+
+    def withdraw(self, work: Work) -> None:
+        """Forget a run that is over and still waits for a helper."""
+
+    def write_off(self, work: Work) -> None:
+        """Do not count the helpers that are still in nodes of a run."""
+
+
 class _Helper:
     __slots__ = ("park", "work", "written_off")
 
@@ -146,26 +162,6 @@ class Crew:
         with self._lock:
             self._aside -= 1
 
-    def step_aside(self) -> bool:
-        """Do not count the calling thread while it only waits; return whether it is a helper that was."""
-        with self._lock:
-            helper = self._at.get(get_ident())
-            if helper is None or helper.written_off:
-                return False
-            self._size -= 1
-            if self._queue and self._size < self.most:
-                work = self._queue.popleft()
-                work.wanted = False
-                if not self._start(work):
-                    work.wanted = True
-                    self._queue.appendleft(work)
-            return True
-
-    def step_back(self) -> None:
-        """Count the calling helper again, which stepped aside."""
-        with self._lock:
-            self._size += 1
-
     def _start(self, work: Work) -> bool:
         helper = _Helper(work)
         name = f"makespan-helper-{len(self._helpers) + 1}"
@@ -186,7 +182,6 @@ class Crew:
         return True
 
     def _serve(self, helper: _Helper) -> None:
-        self._at[get_ident()] = helper
         self._idents.add(get_ident())
         while True:
             work = helper.work

@@ -30,7 +30,7 @@ from contextvars import ContextVar, copy_context
 from heapq import heappush
 from threading import get_ident
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan import general, plain
 from makespan.cancelling import Cancels, canceller, inside
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from _thread import LockType
     from collections.abc import Callable, Mapping, Sequence
 
-    from makespan.crew import Work
+    from makespan.crew import Helpers
     from makespan.program import Program
     from makespan.rules import Rules
 
@@ -109,16 +109,6 @@ class Terms(NamedTuple):
 PLAIN_TERMS = Terms()
 
 
-class Hands(Protocol):
-    """Where the helpers of a run come from."""
-
-    def call(self, work: Work) -> bool | None:
-        """Send a helper, now or when one is free; False: there is none to wait for."""
-
-    def withdraw(self, work: Work) -> None:
-        """Forget a run that is over and still waits for a helper."""
-
-
 def is_plain(rules: Rules, terms: Terms = PLAIN_TERMS) -> bool:
     """Whether the plain engine can run it."""
     return rules.plain and not terms.go_on and terms.timeout_s is None and not terms.timeouts_s
@@ -165,9 +155,7 @@ class Execution:
         "_called",
         "_callers",
         "_cancels",
-        "_hands",
         "_crew",
-        "notify",
         "_program",
         "_room",
         "_terms",
@@ -180,6 +168,7 @@ class Execution:
         "error",
         "failures",
         "lock",
+        "notify",
         "over",
         "overdue",
         "parked",
@@ -223,7 +212,6 @@ class Execution:
         self._room = budget - 1
         self.active = 1
         self.spare = budget > 1
-        self._hands: Hands = crew
         self.coordinated = self.deals = self._alone = False
         self.parked = self._called = self.wanted = self.stopped = self.over = False
         self.error: BaseException | None = None
@@ -277,18 +265,18 @@ class Execution:
             raise
         self._end()
 
-    def start(self, notify: Callable[[], object], hands: Hands | None = None) -> None:
+    def start(self, notify: Callable[[], object], helpers: Helpers | None = None) -> None:
         """Let helpers begin; the calling thread, which may have other things to do, coordinates.
 
         Parameters
         ----------
         notify : callable
             Called from any thread when `tend` has something to do; it must not block.
-        hands : Hands, optional
+        helpers : Helpers, optional
             Where its helpers come from; the crew of all runs.
         """
-        if hands is not None:
-            self._hands = hands
+        if helpers is not None:
+            self._crew = helpers
         if not self.coordinated:
             self._coordinate()
         self.notify = notify
@@ -555,7 +543,7 @@ class Execution:
     def _hire(self) -> None:
         """Call a helper; without the lock."""
         at_it = self.active if self.core is None else self.active - self.core.stuck
-        comes = crew.call(self, must=True) if self._hands is crew and at_it <= 0 else self._hands.call(self)
+        comes = crew.call(self, must=True) if self._crew is crew and at_it <= 0 else self._crew.call(self)
         if comes is False:
             with self.lock:
                 self._called = False
@@ -570,8 +558,7 @@ class Execution:
         with self.lock:
             self.active += 1
             if self._alone:  # no thread is to be had
-                self._hands: Hands = crew
-        self.coordinated = self.deals = False
+                self.coordinated = self.deals = False
         self._engine(helping=False)
 
     def _again(self) -> None:

@@ -39,7 +39,8 @@ def work(run: Execution, *, helping: bool) -> None:
     """
     tables, trace = run.tables, run.trace
     n, nodes, links, worth = tables.n, tables.nodes, tables.links, tables.worth
-    more_links = tables.orders is not None or bool(tables.parts)
+    parts = tables.parts
+    more_links = tables.orders is not None or bool(parts)
     ready, waiting, slots = run.ready, run.waiting, run.slots
     lock = run.lock
     take, give = lock.acquire, lock.release
@@ -99,7 +100,7 @@ def work(run: Execution, *, helping: bool) -> None:
             give()
         value = None  # not under the lock: what it was may have something to say at its end
         try:
-            if trace is None:
+            if trace is None or k in parts:  # the members of a part are noted by its call
                 value = copy().run(*arguments)
             else:
                 i = nodes[k]
