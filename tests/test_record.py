@@ -82,6 +82,25 @@ def test_a_line_for_each_node_also_of_the_plan():
     assert lines[1] == ' "format": "makespan-run/1",'
 
 
+def test_what_older_versions_wrote_is_read():
+    body = json.loads(TEXT)
+    for key in ("dropped", "left_out"):
+        del body[key]
+    for node in body["nodes"]:
+        for key in ("attempts", "process"):
+            del node[key]
+    assert parse_record(json.dumps(body).encode()) == RECORD
+
+
+def test_a_node_may_have_waited_for_one_that_was_left_out_or_dropped():
+    for key in ("dropped", "left_out", "not_started"):
+        body = json.loads(TEXT)
+        body["not_started"] = []
+        body[key] = ["c"]
+        body["nodes"][1]["after"] = ["a", "c"]
+        assert parse_record(json.dumps(body).encode()).nodes[1].after == ("a", "c")
+
+
 def test_a_real_run_is_written_and_read(tmp_path):
     d = DAG("real")
     d.returns(d.add(len, d.add(list, "abc")))
@@ -129,6 +148,12 @@ def edited(*path, value):
         (("sampler",), None, "the run was not", "#/nodes/1/measured"),
         (("sampler",), "magic", "Invalid enum", "#/sampler"),
         (("threads",), 0, "Expected `int` >= 1", "#/threads"),
+        (("nodes", 1, "attempts"), 0, "Expected `int` >= 1", "#/nodes/1/attempts"),
+        (("nodes", 1, "process"), -1, "Expected `int` >= 0", "#/nodes/1/process"),
+        (("nodes", 0, "status"), "skipped", "'a' was skipped, but took time", "#/nodes/0/end_s"),
+        (("dropped",), ["a"], "stands twice", "#/nodes"),
+        (("left_out",), ["c"], "stands twice", "#/nodes"),
+        (("left_out",), "c", "Expected `array`", "#/left_out"),
         (("status",), "odd", "Invalid enum", "#/status"),
         (("makespan_s",), -1, "Expected `float` >= 0", "#/makespan_s"),
         (("plan", "nodes", 1, "rank"), 0, "ranks are not 0..1", "#/plan/nodes"),

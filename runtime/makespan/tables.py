@@ -172,7 +172,7 @@ class Tables:
         if not slots:
             return {}
         return {
-            node: value for node, value in zip(self.kept, slots[self.n], strict=True) if value is not NOT_COME
+            node: value for node, value in zip(self.kept, slots[-1], strict=True) if value is not NOT_COME
         }
 
 
