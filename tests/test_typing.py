@@ -16,7 +16,7 @@ BIN = Path(sys.executable).parent
 SNIPPET = """
 from typing import assert_type
 
-from makespan import DAG, dag, node
+from makespan import DAG, Hooks, LogHooks, dag, node
 
 
 @node
@@ -81,6 +81,23 @@ answer = by_hand("abc")
 
 by_hand.add(len, "abc", name="again", after=["len"], when=True, kwargs={}, setup=True)
 
+
+
+async def main() -> None:
+    assert_type(await news.acall("u", size=2), tuple[bytes, str])
+    assert_type((await news.arun("u", timeout_s=2.5)).makespan_s, float)
+
+
+class Progress(Hooks):
+    def on_end(self, node: str, wall_s: float) -> None: ...
+
+
+fast = news.prepare("plan.json", 4, targets=fetch, without="split", given={"fetch": b""}, on_error="continue")
+news.run("u", hooks=[Progress(), LogHooks()], roots=["fetch", split], allow_stale=True, drift=True)
+assert_type(news.cache_info()["fetch"].hits, int)
+news.setup()
+news.clear_cache("fetch")
+
 fetch(5)  # wrong
 fetch("u", tries=2)  # wrong
 fetch()  # wrong
@@ -96,6 +113,8 @@ node(when=True)  # wrong
 node(mode="quick")  # wrong
 by_hand.add(len, retry=1)  # wrong
 ask(5)  # wrong
+news.prepare(on_error="go on")  # wrong
+news.run("u", hooks=5)  # wrong
 dag(nome="x")  # wrong
 text: str = fetch("u")  # wrong
 number: int = news("u")  # wrong

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from makespan.hooks import Hooks
 
 OnError = Literal["stop", "continue"]
-Names = str | Iterable[Any]
+Names = str | Callable[..., Any] | Iterable[Any]
 """One name of a node, or several; a node may be named by its result or by its function too."""
 
 
