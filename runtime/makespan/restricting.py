@@ -81,7 +81,7 @@ def restricted(program: Program, chosen: Selection) -> Program:
     """Return the program of the nodes that run: given values in place, targets kept, the others without."""
     if chosen is EVERYTHING:
         return program
-    left_out, given = chosen.left_out, chosen.given
+    left_out, given, targets = chosen.left_out, chosen.given, frozenset(chosen.targets)
 
     def running(some: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         return [place for place in some if place[0] not in left_out]
@@ -102,7 +102,7 @@ def restricted(program: Program, chosen: Selection) -> Program:
     return program._replace(
         templates=templates,
         pushes=[() if i in left_out else tuple(running(some)) for i, some in enumerate(program.pushes)],
-        keeps=[i not in left_out and (keep or i in chosen.targets) for i, keep in enumerate(program.keeps)],
+        keeps=[i not in left_out and (keep or i in targets) for i, keep in enumerate(program.keeps)],
         inputs={name: running(some) for name, some in program.inputs.items()},
         output=output,
         chosen=chosen,

@@ -194,7 +194,6 @@ def record_of(
 
         thread_of[get_ident()] = 0
     measured = meters.results() if meters is not None else [None] * len(trace.start)
-    worker_of: dict[int, int] = {}
     nodes = []
     for i in started:
         start, end = trace.start[i], trace.end[i]
@@ -215,7 +214,7 @@ def record_of(
                 after=tuple(names[p] for p in structure.preds[i]),
                 measured=None if status == "skipped" else measured[i],
                 attempts=attempts.get(i, 1),
-                process=worker_of.setdefault(process[i], len(worker_of)) if i in process else None,
+                process=process.get(i),
             )
         )
     idle = {i: None for i, start in enumerate(trace.start) if not start and i not in left_out}
