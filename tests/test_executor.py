@@ -194,7 +194,7 @@ def test_what_runs_is_finished_before_a_failure_is_raised():
 
 
 @pytest.mark.parametrize("budget", [2, 3])
-@pytest.mark.parametrize("asleep", ["in a node", "waiting for helpers"])
+@pytest.mark.parametrize("asleep", ["in a node", "waiting for helpers", "coordinating"])
 def test_one_ctrl_c_is_enough(budget, asleep):
     main = threading.main_thread().ident
     release = threading.Event()
@@ -202,7 +202,7 @@ def test_one_ctrl_c_is_enough(budget, asleep):
 
     def wait_in_main():
         starts.append("caller" if threading.get_ident() == main else "a helper took it")
-        if asleep == "in a node":
+        if asleep != "waiting for helpers":
             deadline = time.monotonic() + 20
             while not release.wait(0.01) and time.monotonic() < deadline:
                 pass
@@ -214,8 +214,9 @@ def test_one_ctrl_c_is_enough(budget, asleep):
         release.wait(10)
 
     made = DAG("interrupted")
-    made.add(wait_in_main, hint_s=100)  # the most urgent: the caller takes it
-    stop = made.add(interrupt, hint_s=1)
+    # The most urgent: the caller takes it, unless it takes so long that the caller coordinates.
+    made.add(wait_in_main, hint_s=100 if asleep == "coordinating" else 0.4)
+    stop = made.add(interrupt, hint_s=0.1)
     for i in range(5):
         made.add(lambda _: starts.append("late"), stop, name=f"late_{i}")
     before = time.monotonic()
@@ -224,7 +225,7 @@ def test_one_ctrl_c_is_enough(budget, asleep):
     took = time.monotonic() - before
     release.set()
     assert took < 8  # it did not wait for the node that was still running
-    assert sorted(starts) == ["caller", "helper"]
+    assert sorted(starts) == ["a helper took it" if asleep == "coordinating" else "caller", "helper"]
     assert made.prepare(threads=1).threads == 1  # the DAG is still usable
 
 
@@ -441,7 +442,9 @@ def test_a_run_that_is_over_is_not_kept_waiting_for_a_helper():
             crew._size, crew.most = saved[0] + crew._size, max(saved[1], 1)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_ctrl_c_at_any_moment_loses_no_helper():
+    # When it comes in a callback of the collector's or of a weak reference, Python prints and forgets it.
     main = threading.main_thread().ident
     made = dag_of([[]] * 12, lambda _: lambda: None).prepare(threads=3)
     made()
@@ -461,7 +464,6 @@ def test_ctrl_c_at_any_moment_loses_no_helper():
     presser = threading.Thread(target=press)
     presser.start()
     caught = 0
-    gc.disable()  # Ctrl-C is lost when it comes in a callback of the collector's, which test tools have
     try:
         deadline = time.monotonic() + 1.5
         while time.monotonic() < deadline:
@@ -474,7 +476,6 @@ def test_ctrl_c_at_any_moment_loses_no_helper():
     finally:
         while True:
             try:
-                gc.enable()
                 over.set()
                 armed.set()
                 presser.join()
