@@ -6,6 +6,7 @@ import pytest
 
 from makespan import DAG, dag, node
 from makespan import retry as module
+from makespan.cancelling import inside
 
 
 class Failing:
@@ -172,3 +173,63 @@ def test_the_wait_ends_with_the_run():
         d.run(threads=2)
     assert fn.calls == 1
     assert {type(error) for error in caught.value.exceptions} == {ValueError, KeyError}
+
+
+def test_coroutines_whose_time_was_up_are_tried_again():
+    """Each attempt has the whole time; the one that was cancelled is a failed one."""
+    import asyncio
+
+    tries = []
+
+    @node(timeout_s=0.05, retries=2, retry_wait_s=0)
+    async def ask():
+        tries.append(1)
+        if len(tries) < 3:
+            await asyncio.sleep(30)
+        return "answer"
+
+    @dag
+    def d():
+        return ask()
+
+    run = d.run()
+    assert run.result == "answer"
+    assert run.record.nodes[0].attempts == 3
+    tries.clear()
+    late = DAG("late")
+    late.add(ask, retries=1)
+    with pytest.raises(TimeoutError) as caught:
+        late()
+    notes = caught.value.__cause__.__notes__
+    assert any(note.startswith("attempt 2 of 2 failed after") for note in notes)
+
+
+@pytest.mark.parametrize("on_error", ["stop", "continue"])
+def test_a_thread_whose_time_was_up_is_not_tried_again(on_error):
+    end, done, seen = threading.Event(), threading.Event(), []
+    fn = Failing(ValueError("late"), ValueError("later"))
+
+    def slow():
+        seen.append((inside.get().rearm.__self__.watch, threading.get_ident()))
+        end.wait(10)
+        return fn()
+
+    def goes_on():
+        while not seen or not seen[0][0].gave_up(seen[0][1]):
+            done.wait(0.001)
+        end.set()
+        while not fn.calls:
+            done.wait(0.001)
+        done.wait(0.05)  # whoever tries again does so now
+
+    d = DAG("slow")
+    d.add(slow, timeout_s=0.02, retries=3, retry_wait_s=0)
+    if on_error == "continue":
+        d.add(goes_on)
+    run = d.prepare(threads=3, on_error=on_error).run()
+    end.set()
+    assert isinstance(run.error, TimeoutError)
+    while not fn.calls:
+        done.wait(0.001)
+    done.wait(0.05)
+    assert fn.calls == 1

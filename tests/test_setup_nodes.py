@@ -264,3 +264,59 @@ def test_profiling_runs_them_once():
     profile = judged(load).profile(1, runs=3, trials=False, pickling=False)
     assert len(made) == 1
     assert any("set-up node 'load'" in note for run in profile.runs for note in run.notes)
+
+
+# -- who waits for another run's set-up is not held up -----------------------------------------------------
+
+
+@pytest.fixture
+def stuck():
+    """A DAG whose set-up node another run is in; (the DAG, what lets it go on)."""
+    begun, end = threading.Event(), threading.Event()
+
+    def load(_):
+        begun.set()
+        end.wait(30)
+        return "model"
+
+    d = judged(load)
+    thread = threading.Thread(target=d, args=(1,))
+    thread.start()
+    begun.wait(10)
+    yield d
+    end.set()
+    thread.join()
+    assert d(2) == ("model", 2)
+
+
+def test_a_run_that_waits_ends_when_its_time_is_up(stuck):
+    for call in (stuck.prepare(timeout_s=0.02), stuck.prepare(timeout_s=0.02).run):
+        with pytest.raises(TimeoutError):
+            raise getattr(call(1), "error", AssertionError)
+
+
+def test_ctrl_c_ends_a_run_that_waits(stuck):
+    from _thread import interrupt_main
+
+    for threads in (1, 2):
+        timer = threading.Timer(0.05, interrupt_main)
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            stuck.prepare(threads=threads)(1)
+        timer.join()
+
+
+def test_a_failure_ends_a_run_that_waits(stuck):
+    inner = stuck.prepare(threads=1)
+
+    def fails():
+        while not stuck._setups.of("load")._tells:
+            pass
+        raise KeyError("other")
+
+    d = DAG("d")
+    d.add(lambda: inner(1), name="waits")
+    d.add(fails)
+    with pytest.raises(ExceptionGroup) as caught:
+        d.prepare(threads=2)()
+    assert {type(error).__name__ for error in caught.value.exceptions} == {"KeyError", "GivenUp"}

@@ -41,8 +41,8 @@ class Cancels:
         self.closed = False
         self.stopping = False
         """A node failed, and nothing new starts."""
-        self.rearm: Callable[[], None] | None = None
-        """Gives the node that runs in the calling thread its whole time again."""
+        self.rearm: Callable[[], bool] | None = None
+        """Gives the node that runs in the calling thread its whole time again, unless it was given up."""
 
     def within(self, other: Cancels) -> bool:
         """Whether this is the other one, or inside it."""
@@ -93,11 +93,13 @@ inside: ContextVar[Cancels | bool] = ContextVar("makespan_inside", default=False
 """True, or what can be cancelled in the run that the current code is a node of; False outside any."""
 
 
-def next_attempt() -> None:
-    """Say, in a node's thread, that the node is tried once more: its timeout counts from now."""
+def next_attempt() -> bool:
+    """Say, in a node's thread, that the node is tried once more: its timeout counts from now.
+
+    False: its time was up, and nobody waits for it any more.
+    """
     cancels = inside.get()
-    if isinstance(cancels, Cancels) and cancels.rearm is not None:
-        cancels.rearm()
+    return not isinstance(cancels, Cancels) or cancels.rearm is None or cancels.rearm()
 
 
 def run_is_over() -> bool:

@@ -88,6 +88,11 @@ class Watch:
         ticket.until = monotonic() + self._limits_s[ticket.node]
         return ticket.until < self.looks_at
 
+    def gave_up(self, ident: int) -> bool:
+        """Whether the node in a thread is not waited for any more."""
+        ticket = self._running.get(ident)
+        return ticket is not None and ticket.given_up
+
     def ended(self, ident: int) -> Ticket:
         """Forget the node in a thread, which returned or raised."""
         return self._running.pop(ident)

@@ -561,11 +561,17 @@ class Execution:
                 self.coordinated = self.deals = False
         self._engine(helping=False)
 
-    def _again(self) -> None:
+    def _again(self) -> bool:
         with self.lock:
-            if self.watch is None or not self.watch.again(get_ident()):
-                return
-        self.notify()
+            watch, ident = self.watch, get_ident()
+            if watch is None:
+                return True
+            if watch.gave_up(ident):
+                return False
+            earlier = watch.again(ident)
+        if earlier:
+            self.notify()
+        return True
 
     def _look(self, watch: Watch) -> float | None:
         """Look at the clock; return the seconds until the next look."""

@@ -54,14 +54,13 @@ def retried(number: int, options: Options, fn: Callable[..., Any]) -> Callable[.
             wait_s = min(2 * wait_s, MAX_WAIT_S)
             if (trace := tracing.get()) is not None:
                 trace.attempts[number] = attempt + 1
-            next_attempt()
         raise AssertionError  # the last attempt returned or raised
 
     return call
 
 
 def _waited(wait_s: float) -> bool:
-    """Wait; say whether it is worth trying again: the run goes on."""
+    """Wait; say whether to try again: the run goes on, and waits for the node."""
     if wait_s > 0:
         lock = allocate_lock()
         lock.acquire()
@@ -69,7 +68,7 @@ def _waited(wait_s: float) -> bool:
             acquired(lock, wait_s)
         except (GivenUp, TimeoutError):
             return False
-    return not run_is_over()
+    return not run_is_over() and next_attempt()
 
 
 def _took(begun: float) -> str:
