@@ -3,6 +3,7 @@
 A way is a budget, an engine (nothing but order; exclusions; a time limit), a plan (none; ranks; ranks and
 chains), and whether the run is traced.
 
+>>> from makespan import DAG
 >>> made = DAG("two")
 >>> made.returns(made.add(abs, made.add(abs, -3)))
 >>> {way.run(made) for way in WAYS}
@@ -11,24 +12,22 @@ chains), and whether the run is traced.
 
 from __future__ import annotations
 
-import inspect
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from makespan import DAG
 from makespan.plan import DagId, Plan, PlanGroup, PlanNode, Solver
 from tests.builders import MACHINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from makespan import DAG
     from makespan.prepared import Prepared
     from makespan.structure import Structure
 
 BUDGETS = (1, 2, 4, 8)
-_HAS_TIMEOUTS = "timeout_s" in inspect.signature(DAG.prepare).parameters
 
 
 class Way(NamedTuple):
@@ -41,7 +40,7 @@ class Way(NamedTuple):
 
     def prepare(self, made: DAG[..., Any], **settings: Any) -> Prepared:
         """Prepare a DAG for this way."""
-        if self.engine == "timed" and _HAS_TIMEOUTS:
+        if self.engine == "timed":
             settings.setdefault("timeout_s", 3600.0)
         if self.plan == "no plan" and self.engine != "locks":
             return made.prepare(threads=self.threads, **settings)
