@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from makespan.fingerprint import relative_place
-
 if TYPE_CHECKING:
     from makespan.program import Program
 
@@ -31,6 +29,8 @@ def blame(i: int, error: BaseException) -> tuple[int, BaseException]:
 
 def joined(program: Program, failures: list[tuple[int, BaseException]]) -> BaseException:
     """Return the one exception of a run: a single node's own, or a group of several, in node order."""
+    from makespan.fingerprint import relative_place  # hashes, which only files and failures need
+
     unique: dict[int, BaseException] = {}
     for i, error in sorted(failures, key=lambda failure: failure[0]):
         note = f"in node {program.structure.names[i]!r} ({relative_place(program.places[i])})"

@@ -25,12 +25,13 @@ _logger: logging.Logger | None = None
 def listener() -> logging.Logger | None:
     """Return the logger if somebody listens, else None."""
     global _logger  # noqa: PLW0603 (looking it up takes longer than asking it)
-    if _logger is None:
+    logger = _logger
+    if logger is None:
         module = sys.modules.get("logging")
         if module is None:
             return None
-        _logger = module.getLogger("makespan")
-    return _logger if _logger.isEnabledFor(_DEBUG) else None
+        logger = _logger = module.getLogger("makespan")
+    return logger if logger.isEnabledFor(_DEBUG) else None
 
 
 def begins(prepared: Prepared) -> int:

@@ -79,8 +79,9 @@ def names_of(dag: DAG[..., Any], where: str, value: Any) -> tuple[str, ...]:
         Something that names no node, or more than one.
     """
     one = isinstance(value, str | Placeholder) or callable(value)
+    items: Any = [value] if one else value
     try:
-        some = [value] if one else list(value)
+        some: list[Any] = list(items)
     except TypeError:
         raise _not_a_name(where, value) from None
     if isinstance(value, set | frozenset):
@@ -98,7 +99,9 @@ def _name_of(dag: DAG[..., Any], where: str, item: Any) -> str:
         return item
     if not callable(item):
         raise _not_a_name(where, item)
-    fn = item.__makespan_node__[0] if getattr(type(item), "is_node_function", False) else item
+    fn: Any = item
+    if getattr(type(item), "is_node_function", False):
+        fn = fn.__makespan_node__[0]
     bound = type(fn) is MethodType  # a new object each time it is asked for
     found = [
         name
