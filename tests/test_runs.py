@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -281,3 +282,18 @@ def test_what_never_ran_does_not_replace_what_was_measured():
     merged = merge_profiles(made.profile(1, runs=2, trials=False), made.profile(0, runs=2, trials=False))
     assert merged.nodes[0].runs == 2
     assert len(merged.nodes[0].calls) == 2
+
+
+def test_what_may_be_skipped_is_not_tried_beside_others():
+    made = DAG()
+
+    def spin():
+        until = time.perf_counter() + 0.02
+        while time.perf_counter() < until:
+            pass
+
+    made.add(spin, name="a", when=made.input("flag"))
+    made.add(spin, name="b")
+    made.add(spin, name="c")
+    found = made.profile(inputs=[(0,), (1,)], runs=2, trials_limit_s=2, pickling=False)
+    assert {pair.nodes for pair in found.pairs} == {("b", "c")}

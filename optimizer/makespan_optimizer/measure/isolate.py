@@ -175,6 +175,7 @@ def profile(
                     progress=progress,
                     walked=scope.walked,
                     pairs=trials != "native",
+                    skipped=frozenset(measured.passed),
                     fed_s=measured.fed_s,
                     known=known,
                 )

@@ -209,13 +209,13 @@ class Runs:
 def skip_notes(passed: Mapping[int, int], runs: int, names: Sequence[str]) -> tuple[str, ...]:
     """Say which nodes were skipped, and what their figures are then.
 
-    >>> skip_notes({0: 2, 1: 1}, 2, ["a", "b"])[1]
-    'b was skipped in 1 of 2 counted runs: its figures are of the runs in which it ran'
+    >>> skip_notes({0: 2, 1: 1}, 2, ["a", "b"])[0]
+    'skipped in every counted run, and taken to last 0 s: a'
     """
     never = [names[i] for i, count in sorted(passed.items()) if count == runs]
     notes = [
-        f"{names[i]} was skipped in {count} of {plural(runs, 'counted run')}: its figures are of the runs in "
-        "which it ran"
+        f"{names[i]} was skipped in {count} of {plural(runs, 'counted run')}: its figures are of the others, "
+        "and it was not tried beside other nodes"
         for i, count in sorted(passed.items())
         if count < runs
     ]

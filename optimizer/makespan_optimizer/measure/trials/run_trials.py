@@ -52,6 +52,7 @@ def run_trials(
     progress: Callable[[int, int, str], None] | None = None,
     walked: Collection[int] | None = None,
     pairs: bool = True,
+    skipped: frozenset[int] = frozenset(),
     fed_s: Mapping[int, float] | None = None,
     known: Profile | None = None,
 ) -> Profile:
@@ -77,6 +78,8 @@ def run_trials(
         The nodes that may be run; by default those that need nothing that was only hinted at.
     pairs : bool
         Whether nodes are tried side by side; without, none ever runs beside another.
+    skipped : frozenset of int
+        Nodes that did not run in every counted run: they are not tried, for they may not run in the trial.
     fed_s : mapping of int to float, optional
         Seconds of nodes (numbers) that the profile does not hold, and that run for what others take.
     known : Profile, optional
@@ -95,7 +98,9 @@ def run_trials(
     """
     result = profile
     try:
-        trials = _Trials(profile, program, inputs, sampler, progress, walked, pairs, fed_s or {}, known)
+        trials = _Trials(
+            profile, program, inputs, sampler, progress, walked, pairs, skipped, fed_s or {}, known
+        )
         trials.asked = asked
         try:
             trials.run(limit_s)
@@ -123,6 +128,7 @@ class _Trials:
         progress: Callable[[int, int, str], None] | None,
         walked: Collection[int] | None,
         pairs: bool,
+        skipped: frozenset[int],
         fed_s: Mapping[int, float],
         known: Profile | None,
     ) -> None:
@@ -146,11 +152,12 @@ class _Trials:
         able = runnable(self._known, program.structure)
         self._walked = able if walked is None else frozenset(walked) | (able if known is not None else set())
         self._side = pairs
-        self._alike = candidates(self._known, program.structure, self._walked) if pairs else []
+        found = candidates(self._known, program.structure, self._walked) if pairs else []
+        self._alike = [its for its in found if skipped.isdisjoint(its.nodes)]
         names = program.structure.names
         told = {pair.nodes for pair in self._known.pairs}
         self._pairs = [its for its in self._alike if (names[its.nodes[0]], names[its.nodes[1]]) not in told]
-        self._pooled = pooled(profile, self._walked)
+        self._pooled = [i for i in pooled(profile, self._walked) if i not in skipped]
         self._spinning = pooled(self._known, self._walked)
         self._threads: ThreadSession | None = None
         self._beside: PairSession | None = None
