@@ -23,29 +23,32 @@ if TYPE_CHECKING:
 class Number:
     """A number of the process, and what it was before it was changed."""
 
-    __slots__ = ("_changed", "_get", "_now", "_set", "_usual")
+    __slots__ = ("_changed", "_get", "_now", "_set", "_usual", "_wanted")
 
     def __init__(self, get: Callable[[], Any], put: Callable[[Any], object]) -> None:
         self._get = get
         self._set = put
         self._changed = False
         self._usual: Any = None
+        self._wanted: Any = None
         self._now: Any = None
+        """What it became: some round, some take less. None: Ctrl-C came before that was known."""
 
     def become(self, value: float) -> None:
         """Set it; what it was first is kept."""
         if not self._changed:
-            self._usual = self._now = self._get()
+            self._usual = self._wanted = self._now = self._get()
             self._changed = True
-        if self._now != value:
-            self._now = value  # first: Ctrl-C after the change must not look like somebody else's change
+        if self._wanted != value:
+            self._now = None
+            self._wanted = value
             self._set(value)
-            self._now = self._get()  # some round, some take less
+            self._now = self._get()
 
     def put_back(self) -> None:
         """Set it to what it was, unless somebody else set it meanwhile."""
         if self._changed:
-            if self._now != self._usual and self._get() == self._now:
+            if self._now is None or (self._now != self._usual and self._get() == self._now):
                 self._set(self._usual)
             self._changed = False
 

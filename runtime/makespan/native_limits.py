@@ -25,7 +25,6 @@ from makespan.native_pools import Pool, loaded_pools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
     from makespan.fit import Fit
     from makespan.graph import Node
@@ -56,11 +55,13 @@ class Libraries:
             return
         with self._looking:
             pools, missed = self._find()
+            # Several may have one name: numpy and scipy bring an OpenBLAS each.
             new = [pool for pool in pools if (pool.name, pool.path) not in self._known]
-            self._known.update((pool.name, pool.path) for pool in new)
-            self.local = [*self.local, *(pool for pool in new if pool.local)]  # others may walk the old one
-            # Each of one name gets its own number: numpy and scipy bring an OpenBLAS each.
             self.process.join([Number(pool.get, pool.set) for pool in new if not pool.local])
+            self.local = [*self.local, *(pool for pool in new if pool.local)]  # others may walk the old one
+            self._known.update(
+                (pool.name, pool.path) for pool in new
+            )  # last: Ctrl-C before, and it is done again
             self._idle = "numba" in missed and "numba" in sys.modules  # its threads start without an import
             self._seen = count
 
@@ -70,8 +71,6 @@ _LIBRARIES = Libraries()
 
 class limit:  # noqa: N801 - used as a function
     """Limit the native threads of what runs in this thread, within a ``with`` block: ``with limit(2): …``.
-
-    Ctrl-C at any moment inside leaves nothing behind.
 
     Parameters
     ----------
@@ -87,34 +86,33 @@ class limit:  # noqa: N801 - used as a function
         self._befores: list[tuple[Pool, int]] = []
         self._wish = Wish()
 
-    def __enter__(self) -> Self:
-        try:
-            self._libraries.look()
-            # All are looked at before one is changed: a thread's first look at torch's number sets OpenMP's.
-            self._befores = [(pool, n) for pool in self._libraries.local if (n := _number(pool)) is not None]
-            for pool, _ in self._befores:
-                _tell(pool, self._threads)
-            self._libraries.process.take(self._wish, self._threads)
-        except BaseException:  # Ctrl-C on the way: there will be no __exit__
-            self._put_back()
-            raise
-        return self
+    def take(self) -> None:
+        """Tell the libraries; `drop` is to be called whatever comes of it."""
+        self._libraries.look()
+        # All are looked at before one is changed: a thread's first look at torch's number sets OpenMP's.
+        self._befores = [(pool, n) for pool in self._libraries.local if (n := _number(pool)) is not None]
+        for pool, _ in self._befores:
+            _tell(pool, self._threads)
+        self._libraries.process.take(self._wish, self._threads)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._put_back()
-        except BaseException:  # Ctrl-C before it was done
-            self._put_back()
-            raise
-
-    def _put_back(self) -> None:
-        for pool, before in reversed(self._befores):
+    def drop(self) -> None:
+        """Put back what was changed. Called again after Ctrl-C, it does the rest."""
+        for pool, before in self._befores:  # OpenMP's before torch's, which then is right already
             if _number(pool) == self._threads:  # else the node set it for good
                 _tell(pool, before)
         self._befores = []
         self._libraries.process.drop(self._wish)
+
+    def __enter__(self) -> Self:
+        try:
+            self.take()
+        except BaseException:  # Ctrl-C on the way: there will be no __exit__
+            self.drop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.drop()
 
 
 class Limited:
@@ -134,8 +132,17 @@ class Limited:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function."""
-        with limit(self.threads):
+        held = limit(self.threads)
+        # Not `with`: Ctrl-C on the way into its __exit__ would leave the limit.
+        try:
+            held.take()
             return self.fn(*args, **kwargs)
+        finally:
+            try:
+                held.drop()
+            except BaseException:
+                held.drop()
+                raise
 
 
 def child_environment(threads: int) -> dict[str, str]:

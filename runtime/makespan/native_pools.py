@@ -81,7 +81,10 @@ def controlled() -> tuple[list[Pool], dict[str, str]]:
         return [], {"BLAS and OpenMP": "threadpoolctl 3 is not installed"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on OpenMP runtimes that get on badly: true, but not our question
-        libraries = controller().lib_controllers
+        try:
+            libraries = controller().lib_controllers
+        except Exception as error:
+            return [], {"BLAS and OpenMP": f"threadpoolctl cannot look at them ({type(error).__name__})"}
     return [
         Pool(it.internal_api, it.get_num_threads, it.set_num_threads, it.user_api == "openmp", it.filepath)
         for it in libraries

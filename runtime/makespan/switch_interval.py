@@ -7,25 +7,25 @@ The usual one comes back when the last of them is over, whatever became of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from makespan.holding import Held, Wish, interpreter_switch_interval
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 _HELD = Held([interpreter_switch_interval()])
 
 
 class held:  # noqa: N801 - used as a function
-    """Hold the switch interval within a ``with`` block: ``with held(plan.switch_interval_s): …``.
-
-    Ctrl-C at any moment inside leaves nothing behind.
+    """Hold the switch interval, within a ``with`` block or from `take` to `drop`.
 
     Parameters
     ----------
     interval_s : float
         Seconds.
+
+    >>> import sys
+    >>> with held(0.001):
+    ...     print(sys.getswitchinterval())
+    0.001
     """
 
     __slots__ = ("_interval_s", "_wish")
@@ -34,31 +34,39 @@ class held:  # noqa: N801 - used as a function
         self._interval_s = interval_s
         self._wish = Wish()
 
+    def take(self) -> None:
+        """Set it; `drop` is to be called whatever comes of it."""
+        _HELD.take(self._wish, self._interval_s)
+
+    def drop(self) -> None:
+        """Let go. More than once does no harm; again after Ctrl-C, it does the rest."""
+        _HELD.drop(self._wish)
+
     def __enter__(self) -> Self:
         try:
-            _HELD.take(self._wish, self._interval_s)
-        except BaseException:  # Ctrl-C when it is set already: there will be no __exit__
-            self.release()
+            self.take()
+        except BaseException:  # Ctrl-C on the way: there will be no __exit__
+            self.drop()
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
-
-    def release(self) -> None:
-        """Let go; more than once does no harm."""
-        try:
-            _HELD.drop(self._wish)
-        except BaseException:  # Ctrl-C before it was done
-            _HELD.drop(self._wish)
-            raise
+    def __exit__(self, *_: object) -> None:
+        self.drop()
 
 
 def hold(interval_s: float | None) -> held | None:
-    """Set the switch interval until `held.release` is called on what this returns; None: nothing to do.
+    """Set the switch interval until `held.drop` is called on what this returns; None: nothing to do.
 
-    Whoever cannot use ``with`` (a run that ends in another function) takes this.
+    ::
+
+        interval = hold(plan.switch_interval_s)
+        try:
+            …
+        finally:
+            if interval is not None:
+                interval.drop()
     """
-    return None if interval_s is None else held(interval_s).__enter__()
+    if interval_s is None:
+        return None
+    taken = held(interval_s)
+    return taken.__enter__()
