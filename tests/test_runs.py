@@ -17,7 +17,6 @@ from makespan_optimizer.measure.pickling import Picklings
 from makespan_optimizer.measure.runs import Runs
 from makespan_optimizer.measure.scope import scope_of
 
-
 quietly = pytest.mark.filterwarnings("ignore:other processes take:makespan.ProfileWarning")
 
 
