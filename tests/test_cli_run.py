@@ -118,7 +118,10 @@ def test_skipped_and_tried_again(ran):
         (["--target", "pars"], "--target: 'news' has no node 'pars' (did you mean 'parse'?)"),
         (["--root", "parze"], "--root: 'news' has no node 'parze' (did you mean 'parse'?)"),
         (["--without", "tag:oi"], "--without: no node of 'news' has the tag 'oi' (tags: io)"),
-        (["--root", "count"], "'count' would run, but takes the result of 'parse', which does not run"),
+        (
+            ["--root", "count"],
+            "--root: 'count' would run, but takes the result of 'parse', which does not run",
+        ),
         (["--timeout", "0"], "a time limit for the run in seconds is a number above 0"),
         (["--timeout", "nan"], "a time limit for the run in seconds is a number above 0"),
         (["--on-error", "go"], "after an error the run can stop or continue, not 'go'"),

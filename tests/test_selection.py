@@ -128,7 +128,7 @@ def test_given_results_meet_conditions():
         ({"without": ["fetsh"]}, "did you mean 'fetch'", "without"),
         ({"given": {"parze": 1}}, "did you mean 'parse'", "given"),
         ({"targets": ["tag:oi"]}, "no node of 'news' has the tag 'oi' .tags: io", "targets"),
-        ({"roots": ["count"]}, "'count' would run, but takes the result of 'parse'", None),
+        ({"roots": ["count"]}, "'count' would run, but takes the result of 'parse'", "roots"),
         ({"given": {"parse": 1}, "without": ["parse"]}, "'parse' is both given and left out", "given"),
         ({"given": {"parse": iter([])}}, "can be read once only", "given"),
     ],

@@ -203,5 +203,6 @@ def _refuse_starved(
                 taken = nodes[p].name
                 raise OptionError(
                     f"{nodes[i].name!r} would run, but takes the result of {taken!r}, which does not run",
+                    where="roots",  # all that targets need runs, and nothing that needs what is left out
                     hint=f"give it: given={{{taken!r}: …}}, or have {taken!r} run as well",
                 )
