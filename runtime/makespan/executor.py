@@ -241,7 +241,7 @@ class Execution:
     @property
     def kept(self) -> dict[int, Any]:
         """The results that the DAG returns and that have come, by node."""
-        return self.tables.results(self.slots)
+        return self.tables.results(self.slots, whole=self.over and not self.failures)
 
     # -- for who calls ---------------------------------------------------------------------------------------
 
@@ -417,7 +417,7 @@ class Execution:
                 self.wake.acquire()
             self.parked = True
         self._set_spare()
-        return self._offer_if_any() if helping else None
+        return self._offer_if_any() if helping or self.coordinated else None
 
     def may_leave(self, k: int) -> bool:
         """Whether a helper may go to another run now; if so, its next node is queued again (plain engine)."""

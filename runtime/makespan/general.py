@@ -72,10 +72,13 @@ def work(run: Execution, *, helping: bool) -> None:
             core.deal()
         if chosen is None:
             act = run.pause(helping=helping, over=core.done)
+            tell = dealing and core.due is not None and not own
             give()
             value = None
             if act is not None:
                 act()
+            if tell:
+                run.notify()
             if helping or run.over or own:
                 return
             run.wake.acquire()
