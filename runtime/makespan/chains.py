@@ -12,6 +12,7 @@ from itertools import groupby
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from makespan.cancelling import Cancels, inside
 from makespan.failure import InMember
 from makespan.parts import Made, Part
 from makespan.straight_code import compile_chunks, crossings, failed_member
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from makespan.fit import Fit
     from makespan.parts import PartCode
     from makespan.straight_code import Chunk
+
+_NOBODY = Cancels()  # stops no run
 
 
 def chains_of(fitted: Fit, apart: Collection[int]) -> list[Part]:
@@ -51,7 +54,7 @@ def chains_of(fitted: Fit, apart: Collection[int]) -> list[Part]:
 
 def chain_call(code: PartCode) -> Made:
     """Make the call of a chain: each member in its own copy of the context variables."""
-    line = Line(code, "chain", drop=True)
+    line = Line(code, "chain", beside=True)
     run = line.run
 
     def call(values: list[Any]) -> Any:
@@ -67,27 +70,29 @@ class Line:
     """Members that run one after the other in one thread, as straight-line code.
 
     `run` and `run_traced` return the tuple of results, or raise `InMember`; they empty the given values then.
+    They return None when their run is to stop.
 
     Parameters
     ----------
-    code, what, drop
+    code, what, beside
         As `compile_chunks` takes them.
     """
 
-    __slots__ = ("_chunks", "_code", "_crossings", "_drop", "_traced", "_what")
+    __slots__ = ("_beside", "_chunks", "_code", "_crossings", "_traced", "_what")
 
-    def __init__(self, code: PartCode, what: str, *, drop: bool) -> None:
-        self._code, self._what, self._drop = code, what, drop
-        self._chunks = compile_chunks(code, what, drop=drop)
+    def __init__(self, code: PartCode, what: str, *, beside: bool) -> None:
+        self._code, self._what, self._beside = code, what, beside
+        self._chunks = compile_chunks(code, what, beside=beside)
         self._crossings = crossings(code)
         self._traced: list[Chunk] = []  # compiled when they are first wanted
 
     def run(self, copy: Callable[[], Context], values: list[Any]) -> Any:
         """Run; `copy` makes a fresh copy of the context for each member."""
         crossing = [None] * self._crossings
+        watch = inside.get() or _NOBODY
         for chunk in self._chunks:
             try:
-                results = chunk.call(copy, values, crossing)
+                results = chunk.call(copy, values, crossing, watch)
             except BaseException as error:
                 raise self._blamed(chunk, error, values, crossing) from None
         return results
@@ -96,12 +101,13 @@ class Line:
         """Run, and note starts, ends and this thread."""
         chunks = self._traced
         if not chunks:
-            self._traced = chunks = compile_chunks(self._code, self._what, traced=True, drop=self._drop)
+            self._traced = chunks = compile_chunks(self._code, self._what, traced=True, beside=self._beside)
         clock, start, end, ident, me = trace.clock, trace.start, trace.end, trace.ident, get_ident()
         crossing = [None] * self._crossings
+        watch = inside.get() or _NOBODY
         for chunk in chunks:
             try:
-                results = chunk.call(copy, values, crossing, clock, start, end, ident, me)
+                results = chunk.call(copy, values, crossing, watch, clock, start, end, ident, me)
             except BaseException as error:
                 blamed = self._blamed(chunk, error, values, crossing)
                 if type(blamed) is InMember and not isinstance(error, KeyboardInterrupt):

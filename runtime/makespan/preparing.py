@@ -41,7 +41,6 @@ LONG_S = 0.5
 """The calling thread only looks on when a node takes so long: it would see Ctrl-C and failures late."""
 WORTH_S = 50e-6
 """A hand-off to another thread takes about so long."""
-FUSE = False  # as long as the executor does not deal out a part's results
 
 
 def prepare(
@@ -152,7 +151,7 @@ def _fused(dag: DAG[..., Any], program: Program, fitted: Fit, terms: Terms) -> t
     With one thread everything is one straight line anyway; and when a run goes on after a failure, what
     depends on a chain's first nodes only must run without its last.
     """
-    if not FUSE or not fitted.chains or fitted.threads == 1 or terms.go_on:
+    if not fitted.chains or fitted.threads == 1 or terms.go_on:
         return program, fitted
     from makespan.chains import chains_of
     from makespan.contraction import contract

@@ -69,7 +69,7 @@ class Straight:
             if not self._used or len(self.program.calls) > COMPILED_NODES:
                 self._used = True
                 return None
-            self._line = Line(self._code(), "dag", drop=False)
+            self._line = Line(self._code(), "dag", beside=False)
         return self._line
 
     def _code(self) -> PartCode:

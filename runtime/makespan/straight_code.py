@@ -2,15 +2,16 @@
 
 ::
 
-    def chain(c, a, x):
-        v0 = c().run(f0, a[0]); a[0] = None  # 'load'
-        v0 = c().run(f1, v0, k0)  # 'clean'
-        v1 = c().run(f2, v0)  # 'count'
-        return v0, v1
+    def dag(c, a, x):
+        v0 = c().run(f0, a[0])  # 'load'
+        v0 = c().run(f1, v0, k2)  # 'clean'
+        v1 = c().run(f3, v0)  # 'count'
+        return (v0, v1, )
 
 ``c`` makes a fresh copy of the run's context variables, ``a`` has the values from outside, ``x`` those that
 go from one function to the next (there are several when there is much to do). A variable is overwritten or
-deleted by the line that uses it last, so values live as long as in any other way of running.
+deleted by the line that uses it last, so values live as long as in any other way of running. A chain, beside
+which others run, looks before each call whether its run is to stop: ``if q.stopping: return``.
 
 Each call has its line, so a traceback says which one failed (`failed_member`), and shows its name: the source
 with the names in comments is made when a traceback is printed, and never compiled. What is compiled consists
@@ -34,20 +35,21 @@ if TYPE_CHECKING:
 CHUNK = 400
 """Calls in one function: compiling takes longer than in proportion for longer ones."""
 
-_PARAMETERS = "c, a, x"
-_TRACED = "c, a, x, t, s, e, i, m"
+_PARAMETERS = "c, a, x, q"
+_TRACED = "c, a, x, q, t, s, e, i, m"
 _numbers = count(1)
 
 
 class Chunk(NamedTuple):
-    """A function, and the number of members that come before its own."""
+    """A function, the number of members that come before its own, and how many lines each of these has."""
 
     call: Callable[..., Any]
     before: int
+    step: int
 
 
-def compile_chunks(code: PartCode, what: str, *, traced: bool = False, drop: bool = True) -> list[Chunk]:
-    """Return functions to call in turn as ``call(c, a, x)``; the last one returns the tuple of results.
+def compile_chunks(code: PartCode, what: str, *, traced: bool = False, beside: bool = True) -> list[Chunk]:
+    """Return functions to call in turn as ``call(c, a, x, q)``; the last one returns the tuple of results.
 
     Parameters
     ----------
@@ -56,20 +58,24 @@ def compile_chunks(code: PartCode, what: str, *, traced: bool = False, drop: boo
         How a traceback calls it: an identifier.
     traced : bool
         The functions also take the clock, the lists of starts, ends and thread ids, and this thread's id.
-    drop : bool
-        Whether values from outside are taken out of ``a`` after their last use.
+    beside : bool
+        Whether others run beside it: it returns None as soon as ``q.stopping``, and takes values out of ``a``
+        after their last use.
     """
     members = code.members
-    writer = _Writer(code, traced=traced, drop=drop)
+    writer = _Writer(code, traced=traced, drop=beside)
+    guard = [" if q.stopping: return"] if beside else []
     chunks = []
     for start in range(0, max(1, len(members)), CHUNK):
         some = members[start : start + CHUNK]
         names = writer.begin()
         lines = [f"def {what}({_TRACED if traced else _PARAMETERS}):"]
-        lines += [writer.line(at, member) for at, member in enumerate(some, start)]
+        for at, member in enumerate(some, start):
+            lines += [*guard, writer.line(at, member)]
         if start + CHUNK >= len(members):
             lines.append(writer.end())
-        chunks.append(Chunk(_compiled(what, lines, names, [member.name for member in some]), start))
+        told = [name for member in some for name in [*(None for _ in guard), member.name]]
+        chunks.append(Chunk(_compiled(what, lines, names, told), start, 1 + len(guard)))
     return chunks
 
 
@@ -87,7 +93,7 @@ def failed_member(chunk: Chunk, traceback: TracebackType | None) -> int | None:
     if inner is None or inner.tb_frame.f_code is not chunk.call.__code__:
         return None
     inner.tb_frame.clear()
-    return chunk.before + inner.tb_lineno - 2
+    return chunk.before + (inner.tb_lineno - 2) // chunk.step
 
 
 def _crossing(code: PartCode) -> dict[int, int]:
@@ -192,13 +198,16 @@ class _Writer:
 class _Source:
     """What a traceback prints, made when it is printed; forgotten with the function."""
 
-    def __init__(self, file: str, lines: list[str], names: list[str]) -> None:
+    def __init__(self, file: str, lines: list[str], names: list[str | None]) -> None:
         self._file, self._lines, self._names = file, lines, names
 
     def get_source(self, _: str) -> str:
         """Return the source, each line with the name of its node."""
         head, *body = self._lines
-        told = [f"{line}  # {str.__repr__(name)}" for line, name in zip(body, self._names, strict=False)]
+        told = [
+            line if name is None else f"{line}  # {str.__repr__(name)}"
+            for line, name in zip(body, self._names, strict=False)
+        ]
         return "\n".join([head, *told, *body[len(told) :], ""])
 
     def __del__(self) -> None:
@@ -206,7 +215,9 @@ class _Source:
             linecache.cache.pop(self._file, None)
 
 
-def _compiled(what: str, lines: list[str], names: dict[str, Any], told: list[str]) -> Callable[..., Any]:
+def _compiled(
+    what: str, lines: list[str], names: dict[str, Any], told: list[str | None]
+) -> Callable[..., Any]:
     # Begins with "<", which tools that look for files leave alone, and does not end with ">", so that
     # tracebacks ask the loader of the function's module for its lines.
     file = f"<makespan> {what} {next(_numbers)}"
