@@ -86,7 +86,7 @@ class Counters:
         calls = program.calls.copy()
         for i, name in enumerate(program.structure.names):
             counter = self._of.get(name)
-            if counter is not None:
+            if counter is not None and i not in program.scatter:  # else it stands for a cluster
                 calls[i] = self._counted(calls[i], counter)
         return program._replace(calls=calls)
 
@@ -145,8 +145,9 @@ def counters_of(
         raise OptionError(
             "compares with a plan, and there is none", where="drift", hint="prepare with a plan"
         )
-    apart = {name for cluster in fitted.clusters for name in cluster.nodes}
-    apart |= {
-        name for name, node in dag.nodes.items() if node.options.cache is not None or node.options.setup
+    apart = {
+        name
+        for i, (name, node) in enumerate(dag.nodes.items())
+        if i in fitted.vacant or node.options.cache is not None or node.options.setup
     }
     return Counters(plan, apart, None if isinstance(drift, bool) else drift)
