@@ -7,8 +7,9 @@
 
 Workers are started when they are first needed, kept warm for all later runs of this process, and end with it.
 A worker is a new interpreter: it knows what modules hold when they are imported, not what this process has
-put into them since, and it has the environment variables of its start. What runs there may be a function of
-``__main__``: it is sent by its code, and the script is not run again, with or without ``if __name__ == …``.
+put into them since, its sets have an order of their own, and its environment variables are those of its
+start. What runs there may be a function of ``__main__``: it is sent by its code, and the script is not run
+again, with or without ``if __name__ == …``.
 """
 
 from __future__ import annotations

@@ -87,12 +87,12 @@ class ProcessCall:
             raise WorkerError(self.name, self._unsendable(args, kwargs, error)) from error
         del args, kwargs
         ticket = Ticket()
-        with canceller(lambda: pool.kill(ticket)):
-            number, value = pool.call(self.name, message, self.worker, ticket)
-        trace = tracing.get()
-        if trace is not None:
-            trace.process[self.node] = number
-        return value
+        try:
+            with canceller(lambda: pool.kill(ticket)):
+                return pool.call(self.name, message, self.worker, ticket)
+        finally:
+            if (trace := tracing.get()) is not None and ticket.number >= 0:
+                trace.process[self.node] = ticket.number
 
     def _unsendable(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], error: Exception) -> str:
         given: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]

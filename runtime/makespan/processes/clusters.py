@@ -79,13 +79,12 @@ class ClusterCall:
         ticket = Ticket()
         try:
             with canceller(lambda: pool.kill(ticket)):
-                number, found = pool.call(name, message, self._number, ticket, self._names, told)
+                return pool.call(name, message, self._number, ticket, self._names, told)  # type: ignore[no-any-return]
         finally:
             if told is not None:
                 told.end()
-        if trace is not None:
-            trace.process.update(dict.fromkeys(self._names.keys() - self._again, number))
-        return found  # type: ignore[no-any-return]
+            if trace is not None and ticket.number >= 0:
+                trace.process.update(dict.fromkeys(self._names.keys() - self._again, ticket.number))
 
     def traced(self, trace: Trace) -> Callable[[list[Any]], tuple[Any, ...]]:
         """Return a call that also notes the members' starts and ends."""

@@ -36,7 +36,7 @@ class WorkerDied(WorkerError):  # noqa: N818 (what it says)
     Attributes
     ----------
     exitcode : int or None
-        As in `subprocess`: below zero the signal that ended it; None when that is not known.
+        As in `subprocess`: below zero the signal that ended it; None when makespan ended it.
     """
 
     def __init__(self, node: str, exitcode: int | None) -> None:
@@ -56,7 +56,7 @@ def _how(exitcode: int | None) -> str:
     'exited with code 3'
     """
     if exitcode is None:
-        return "is gone"
+        return "was ended"
     if exitcode >= 0:
         return f"exited with code {exitcode}"
     try:

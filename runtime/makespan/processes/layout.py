@@ -67,6 +67,7 @@ def lay_out(dag: DAG[..., Any], fitted: Fit, where: str, *, go_on: bool = False)
     number = {node.name: i for i, node in enumerate(nodes)}
     modes = dict(fitted.modes)
     _ensure_installed(nodes, fitted)
+    from makespan.native_limits import _ensure_limitable
     from makespan.processes import worker
     from makespan.processes.calls import Limited, ProcessCall
     from makespan.processes.clusters import cluster_call
@@ -99,6 +100,9 @@ def lay_out(dag: DAG[..., Any], fitted: Fit, where: str, *, go_on: bool = False)
             continue
         kept.append(cluster)
         parts.append(Part(members, partial(cluster_call, cluster.worker, again), again))
+    for i in sorted(fitted.native):
+        if modes.get(i) == "process":
+            _ensure_limitable(nodes[i].name, fitted.native[i])
     together = {i for part in parts for i in (*part.nodes, *part.again)}
     inside = {i for part in parts for i in part.nodes}
     functions: dict[str, Callable[..., Any]] = {}

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from makespan.errors import OptionError
 from makespan.machine import THREAD_VARIABLES, usable_cores
 from makespan.processes import codec
-from makespan.processes.faults import WorkerDied
 from makespan.processes.resident import NOBODY, Resident
 from makespan.processes.worker import State
 
@@ -31,12 +30,25 @@ class Abandoned(Exception):  # noqa: N818 (nobody sees it)
 
 
 class Ticket:
-    """One call: what can be killed while it runs."""
+    """One call: what it has of the pool, so that it can be killed, and gives back whatever comes.
 
-    __slots__ = ("over", "worker")
+    Attributes
+    ----------
+    over : bool
+        It was killed.
+    number : int
+        Of the worker that it has or had; -1 before.
+    worker : Resident or None
+        The worker that it has.
+    starting : bool
+        It has a number, and its worker is being started.
+    """
+
+    __slots__ = ("number", "over", "starting", "worker")
 
     def __init__(self) -> None:
-        self.over = False
+        self.over = self.starting = False
+        self.number = -1
         self.worker: Resident | None = None
 
 
@@ -90,8 +102,8 @@ class Pool:
         ticket: Ticket,
         members: Mapping[int, str] = NOBODY,
         told: Callable[[int, int], None] | None = None,
-    ) -> tuple[int, Any]:
-        """Have some worker (or the one of this number) make a call; return its number and the result.
+    ) -> Any:
+        """Have some worker (or the one of this number) make a call, and return the result.
 
         Raises
         ------
@@ -100,12 +112,11 @@ class Pool:
         WorkerDied, WorkerError, InMember, BaseException
             See `Resident.call`.
         """
-        worker = self._take(number, ticket)
         try:
-            return worker.number, worker.call(node, message, self._state(), members, told)
+            return self._take(number, ticket).call(node, message, self._state(), members, told)
         finally:
             del message
-            self._give_back(worker, ticket)
+            self._give_back(ticket)
 
     def kill(self, ticket: Ticket) -> None:
         """End a call, and the worker that makes it; from any thread, at any time."""
@@ -118,21 +129,18 @@ class Pool:
     def warm(self, count: int | None) -> None:
         """Start so many workers, and wait until they are ready."""
         ready = codec.dumps((int, (), {}))
-        with self._turn:
-            wanted = [i for i in range(self.most if count is None else count) if i not in self._all]
-            for i in wanted:
-                self._all[i] = None
-        started: list[Resident] = []
+        tickets = []
         try:
-            for i in wanted:
-                started.append(self._started(i))  # noqa: PERF401 (those that started are given back)
-            for worker in started:
-                worker.call("warm", ready, self._state())
+            for i in range(self.most if count is None else count):
+                if i not in self._all:
+                    tickets.append(Ticket())
+                    self._take(i, tickets[-1])
+            for ticket in tickets:
+                if ticket.worker is not None:
+                    ticket.worker.call("warm", ready, self._state())
         finally:
-            for i in wanted[len(started) + 1 :]:
-                self._drop(i)
-            for worker in started:
-                self._give_back(worker, Ticket())
+            for ticket in tickets:
+                self._give_back(ticket)
 
     def close(self) -> None:
         """End all workers: idle ones in order, at once those that are at work."""
@@ -160,26 +168,30 @@ class Pool:
     # -- who has which -------------------------------------------------------------------------------------
 
     def _take(self, number: int | None, ticket: Ticket) -> Resident:
+        # The ticket has it before the pool is without it: Ctrl-C may come between any two lines.
         with self._turn:
             while (chosen := self._choice(number)) is None or ticket.over:
                 if ticket.over:
                     raise Abandoned
                 self._turn.wait()
+            ticket.number = chosen
             worker = self._all.get(chosen)
-            self._idle.discard(chosen)
             if worker is not None and worker.alive:
                 ticket.worker = worker
+                self._idle.discard(chosen)
                 return worker
+            ticket.starting = True
             self._all[chosen] = None  # others wait for it until it is started, outside the lock
+            self._idle.discard(chosen)
         if worker is not None:
             worker.kill()  # it ended while it was idle
         worker = self._started(chosen)
         with self._turn:
-            ticket.worker = worker
-            if not ticket.over:
-                return worker
-        self._give_back(worker, ticket)
-        raise Abandoned
+            ticket.worker = self._all[chosen] = worker
+            ticket.starting = False
+            if ticket.over:
+                raise Abandoned
+        return worker
 
     def _choice(self, number: int | None) -> int | None:
         """Return the number of a worker that is idle or may be started; None: wait."""
@@ -192,39 +204,31 @@ class Pool:
         return None
 
     def _started(self, number: int) -> Resident:
-        worker: Resident | None = None
-        try:
-            worker = Resident(number, self._environment())
-            if self._first is not None:
+        worker = Resident(number, self._environment())
+        if self._first is not None:
+            try:
                 worker.call("initializer", self._first, self._state())
-        except BaseException as error:
-            if worker is not None:
+            except BaseException as error:
                 worker.kill()
-                if isinstance(error, Exception) and not isinstance(error, WorkerDied):
+                if isinstance(error, Exception):
                     error.add_note("in the initializer of a worker process")
-            self._drop(number)
-            raise
-        with self._turn:
-            self._all[number] = worker
+                raise
         return worker
 
-    def _give_back(self, worker: Resident, ticket: Ticket) -> None:
+    def _give_back(self, ticket: Ticket) -> None:
         with self._turn:
-            ticket.worker = None
-            known = self._all.get(worker.number) is worker  # else the pool was closed meanwhile
-            well = known and not worker.killed
+            worker, ticket.worker = ticket.worker, None
+            known = worker is not None and self._all.get(ticket.number) is worker  # else the pool was closed
+            well = known and worker is not None and not worker.killed
             if well:
-                self._idle.add(worker.number)
+                self._idle.add(ticket.number)
                 self._turn.notify_all()
-        if not well:
+        if worker is not None and not well:
             worker.kill()
-            if known:
-                self._drop(worker.number)
-
-    def _drop(self, number: int) -> None:
-        with self._turn:
-            self._all.pop(number, None)
-            self._turn.notify_all()
+        if ticket.starting or (known and not well):
+            with self._turn:
+                del self._all[ticket.number]
+                self._turn.notify_all()
 
     # -- what they know ------------------------------------------------------------------------------------
 
@@ -234,7 +238,7 @@ class Pool:
         except OSError:  # it was deleted
             folder = "/"
         path = tuple(entry for entry in sys.path if isinstance(entry, str))
-        return State(path, folder, tuple(self.files.items()))
+        return State(path, folder, tuple(self.files.items()), tuple(sys.argv))
 
     def _environment(self) -> dict[str, str]:
         """Return a worker's environment: its native libraries share the cores, if nothing else is said."""

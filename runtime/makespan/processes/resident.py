@@ -128,7 +128,7 @@ class Resident:
                 if told is not None:
                     told(last, now_ns)
         except (EOFError, ConnectionError):
-            died = WorkerDied(members.get(last, node), self._code())
+            died = WorkerDied(members.get(last, node), None if self.killed else self._code())
             raise (InMember(last, died) if last >= 0 else died) from None
         except BaseException:
             self.kill()

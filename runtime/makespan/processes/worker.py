@@ -36,6 +36,7 @@ class State(NamedTuple):
     folder: str
     files: tuple[tuple[str, str], ...]
     """Modules that are not found by their name: name and file."""
+    argv: tuple[str, ...]
 
 
 class Failure(NamedTuple):
@@ -150,6 +151,7 @@ def _kept(again: BaseException, error: BaseException) -> bool:
 
 def _adopt(state: State) -> None:
     sys.path[:] = state.path
+    sys.argv[:] = state.argv
     with suppress(OSError):
         os.chdir(state.folder)
     for name, file in state.files:
