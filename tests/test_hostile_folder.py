@@ -25,7 +25,12 @@ HOSTILE = (
 )
 
 # The pipeline asks for what the hostile files would hide.
-ASKING = "import cProfile\nimport queue\n\nassert cProfile.Profile and queue.SimpleQueue\n\n" + PIPELINE
+ASKING = (
+    "import cProfile\nimport queue\n\nassert cProfile.Profile and queue.SimpleQueue\n\n"
+    + PIPELINE
+    + '\n\n@node(mode="process")\ndef count(word):\n    return len(word)\n'
+    + '\n\n@dag\ndef counts(word="abc"):\n    return count(word)\n'
+)
 
 
 @pytest.fixture
@@ -49,11 +54,13 @@ def test_the_whole_path_in_a_hostile_folder(folder, module):
         ["compare", "plan.json", "run.json"],
         ["check", "plan.json", "pipeline:news"],
         ["doctor"],
+        ["run", "pipeline.py:counts", "-o", "counts.json"],
     ):
         done = run_process(*words, folder=folder, module=module)
         assert done.code == 0, (words, done.err)
         assert "was imported" not in done.err
     assert load_record(folder / "run.json").plan is not None
+    assert [node.process for node in load_record(folder / "counts.json").nodes] == [0]
 
 
 @pytest.mark.parametrize("module", [False, True], ids=["script", "python -m"])

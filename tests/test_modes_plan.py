@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makespan import DAG, OptionError, PlanError, ProfileError
+from makespan import DAG, OptionError, ProfileError, close_workers
 from makespan.cli import main
 from makespan.cli.codes import Exit
 from makespan.plan import PlanCluster, parse_plan
@@ -205,22 +205,20 @@ def three():
     return made, profile
 
 
-def test_runs_refuse_what_they_cannot_do():
+def test_runs_do_what_plans_say_of_modes():
     made, profile = three()
     plan = optimized(with_pickling(profile), processes=1)
     assert plan.clusters
-    with pytest.raises(PlanError, match=r"run in a worker process.*without --processes") as caught:
-        made.prepare(plan)
-    assert repr(next(n.name for n in plan.nodes if n.mode == "process")) in str(caught.value)
+    run = made.run(plan=plan)
+    assert run.result == {"b": 1, "c": 3}
+    there = {name for cluster in plan.clusters for name in cluster.nodes}
+    assert {node.name for node in run.record.nodes if node.process is not None} == there
+    close_workers()
     limited = with_trials(profile, {"c": {1: (0.5, 0.5), 2: (1.0, 2.0)}})
     plan = optimized(limited, pins=["c native=1"])
-    with pytest.raises(PlanError, match=r"node 'c' run with 1 native thread, .*without --native-threads"):
-        made.run(plan=plan)
-    plain = optimized(profile)
-    smuggled = msgspec.structs.replace(plain, clusters=(PlanCluster("cluster 0", ("a",)),))
-    with pytest.raises(PlanError, match="node 'a' run in a worker process"):
-        made.prepare(smuggled)
-    assert made.run(plan=plain).record.status == "ok"
+    assert plan.node("c").native_threads == 1
+    assert made.run(plan=plan).record.status == "ok"
+    assert made.run(plan=optimized(profile)).record.status == "ok"
 
 
 @pytest.fixture
