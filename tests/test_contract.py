@@ -475,7 +475,7 @@ def no_collector():
 
 def soon_gone(alive):
     """Wait until nothing is left: a helper may still be on its way out of the run."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 2
     while alive and time.monotonic() < deadline:
         time.sleep(0.001)
     return not alive

@@ -119,6 +119,11 @@ def tables_of(program: Program, rules: Rules, terms: Terms = PLAIN_TERMS) -> Tab
     return Tables(program, rules, terms.worth, plain=is_plain(rules, terms))
 
 
+def _nobody_waits() -> bool:
+    """Say to a node of a run that is over that it need not be tried again; holds nothing of the run."""
+    return False
+
+
 class Execution:
     """One run.
 
@@ -349,6 +354,7 @@ class Execution:
         finally:
             lock.release()
         self._cancels.close()
+        self._cancels.rearm = _nobody_waits
         if self.wanted:
             self._crew.withdraw(self)
         if self.active:
@@ -503,6 +509,7 @@ class Execution:
 
     def _end(self) -> None:
         """Let go of what the run held, once it is over."""
+        self._cancels.rearm = _nobody_waits
         if self.wanted:
             self._crew.withdraw(self)
         if self.core is not None and self.core.stuck:
