@@ -99,7 +99,8 @@ def dumps(value: Any, *, beside: bool = True) -> tuple[bytes, list[memoryview]]:
         pass
     buffers.clear()
     with io.BytesIO() as file:
-        _Pickler(file, 5, buffer_callback=callback).dump(value)
+        pickler = _Pickler(file, 5, buffer_callback=callback)  # pyright: ignore[reportCallIssue]
+        pickler.dump(value)
         return file.getvalue(), buffers
 
 
