@@ -246,7 +246,8 @@ class Execution:
     @property
     def kept(self) -> dict[int, Any]:
         """The results that the DAG returns and that have come, by node."""
-        return self.tables.results(self.slots, whole=self.over and not self.failures)
+        whole = self.over and not self.stopped and not self._terms.go_on
+        return self.tables.results(self.slots, whole=whole)
 
     # -- for who calls ---------------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ def work(run: Execution, *, helping: bool) -> None:
     """
     tables, trace = run.tables, run.trace
     n, nodes, links, worth = tables.n, tables.nodes, tables.links, tables.worth
-    parts = tables.parts
+    calls, parts, inner = tables.calls, tables.parts, tables.inner
     more_links = tables.orders is not None or bool(parts)
     ready, waiting, slots = run.ready, run.waiting, run.slots
     lock = run.lock
@@ -58,14 +58,18 @@ def work(run: Execution, *, helping: bool) -> None:
         first = -1
         if not run.stopped:
             for consumer, slot in links[k]:
-                slots[consumer][slot] = value
-                left = waiting[consumer] - 1
-                waiting[consumer] = left
-                if not left:
-                    if first < 0:
-                        first = consumer
-                    else:
-                        heappush(ready, consumer)
+                if slot:
+                    slots[consumer][slot] = value
+                    left = waiting[consumer] - 1
+                    if left:
+                        waiting[consumer] = left
+                        continue
+                else:
+                    slots[consumer] = (calls[consumer], value)
+                if first < 0:
+                    first = consumer
+                else:
+                    heappush(ready, consumer)
             if more_links:
                 first = _deal_out(tables, slots, waiting, ready, k, value, first)
             if first >= 0:
@@ -100,7 +104,7 @@ def work(run: Execution, *, helping: bool) -> None:
             give()
         value = None  # not under the lock: what it was may have something to say at its end
         try:
-            if trace is None or k in parts:  # the members of a part are noted by its call
+            if trace is None or k in inner:  # the members of a part are noted by its call
                 value = copy().run(*arguments)
             else:
                 i = nodes[k]

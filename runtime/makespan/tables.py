@@ -31,13 +31,11 @@ class _PartSlots(Values):
     call: Callable[..., Any]
 
     def __iter__(self) -> Iterator[Any]:
-        yield self.call
-        yield self
+        return iter((self.call, self))
 
     def copy(self) -> _PartSlots:
         """Return fresh slots."""
-        made = _PartSlots()
-        made += self[:]
+        made = _PartSlots(self[:])
         made.call = self.call
         return made
 
@@ -58,8 +56,10 @@ class Tables:
         Whether they are for the plain engine.
     nodes : list of int, shape (n + 1,)
         The node of each number; -1 for what the DAG returns.
+    calls : list of callable, shape (n + 1,)
     links : list of tuple of Link, shape (n + 1,)
-        Where each node's result goes.
+        Where each node's result goes. A slot 0 (plain engine): it is the only argument, and all that the
+        consumer waits for.
     orders : list of tuple of int, shape (n + 1,), or None
         Which numbers only wait for a node's end (plain engine); None: none does.
     parts : dict
@@ -75,8 +75,9 @@ class Tables:
 
     __slots__ = (
         "_fresh",
-        "_inner",
+        "inner",
         "_inputs",
+        "calls",
         "kept",
         "links",
         "n",
@@ -96,24 +97,27 @@ class Tables:
         self.plain = plain
         number = list(rules.rank_of) if plain else list(range(n))
         self.nodes = [*(rules.node_at if plain else range(n)), -1]
-        self.kept: list[int] = []
         vacant = rules.vacant
-        offset = [0 if isinstance(template, Values) else 1 for template in program.templates]
+        kept: list[int] = []
+        # Not 0, which is what a node calls: parts are counted from the end.
+        offset = [-len(slots) if isinstance(slots, Values) else 1 for slots in program.templates]
 
         def moved(places: Sequence[Link], node: int, *, keep: bool) -> tuple[Link, ...]:
             links = [(number[c], slot + offset[c]) for c, slot in places if c not in vacant]
             if keep:
-                links.append((n, len(self.kept)))
-                self.kept.append(node)
+                kept.append(node)
+                links.append((n, -len(kept)))
             return tuple(links)
 
         self.links: list[tuple[Link, ...]] = [()] * (n + 1)
         self.parts: dict[int, tuple[tuple[Link, ...], ...]] = {}
         slots: list[Any] = [()] * (n + 1)
+        self.calls: list[Any] = [None] * (n + 1)
         for i in range(n):
             if i in vacant:
                 continue
             k = number[i]
+            self.calls[k] = program.calls[i]
             slots[k] = _slots_of(program.calls[i], program.templates[i])
             if i in program.scatter:
                 self.parts[k] = tuple(
@@ -121,19 +125,34 @@ class Tables:
                 )
             else:
                 self.links[k] = moved(program.pushes[i], i, keep=program.keeps[i])
-        slots[n] = [NOT_COME] * len(self.kept)
+        slots[n] = [NOT_COME] * len(kept)
+        self.kept = kept[::-1]
         self._fresh = slots
         self._inputs = [
             (name, tuple((number[c], slot + offset[c]) for c, slot in places if c not in vacant))
             for name, places in program.inputs.items()
         ]
-        self._inner = {number[i]: make for i, make in program.inner.items()}
+        self.inner = {number[i]: make for i, make in program.inner.items() if i not in vacant}
         self.worth = None if worth is None else [worth[i] if i >= 0 else False for i in self.nodes]
         self.orders: list[tuple[int, ...]] | None = None
         self.waiting: list[int] = []
         self.roots: list[int] = []
         if plain:
             self._count(rules, number)
+            self._shorten()
+
+    def _shorten(self) -> None:
+        """Say by a slot 0 that a value is all that a node waits for and takes: it needs no slots before."""
+        fresh, short = self._fresh, []
+        for k, links in enumerate(self.links):
+            changed = list(links)
+            for at, (c, slot) in enumerate(links):
+                if self.waiting[c] == 1 and slot == 1 and type(fresh[c]) is list and len(fresh[c]) == 2:
+                    changed[at] = (c, 0)
+                    short.append(c)
+            self.links[k] = tuple(changed)
+        for c in short:
+            fresh[c] = ()
 
     def _count(self, rules: Rules, number: Sequence[int]) -> None:
         """Count what leads to each number: one for each link to it, and one where a node only waits."""
@@ -163,17 +182,18 @@ class Tables:
             for consumer, slot in links:
                 made[consumer][slot] = value
         if trace is not None:
-            for k, make in self._inner.items():
+            for k, make in self.inner.items():
                 made[k].call = make(trace)
         return made
 
-    def results(self, slots: list[Any]) -> dict[int, Any]:
-        """Return the kept results that have come, by node."""
+    def results(self, slots: list[Any], *, whole: bool) -> dict[int, Any]:
+        """Return the kept results by node: all, or those that have come."""
         if not slots:
             return {}
-        return {
-            node: value for node, value in zip(self.kept, slots[-1], strict=True) if value is not NOT_COME
-        }
+        results = dict(zip(self.kept, slots[-1], strict=True))
+        if whole:
+            return results
+        return {node: value for node, value in results.items() if value is not NOT_COME}
 
 
 def _slots_of(call: Callable[..., Any], template: Sequence[Any]) -> Any:
