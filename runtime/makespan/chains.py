@@ -63,7 +63,7 @@ def chain_call(code: PartCode) -> Made:
     def traced(trace: Trace) -> Callable[[list[Any]], Any]:
         return lambda values: line.run_traced(copy_context().copy, values, trace)
 
-    return Made(call, traced)
+    return Made(call, traced, bare=code.bare)
 
 
 class Line:

@@ -158,15 +158,19 @@ def _joined_calls(program: Program, parts: Sequence[Part]) -> Program:
     for part, (members, slots) in zip(parts, codes, strict=True):
         first = part.nodes[0]
         outside = tuple(at for at, i in enumerate(part.nodes, len(part.again)) if pushes[i] or keeps[i])
-        made = part.make(PartCode(members, outside, slots))
-        scatter[first] = tuple(
+        results = tuple(
             (members[at].node, pushes[members[at].node], keeps[members[at].node]) for at in outside
         )
-        calls[first], inner[first] = made
+        bare = len(results) == 1 and not results[0][2]
+        calls[first], inner[first], is_bare = part.make(PartCode(members, outside, slots, bare))
         for i in part.nodes:
             templates[i], pushes[i], keeps[i] = (), (), False
         templates[first] = Values([None] * slots)
-        keeps[first] = True
+        if is_bare:
+            pushes[first] = results[0][1]
+        else:
+            scatter[first] = results
+            keeps[first] = True
     return program._replace(
         calls=calls,
         templates=templates,

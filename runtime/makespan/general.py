@@ -102,7 +102,7 @@ def work(run: Execution, *, helping: bool) -> None:
             run.notify()
         value = None
         try:
-            if trace is None or i in parts:  # the members of a part are noted by its call
+            if trace is None or i in tables.inner:  # the members of a part are noted by its call
                 value = copy().run(*arguments)
             else:
                 ident[i] = me

@@ -22,13 +22,11 @@ class Values(list[Any]):
     __slots__ = ()
 
     def __iter__(self) -> Iterator[Any]:
-        yield self
+        return iter((self,))
 
     def copy(self) -> Values:
         """Return fresh slots."""
-        made = Values()
-        made += self[:]
-        return made
+        return Values(self[:])
 
 
 class Given(NamedTuple):
@@ -69,11 +67,15 @@ class PartCode(NamedTuple):
         Positions of the members whose results the part returns, as a tuple in this order.
     slots : int
         How many values come from outside.
+    bare : bool
+        There is one result, which goes to other nodes only: the call may return it as it is, instead of in a
+        tuple, if it says so (`Made.bare`).
     """
 
     members: tuple[Member, ...]
     outside: tuple[int, ...]
     slots: int
+    bare: bool = False
 
 
 class Made(NamedTuple):
@@ -87,10 +89,13 @@ class Made(NamedTuple):
         raises leaves it as `makespan.failure.InMember`, with the member's node number.
     traced : callable
         Given a trace, returns a call that also notes the members' starts, ends and threads in it.
+    bare : bool
+        They return the one result as it is.
     """
 
-    call: Callable[..., tuple[Any, ...]]
-    traced: Callable[[Trace], Callable[..., tuple[Any, ...]]]
+    call: Callable[..., Any]
+    traced: Callable[[Trace], Callable[..., Any]]
+    bare: bool = False
 
 
 class Part(NamedTuple):

@@ -49,7 +49,7 @@ class Chunk(NamedTuple):
 
 
 def compile_chunks(code: PartCode, what: str, *, traced: bool = False, beside: bool = True) -> list[Chunk]:
-    """Return functions to call in turn as ``call(c, a, x, q)``; the last one returns the tuple of results.
+    """Return functions to call in turn as ``call(c, a, x, q)``; the last one returns the results.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class _Writer:
                 elif type(argument) is Given:
                     self._last[-1 - argument.slot] = at
         self._last |= dict.fromkeys(code.outside, len(code.members))
-        self._outside = code.outside
+        self._outside, self._bare = code.outside, code.bare
 
     def begin(self) -> dict[str, Any]:
         """Begin a function; return what it will know by name, added to by each line."""
@@ -168,6 +168,8 @@ class _Writer:
 
     def end(self) -> str:
         """Return the line that returns the results."""
+        if self._bare:
+            return f" return {self._place(self._outside[0])}"
         return f" return ({''.join(f'{self._place(at)}, ' for at in self._outside)})"
 
     def _place(self, key: int) -> str:
