@@ -42,6 +42,14 @@ class held:  # noqa: N801 - used as a function
         """Let go. More than once does no harm; again after Ctrl-C, it does the rest."""
         _HELD.drop(self._wish)
 
+    def end(self) -> None:
+        """Let go whatever happens: for a ``finally``."""
+        try:
+            self.drop()
+        except BaseException:  # Ctrl-C on the way into it
+            self.drop()
+            raise
+
     def __enter__(self) -> Self:
         try:
             self.take()
@@ -51,22 +59,4 @@ class held:  # noqa: N801 - used as a function
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.drop()
-
-
-def hold(interval_s: float | None) -> held | None:
-    """Set the switch interval until `held.drop` is called on what this returns; None: nothing to do.
-
-    ::
-
-        interval = hold(plan.switch_interval_s)
-        try:
-            …
-        finally:
-            if interval is not None:
-                interval.drop()
-    """
-    if interval_s is None:
-        return None
-    taken = held(interval_s)
-    return taken.__enter__()
+        self.end()
