@@ -74,10 +74,11 @@ class Tables:
     """
 
     __slots__ = (
+        "_changing",
         "_fresh",
-        "inner",
         "_inputs",
         "calls",
+        "inner",
         "kept",
         "links",
         "n",
@@ -140,6 +141,7 @@ class Tables:
         if plain:
             self._count(rules, number)
             self._shorten()
+        self._changing = [(k, some) for k, some in enumerate(slots) if type(some) is not tuple]
 
     def _shorten(self) -> None:
         """Say by a slot 0 that a value is all that a node waits for and takes: it needs no slots before."""
@@ -175,8 +177,9 @@ class Tables:
 
     def slots(self, inputs: Mapping[str, Any], trace: Trace | None) -> list[Any]:
         """Return fresh slots for one run, inputs in place."""
-        fresh = self._fresh
-        made: list[Any] = [slot if type(slot) is tuple else slot.copy() for slot in fresh]
+        made = self._fresh.copy()
+        for k, some in self._changing:
+            made[k] = some.copy()
         for name, links in self._inputs:
             value = inputs[name]
             for consumer, slot in links:
