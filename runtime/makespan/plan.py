@@ -199,7 +199,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         rank_of = {node.name: node.rank for node in self.nodes}
         missing = [name for name in structure.names if name not in rank_of]
         surplus = sorted(rank_of.keys() - set(structure.names))
-        again = "profile and optimize again"
+        again = "profile and optimize again, or follow it in part: allow_stale, --allow-stale"
         if missing or surplus:
             what = []
             if missing:

@@ -198,21 +198,55 @@ def _wants(plan: Plan, here: set[str]) -> list[_Want]:
 def _consistent(wants: Sequence[_Want], structure: Structure) -> tuple[list[_Want], list[_Want]]:
     """Return what can be had together, and what cannot; of two that exclude each other the first is had.
 
-    Halving finds k that cannot be had among m in about k log(m) looks at the DAG.
+    What cannot be had by itself is found by a look at its surroundings. Of the m others, halving finds k
+    that cannot be had beside those before them in about k log(m) looks at the whole DAG.
     """
+    number = {name: i for i, name in enumerate(structure.names)}
+    at = [0] * len(structure)
+    for position, i in enumerate(structure.order):
+        at[i] = position
     kept: list[_Want] = []
-    dropped: list[_Want] = []
-    left = [list(wants)] if wants else []
+    dropped = {k for k, want in enumerate(wants) if not _possible_alone(want, structure, number, at)}
+    left = [[k for k in range(len(wants)) if k not in dropped]]
     while left:
         batch = left.pop()
-        if _possible([*kept, *batch], structure):
-            kept += batch
+        if _possible([*kept, *(wants[k] for k in batch)], structure):
+            kept += [wants[k] for k in batch]
         elif len(batch) == 1:
-            dropped += batch
+            dropped.update(batch)
         else:
             half = len(batch) // 2
             left += [batch[half:], batch[:half]]
-    return kept, dropped
+    return kept, [wants[k] for k in sorted(dropped)]
+
+
+def _possible_alone(want: _Want, structure: Structure, number: dict[str, int], at: Sequence[int]) -> bool:
+    """Say whether no path of the DAG contradicts it: leads out of a part and back, or against its order."""
+    if want.edge is not None:
+        first, then = (number[name] for name in want.edge)
+        return first != then and not _reaches(structure, [then], {first}, at)
+    nodes = [number[name] for name in (want.cluster.nodes if want.cluster else want.chain)]
+    place = {i: k for k, i in enumerate(nodes)}
+    if any(place.get(p, -1) >= k for i, k in place.items() for p in structure.preds[i]):
+        return False
+    outside = [s for i in nodes for s in structure.succs[i] if s not in place]
+    return not _reaches(structure, outside, set(nodes), at)
+
+
+def _reaches(structure: Structure, starts: Sequence[int], ends: set[int], at: Sequence[int]) -> bool:
+    """Say whether a path leads from one of some nodes to one of others; only nodes between are looked at."""
+    last = max(at[i] for i in ends)
+    seen = {i for i in starts if at[i] <= last}
+    left = list(seen)
+    while left:
+        i = left.pop()
+        if i in ends:
+            return True
+        for s in structure.succs[i]:
+            if at[s] <= last and s not in seen:
+                seen.add(s)
+                left.append(s)
+    return False
 
 
 def _possible(wants: Sequence[_Want], structure: Structure) -> bool:
