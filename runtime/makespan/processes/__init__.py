@@ -66,13 +66,27 @@ def close_workers() -> None:
         module.pool.close()
 
 
-def _pool(what: str) -> Any:
+def ensure_installed(what: str) -> None:
+    """Refuse to begin when what workers need is not installed; it is not imported yet.
+
+    Raises
+    ------
+    MissingExtraError
+    """
+    from importlib.util import find_spec
+
     try:
-        from makespan.processes.pool import pool
-    except ModuleNotFoundError as error:
-        if error.name != "cloudpickle":
-            raise
+        found = find_spec("cloudpickle") is not None
+    except ValueError:  # something else stands in its place
+        found = False
+    if not found:
         from makespan.errors import missing_extra
 
-        raise missing_extra(what, "cloudpickle", "processes") from None
+        raise missing_extra(what, "cloudpickle", "processes")
+
+
+def _pool(what: str) -> Any:
+    ensure_installed(what)
+    from makespan.processes.pool import pool
+
     return pool

@@ -82,14 +82,14 @@ class ProcessCall:
             What the function raised.
         """
         try:
-            message = codec.dumps((self._sent, args, kwargs))
+            parcel = [*codec.dumps((self._sent, args, kwargs))]
         except Exception as error:
             raise WorkerError(self.name, self._unsendable(args, kwargs, error)) from error
         del args, kwargs
         ticket = Ticket()
         try:
             with canceller(lambda: pool.kill(ticket)):
-                return pool.call(self.name, message, self.worker, ticket)
+                return pool.call(self.name, parcel, self.worker, ticket)
         finally:
             if (trace := tracing.get()) is not None and ticket.number >= 0:
                 trace.process[self.node] = ticket.number

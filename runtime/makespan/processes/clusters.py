@@ -70,7 +70,7 @@ class ClusterCall:
             A value cannot be sent.
         """
         try:
-            message = codec.dumps((run_steps, (self._steps, self._code.outside, values[:]), {}))
+            parcel = [*codec.dumps((run_steps, (self._steps, self._code.outside, values[:]), {}))]
         except Exception as error:
             raise self._unsendable(values, error) from error
         values[:] = [None] * len(values)
@@ -79,7 +79,7 @@ class ClusterCall:
         ticket = Ticket()
         try:
             with canceller(lambda: pool.kill(ticket)):
-                return pool.call(name, message, self._number, ticket, self._names, told)  # type: ignore[no-any-return]
+                return pool.call(name, parcel, self._number, ticket, self._names, told)  # type: ignore[no-any-return]
         finally:
             if told is not None:
                 told.end()

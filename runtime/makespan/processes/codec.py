@@ -18,8 +18,6 @@ from importlib import import_module
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle  # type: ignore[import-untyped]
-
 from makespan.processes import wire
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ class Named:
 
 
 @cache
-def _is_hidden(fn: FunctionType) -> bool:
+def is_hidden(fn: FunctionType) -> bool:
     """Say whether a function is the one of the node of its name, in a module that can be imported."""
     if fn.__module__ == "__main__" or "<locals>" in fn.__qualname__:
         return False
@@ -62,14 +60,7 @@ def _is_hidden(fn: FunctionType) -> bool:
 
 def named(fn: Callable[..., Any]) -> Any:
     """Return what stands for a function in a message: itself, or its name when a node hides it."""
-    return Named(fn) if type(fn) is FunctionType and _is_hidden(fn) else fn
-
-
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    def reducer_override(self, obj: Any) -> Any:
-        if type(obj) is FunctionType and _is_hidden(obj):
-            return hidden_function, (obj.__module__, obj.__qualname__)
-        return super().reducer_override(obj)
+    return Named(fn) if type(fn) is FunctionType and is_hidden(fn) else fn
 
 
 def dumps(value: Any, *, beside: bool = True) -> tuple[bytes, list[memoryview]]:
@@ -98,8 +89,10 @@ def dumps(value: Any, *, beside: bool = True) -> tuple[bytes, list[memoryview]]:
     except Exception:  # noqa: S110 (cloudpickle says what it is, if it cannot do it either)
         pass
     buffers.clear()
+    from makespan.processes.by_code import Pickler
+
     with io.BytesIO() as file:
-        pickler = _Pickler(file, 5, buffer_callback=callback)  # pyright: ignore[reportCallIssue]
+        pickler = Pickler(file, 5, buffer_callback=callback)  # pyright: ignore[reportCallIssue]
         pickler.dump(value)
         return file.getvalue(), buffers
 

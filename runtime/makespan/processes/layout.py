@@ -12,8 +12,9 @@ from functools import partial
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from makespan.errors import DescribeError, OptionError, PlanError, missing_extra
+from makespan.errors import DescribeError, OptionError, PlanError
 from makespan.parts import Part
+from makespan.processes import ensure_installed
 from makespan.returned import is_coroutine_function
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ def lay_out(dag: DAG[..., Any], fitted: Fit, where: str, *, go_on: bool = False)
     nodes = list(dag.nodes.values())
     number = {node.name: i for i, node in enumerate(nodes)}
     modes = dict(fitted.modes)
-    _ensure_installed(nodes, fitted)
+    its = [nodes[i].name for i, mode in sorted(modes.items()) if mode == "process"]
+    its += [name for cluster in fitted.clusters for name in cluster.nodes]
+    ensure_installed(f"node {its[0]!r} is to run in a worker process, which")
     from makespan.native_limits import _ensure_limitable
     from makespan.processes import worker
     from makespan.processes.calls import Limited, ProcessCall
@@ -199,15 +202,3 @@ def _own_file(module: Any) -> str:
     if spec is None or (top == name and spec.origin != file):
         return file
     return ""
-
-
-def _ensure_installed(nodes: Sequence[Node], fitted: Fit) -> None:
-    """Refuse to begin when what workers need is not installed."""
-    try:
-        import cloudpickle  # type: ignore[import-untyped]  # noqa: F401
-    except ImportError:
-        its = [nodes[i].name for i, mode in sorted(fitted.modes.items()) if mode == "process"]
-        its += [name for cluster in fitted.clusters for name in cluster.nodes]
-        raise missing_extra(
-            f"node {its[0]!r} is to run in a worker process, which", "cloudpickle", "processes"
-        ) from None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from makespan.errors import OptionError
 from makespan.machine import THREAD_VARIABLES, usable_cores
 from makespan.processes import codec
-from makespan.processes.resident import NOBODY, Resident
+from makespan.processes.resident import NOBODY, Parcel, Resident
 from makespan.processes.worker import State
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Pool:
     def call(
         self,
         node: str,
-        message: tuple[bytes, Sequence[Any]],
+        parcel: Parcel,
         number: int | None,
         ticket: Ticket,
         members: Mapping[int, str] = NOBODY,
@@ -113,9 +113,9 @@ class Pool:
             See `Resident.call`.
         """
         try:
-            return self._take(number, ticket).call(node, message, self._state(), members, told)
+            return self._take(number, ticket).call(node, parcel, self._state(), members, told)
         finally:
-            del message
+            parcel.clear()
             self._give_back(ticket)
 
     def kill(self, ticket: Ticket) -> None:
@@ -137,7 +137,7 @@ class Pool:
                     self._take(i, tickets[-1])
             for ticket in tickets:
                 if ticket.worker is not None:
-                    ticket.worker.call("warm", ready, self._state())
+                    ticket.worker.call("warm", list(ready), self._state())
         finally:
             for ticket in tickets:
                 self._give_back(ticket)
@@ -207,7 +207,7 @@ class Pool:
         worker = Resident(number, self._environment())
         if self._first is not None:
             try:
-                worker.call("initializer", self._first, self._state())
+                worker.call("initializer", list(self._first), self._state())
             except BaseException as error:
                 worker.kill()
                 if isinstance(error, Exception):

@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 
 # Modules of the standard library are there before the user's folders are: these may hold a queue.py.
 _START = (
-    "import sys, cloudpickle, ctypes, mmap, pickle, select, signal, socket, struct, subprocess, threading, "
-    "traceback; n = int(sys.argv[1]); sys.path[:] = sys.argv[2:]; sys.argv[:] = ['']; "
+    "import sys, contextlib, importlib.util, mmap, pickle, select, signal, socket, struct, threading; "
+    "import traceback; n = int(sys.argv[1]); sys.path[:] = sys.argv[2:]; sys.argv[:] = ['']; "
     "from makespan.processes.worker import main; main(n)"
 )
 _GRACE_S = 2.0
 NOBODY: Mapping[int, str] = {}
+Parcel = list[Any]
 
 
 class Resident:
@@ -84,7 +85,7 @@ class Resident:
     def call(
         self,
         node: str,
-        message: tuple[bytes, Sequence[Any]],
+        parcel: Parcel,
         state: State,
         members: Mapping[int, str] = NOBODY,
         told: Callable[[int, int], None] | None = None,
@@ -96,8 +97,8 @@ class Resident:
         Parameters
         ----------
         node : str
-        message : stream and buffers
-            Of (function, arguments, keyword arguments).
+        parcel : list of stream and buffers
+            Of (function, arguments, keyword arguments); taken out, so that nobody keeps them while it runs.
         state : State
             What the worker is told first, if it does not know it.
         members : mapping of int to str
@@ -121,8 +122,8 @@ class Resident:
             if state != self._state:
                 wire.send(self._link, Message(STATE, *codec.dumps(state)))
                 self._state = state
-            wire.send(self._link, Message(CALL, *message))
-            del message
+            wire.send(self._link, Message(CALL, *parcel))
+            parcel.clear()
             while (answer := self._answer()).kind == MEMBER:
                 last, now_ns = map(int, answer.stream.split())
                 if told is not None:

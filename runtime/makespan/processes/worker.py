@@ -69,22 +69,17 @@ def main(descriptor: int) -> None:
     threading.Thread(target=_end_with_parent, args=(link,), name="makespan-watch", daemon=True).start()
     while True:
         try:
-            message = wire.receive(link)
+            received = [wire.receive(link)]
+            if received[0].kind == STATE:
+                _adopt(codec.loads(received[0]))
+            else:
+                _answer(link, received)
         except (EOFError, OSError):
             return
-        if message.kind == STATE:
-            _adopt(codec.loads(message))
-            continue
-        try:
-            _answer(link, message)
-        except OSError:
-            return
-        del message
 
 
-def _answer(link: socket.socket, message: Message) -> None:
-    reply = _reply_to(message)
-    del message
+def _answer(link: socket.socket, received: list[Message]) -> None:
+    reply = _reply_to(received)
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
@@ -97,11 +92,10 @@ def say_member(node: int, now_ns: int) -> None:
         wire.send(link, Message(MEMBER, b"%d %d" % (node, now_ns)))
 
 
-def _reply_to(message: Message) -> Message:
+def _reply_to(received: list[Message]) -> Message:
     stage = "its arguments cannot be unpickled in the worker process"
     try:
-        fn, args, kwargs = codec.loads(message)
-        del message
+        fn, args, kwargs = codec.loads(received.pop())  # so that nothing but the call holds what was sent
         stage = ""
         try:
             value = fn(*args, **kwargs)
