@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
 from makespan.building import DagInput, Node
+from makespan.inline import inlined, is_describing
 from makespan.keeping import Keeping
 from makespan.options import Options, check_threads, function_name
 from makespan.place import caller_place
@@ -72,11 +73,12 @@ class DAG(Keeping, Generic[P, R]):
 
         Within the description of another DAG, its nodes become part of that one.
         """
-        from makespan.inline import inlined, is_describing
-
         if is_describing():
             return cast("R", inlined(self, args, kwargs))
-        return cast("R", self.prepare()(*args, **kwargs))
+        fast = self._prepared.get(None)  # as `prepare` remembers it
+        if fast is None:
+            fast = self.prepare()
+        return fast(*args, **kwargs)  # type: ignore[no-any-return]
 
     async def acall(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it as a call does, and await the result: within a running event loop, a notebook's too.
