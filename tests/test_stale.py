@@ -123,7 +123,6 @@ def test_what_would_be_a_circle_now_is_dropped_and_said():
     plan = plan_of(
         {"a": "", "b": "", "c": "", "d": "c"},
         chains=(("c", "d"),),
-        clusters=(PlanCluster("k", ("a",)),),
         starts_after={"b": "a"},
     )
     after = {"b": "", "a": "b", "c": "", "e": "c", "d": "ce"}  # b before a; e between c and d
