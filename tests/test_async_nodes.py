@@ -17,6 +17,7 @@ import weakref
 import pytest
 
 from makespan import DAG, dag, node
+from makespan.errors import DescribeError
 
 BUDGETS = (1, 2, 4)
 
@@ -415,3 +416,9 @@ def test_asyncio_is_loaded_only_by_runs_with_coroutine_nodes():
         """
     )
     assert (done.stdout, done.stderr) == ("False\nTrue\n", "")
+
+
+def test_a_coroutine_function_is_no_caller_node():
+    d = one(double, 1, mode="caller")
+    with pytest.raises(DescribeError, match=r"'double' is a coroutine function.* in the calling thread"):
+        d.prepare()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import TYPE_CHECKING, Any
 
 from makespan.cancelling import inside
-from makespan.errors import MissingExtraError, OptionError
-from makespan.executor import PLAIN_TERMS, Execution, Terms, Trace
+from makespan.errors import OptionError
+from makespan.executor import PLAIN_TERMS, Execution, Terms, Trace, tables_of
 from makespan.inline import bind, positional_names
+from makespan.runlog import listener, run_logged
 from makespan.straight import Straight, StraightExecution
 
 if TYPE_CHECKING:
@@ -21,12 +21,8 @@ if TYPE_CHECKING:
     from makespan.plan import Plan
     from makespan.program import Program
     from makespan.run import Run
-    from makespan_optimizer.measure.insitu import InSitu
+    from makespan.tables import Tables
     from makespan_optimizer.measure.sampling.watch import SamplerName
-
-
-# The module that measures runs, and the packages it is in: one of them is named when it is not installed.
-_MEASURING = ("makespan_optimizer", "makespan_optimizer.measure", "makespan_optimizer.measure.insitu")
 
 
 class Prepared:
@@ -43,12 +39,14 @@ class Prepared:
         "_names",
         "_nested",
         "_straight",
+        "_tables",
         "_unfused",
         "dag",
         "notes",
         "plan",
         "program",
         "rules",
+        "switch_interval_s",
         "terms",
         "threads",
     )
@@ -73,14 +71,18 @@ class Prepared:
         self.threads = rules.budget
         self.notes = notes
         """What of the plan could not be followed."""
+        self.switch_interval_s: float | None = None
+        """See `makespan.switching`."""
         self._counters = counters
         self._unfused = unfused
         # One thread runs everything as straight-line code, when nobody has to watch it meanwhile; within
         # another run's node, whose run does the watching, whatever the budget.
         watched = terms.timeout_s is not None or bool(terms.timeouts_s)
         self._nested = not watched and not terms.go_on
-        self._alone = self._nested and not terms.coordinate and self.threads == 1
+        small = terms.worth is not None and not any(terms.worth)  # no node is worth a hand-off
+        self._alone = self._nested and not terms.coordinate and (small or self.threads == 1)
         self._straight: Straight | None = None
+        self._tables: Tables | None = None
         self._names = positional_names(dag)
         self._functions = [node.fn for node in dag.nodes.values()]
         self._fingerprint: str | None = None
@@ -119,7 +121,10 @@ class Prepared:
         """
         inputs = bind(self.dag, args, kwargs, self._names)
         execution = self.execution(inputs)
-        execution.run()
+        if listener() is None:
+            execution.run()
+        else:
+            run_logged(self, execution)
         if execution.failures:
             from makespan.failure import raise_failures
 
@@ -136,7 +141,14 @@ class Prepared:
                 self._straight = straight = Straight(*self.unfused())
             if straight.possible:
                 return StraightExecution(straight, inputs, trace)
-        return Execution(self.program, self.rules, inputs, trace)
+        return self.by_threads(inputs, trace)
+
+    def by_threads(self, inputs: Mapping[str, Any], trace: Trace | None = None) -> Execution:
+        """Return what runs it once in threads, whatever the budget: an event loop has other things to do."""
+        tables = self._tables
+        if tables is None:
+            self._tables = tables = tables_of(self.program, self.rules, self.terms)
+        return Execution(self.program, self.rules, inputs, trace, self.terms, tables)
 
     def unfused(self) -> tuple[Program, Rules]:
         """Return program and rules with the nodes of chains one by one."""
@@ -168,6 +180,31 @@ class Prepared:
         """
         return run(self, args, kwargs, measure=measure, sampler=sampler)
 
+    async def acall(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Run within a running event loop, which is not blocked meanwhile, and return the DAG's result.
+
+        Coroutine nodes are awaited on that loop, ``caller`` nodes run in its thread, and all others in
+        helper threads. Cancelled, it starts nothing any more, and waits for its coroutine nodes only.
+
+        Raises
+        ------
+        DescribeError
+            An input is missing, unknown or given twice.
+        Exception
+            A node's own, with a note that names the node; an ExceptionGroup when several raised.
+        """
+        from makespan.arun import acall
+
+        return await acall(self, args, kwargs)
+
+    async def arun(
+        self, /, *args: Any, measure: bool = False, sampler: SamplerName | None = None, **kwargs: Any
+    ) -> Run:
+        """Run as `acall` does, with tracing, and return the `Run`; parameters are those of `run`."""
+        from makespan.arun import arun
+
+        return await arun(self, args, kwargs, measure=measure, sampler=sampler)
+
 
 def run(
     prepared: Prepared,
@@ -178,72 +215,15 @@ def run(
     sampler: SamplerName | None = None,
 ) -> Run:
     """Run as `Prepared.run` does; inputs may have any name."""
-    from makespan.run import record_of, run_of
+    from makespan.recording import Recording
 
-    inputs = bind(prepared.dag, tuple(args), dict(kwargs))
-    trace = Trace(len(prepared.program.calls))
-    execution: Execution | StraightExecution
-    error: BaseException | None = None
-    meters = _meters(prepared.program, measure, sampler)
+    recording = Recording(prepared, tuple(args), dict(kwargs), measure=measure, sampler=sampler)
     try:
-        if meters is None:
-            execution = prepared.execution(inputs, trace)
-        else:
-            program, rules = prepared.unfused()  # each node is measured by itself
-            execution = Execution(meters.wrapped(program), rules, inputs, trace)
-        at = datetime.datetime.now(datetime.UTC)
-        begun = trace.clock()
+        execution = recording.begin()
         try:
             execution.run()
-        except (KeyboardInterrupt, TimeoutError) as ended_by:
-            error = ended_by
-            if meters is not None:
-                meters.stop()  # before the trace is copied: no node may be measured for longer than it ran
-            trace = trace.copy()  # helpers that are still in a node go on writing to the other one
-        ended = trace.clock()
-        failures, execution.failures = execution.failures, []
-        record = record_of(
-            prepared,
-            trace,
-            begun,
-            ended,
-            at,
-            failures,
-            ended_by=error,
-            overdue=execution.overdue if isinstance(execution, Execution) else (),
-            meters=meters,
-            notes=prepared.notes,
-        )
-    except BaseException:
-        if meters is not None:
-            meters.close()
-        raise
-    return run_of(prepared, record, error, failures, execution.kept, inputs)
-
-
-def _meters(program: Program, measure: bool, sampler: SamplerName | None) -> InSitu | None:
-    """Start what measures a run; None when it is not to be measured.
-
-    Raises
-    ------
-    OptionError, MissingExtraError
-    """
-    by_position = "an input of that name is given by position"
-    if not isinstance(measure, bool):
-        raise OptionError(
-            f"is True or False, not a {type(measure).__name__}", where="measure", hint=by_position
-        )
-    if not measure:
-        if sampler is not None:
-            raise OptionError("is for runs with measure=True", where="sampler", hint=by_position)
-        return None
-    try:
-        from makespan_optimizer.measure.insitu import open_in_situ
-    except ModuleNotFoundError as error:
-        if error.name not in _MEASURING:
-            raise  # it is here, and lacks something itself
-        raise MissingExtraError(
-            "measuring a run needs makespan's measuring half, which is not installed here",
-            hint="run without measure, or install all of makespan",
-        ) from error
-    return open_in_situ(sampler or "auto", len(program.calls))
+        except (KeyboardInterrupt, TimeoutError) as error:
+            recording.stopped(error)
+        return recording.end()
+    finally:
+        recording.close()

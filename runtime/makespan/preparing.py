@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from makespan.around import declared_functions
 from makespan.dispatch import Rules
+from makespan.errors import DescribeError
 from makespan.executor import Terms
 from makespan.fit import fit
 from makespan.options import check_threads
@@ -87,6 +88,8 @@ def _made(
 
         functions, parts, fitted = lay_out(dag, fitted, where, go_on=settings.on_error == "continue")
     program = restricted(compile_program(dag, _functions(dag, fitted, settings, functions)), chosen)
+    if "caller" in fitted.modes.values():
+        _set_apart(dag, program, fitted)
     if parts:
         from makespan.contraction import contract
 
@@ -104,7 +107,7 @@ def _made(
     terms = _terms(dag, fitted, settings)
     fused, joined = _fused(dag, program, fitted, terms)
     unfused = None if fused is program else lambda: (program, _rules(fitted))
-    return Prepared(
+    prepared = _kind(fitted)(
         dag,
         fused,
         _rules(joined),
@@ -114,6 +117,38 @@ def _made(
         notes=fitted.notes,
         counters=counters,
     )
+    prepared.switch_interval_s = fitted.switch_interval_s
+    return prepared
+
+
+def _kind(fitted: Fit) -> type[Prepared]:
+    if fitted.switch_interval_s is None:
+        return Prepared
+    from makespan.switching import Switching
+
+    return Switching
+
+
+def _set_apart(dag: DAG[..., Any], program: Program, fitted: Fit) -> None:
+    """Tell the nodes of the calling thread that they may block an event loop.
+
+    Raises
+    ------
+    DescribeError
+        One is a coroutine function.
+    """
+    from makespan.coroutines import off_home
+
+    for i, node in enumerate(dag.nodes.values()):
+        if fitted.modes.get(i) == "caller" and i not in fitted.vacant:
+            if is_coroutine_function(node.fn):
+                raise DescribeError(
+                    f"node {node.name!r} is a coroutine function, which runs on an event loop, "
+                    "and is to run in the calling thread",
+                    where=node.place,
+                    hint="leave out mode='caller': under arun it runs on the caller's loop, in its thread",
+                )
+            program.calls[i] = off_home(program.calls[i])
 
 
 def _rules(fitted: Fit) -> Rules:
@@ -149,9 +184,9 @@ def _fused(dag: DAG[..., Any], program: Program, fitted: Fit, terms: Terms) -> t
     """Return what runs with chains as one node each.
 
     With one thread everything is one straight line anyway; and when a run goes on after a failure, what
-    depends on a chain's first nodes only must run without its last.
+    depends on a chain's first nodes only must run without its last. A run whose time is up names what runs.
     """
-    if not fitted.chains or fitted.threads == 1 or terms.go_on:
+    if not fitted.chains or fitted.threads == 1 or terms.go_on or terms.timeout_s is not None:
         return program, fitted
     from makespan.chains import chains_of
     from makespan.contraction import contract

@@ -11,7 +11,7 @@ Invariant: whatever becomes of the coroutine and its loop, the thread is told, o
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 from collections import deque
 from contextlib import suppress
 from contextvars import ContextVar
@@ -57,12 +57,14 @@ class Waiting:
     """
 
     __slots__ = (
+        "_at",
         "_call",
         "_cancelled",
         "_error",
         "_home",
         "_lock",
         "_loop",
+        "_lost",
         "_over",
         "_task",
         "_tell",
@@ -89,6 +91,8 @@ class Waiting:
         self._tell = allocate_lock()
         self._tell.acquire()
         self._works: deque[Work] = deque()
+        self._at: Work | None = None
+        self._lost = False
 
     # -- in the node's thread ------------------------------------------------------------------------------
 
@@ -116,24 +120,27 @@ class Waiting:
     def _wait(self) -> None:
         """Wait for the end, and work meanwhile for the runs that the coroutine awaits."""
         while True:
-            aside = crew.step_aside()
-            try:
-                told = self._tell.acquire(timeout=_LOOK_S)
-            finally:
-                if aside:
-                    crew.step_back()
             with self._lock:
                 if self._over:
                     break
-                work = self._works.popleft() if self._works else None
+                self._at = work = self._works.popleft() if self._works else None
+                self._lost = False
                 if work is not None:
                     work.wanted = False
             if work is not None:
                 work.help()
                 del work
-            elif not told and self._loop.is_closed():
-                self._lose()
+            elif not self._is_told() and self._loop.is_closed():
+                self._give_up()
         self._pass_on()
+
+    def _is_told(self) -> bool:
+        aside = crew.step_aside()
+        try:
+            return self._tell.acquire(timeout=_LOOK_S)
+        finally:
+            if aside:
+                crew.step_back()
 
     def _say_farewell(self) -> None:
         """Let a cancelled coroutine run its ``finally`` blocks, for a moment."""
@@ -144,11 +151,14 @@ class Waiting:
         self._pass_on()
 
     def _pass_on(self) -> None:
-        """Hand runs that outlive the coroutine to the helpers of all runs."""
-        while self._works:
-            work = self._works.popleft()
-            work.wanted = False
-            crew.call(work)
+        """Hand runs that this thread cannot work for to the helpers of all runs."""
+        while True:
+            with self._lock:
+                if not self._works:
+                    return
+                work = self._works.popleft()
+                work.wanted = False
+            crew.call(work, must=True)
 
     # -- in any thread: what `makespan.crew.Crew` is to other runs -----------------------------------------
 
@@ -156,16 +166,16 @@ class Waiting:
         """Allow for helpers, should the run outlive the coroutine."""
         crew.reserve(helpers)
 
-    def call(self, work: Work) -> None:
+    def call(self, work: Work, *, must: bool = False) -> bool:
         """Have the waiting thread work for a run that the coroutine awaits."""
         with self._lock:
-            if not self._over:
+            if not self._over and not self._lost:
                 if not work.wanted:
                     work.wanted = True
                     self._works.append(work)
                 self._wake()
-                return
-        crew.call(work)
+                return True
+        return crew.call(work, must=must)
 
     def withdraw(self, work: Work) -> None:
         """Forget a run that is over."""
@@ -176,12 +186,24 @@ class Waiting:
                 return
         crew.withdraw(work)
 
+    def write_off(self, work: Work) -> None:
+        """Do not wait for a node of an abandoned run: others work for what the coroutine awaits next."""
+        crew.write_off(work)
+        with self._lock:
+            if self._at is not work:
+                return
+            self._lost = True
+        self._pass_on()
+
     def cancel(self) -> None:
         """Cancel the coroutine."""
+        if self._home is not None and self._home.ident == get_ident():
+            self._cancel()  # at once: it may not have begun
+            return
         try:
             self._loop.call_soon_threadsafe(self._cancel)
         except RuntimeError:  # it is closed
-            self._lose()
+            self._give_up()
 
     def _wake(self) -> None:
         with suppress(RuntimeError):  # it is told already
@@ -192,7 +214,7 @@ class Waiting:
             self._over = True
             self._wake()
 
-    def _lose(self) -> None:
+    def _give_up(self) -> None:
         """Give up: the loop is closed, and will never tell."""
         with self._lock:
             if not self._over:
