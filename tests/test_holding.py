@@ -7,14 +7,17 @@ import os
 import sys
 import threading
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makespan import holding, native_limits, switch_interval
+from makespan import DAG, holding, native_limits, switch_interval
 from makespan.holding import Held, Number, Wish
 from makespan.native_limits import Libraries
 from makespan.native_pools import Pool
+from makespan.plan import DagId
+from tests.report_data import make_plan, node_plan
 
 
 class Library:
@@ -210,15 +213,11 @@ def test_ctrl_c_at_any_line_leaves_the_switch_interval():
     usual = sys.getswitchinterval()
 
     def run():
-        interval = switch_interval.hold(0.001)
+        interval = switch_interval.held(0.001)
         try:
-            pass
+            interval.take()
         finally:
-            try:
-                interval.drop()
-            except BaseException:
-                interval.drop()
-                raise
+            interval.end()
 
     line = 0
     while interrupted_at(line := line + 1, run, [holding]):
@@ -231,7 +230,6 @@ def test_ctrl_c_at_any_line_leaves_the_switch_interval():
 
 def test_the_switch_interval_is_the_smallest_asked_for_and_comes_back():
     usual = sys.getswitchinterval()
-    assert switch_interval.hold(None) is None
     long, short = switch_interval.held(0.002), switch_interval.held(0.0005)
     try:
         long.take()
@@ -256,4 +254,75 @@ def test_the_switch_interval_comes_back_after_errors(error):
 
     with pytest.raises(error), switch_interval.held(0.001):
         fail()
+    assert sys.getswitchinterval() == usual
+
+
+def planned(made, interval_s):
+    nodes = [node_plan(name, rank, 0.0, 1.0, 0) for rank, name in enumerate(made.nodes)]
+    plan = make_plan(nodes, switch_interval_s=interval_s)
+    return msgspec.structs.replace(plan, dag=DagId(made.name, made.fingerprint))
+
+
+def drive(fast, how):
+    """Run in one of the ways; return the result."""
+    if how == "call":
+        return fast()
+    if how == "run":
+        return fast.run().result
+    if how == "measured":
+        return fast.run(measure=True, sampler="clocks").result
+    import asyncio
+
+    if how == "acall":
+        return asyncio.run(fast.acall())
+    return asyncio.run(fast.arun()).result
+
+
+@pytest.mark.parametrize("how", ["call", "run", "measured", "acall", "arun"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_run_has_the_interval_of_its_plan(how, threads):
+    usual = sys.getswitchinterval()
+    made = DAG("interval")
+    made.returns(made.add(sys.getswitchinterval, name="a"))
+    for interval_s in (0.001, None):
+        plan = msgspec.structs.replace(planned(made, interval_s), threads=threads)
+        assert drive(made.prepare(plan), how) == (usual if interval_s is None else interval_s)
+        assert sys.getswitchinterval() == usual
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+@pytest.mark.parametrize("how", ["call", "run", "acall", "arun"])
+def test_the_interval_comes_back_after_a_run_that_fails(how, error):
+    def fail():
+        raise error
+
+    usual = sys.getswitchinterval()
+    made = DAG("interval")
+    made.add(fail, name="a")
+    with pytest.raises(error):
+        drive(made.prepare(planned(made, 0.001)), how)
+    assert sys.getswitchinterval() == usual
+
+
+def test_runs_at_the_same_time_with_different_intervals():
+    usual = sys.getswitchinterval()
+    both, found = threading.Barrier(2, timeout=10), {}
+
+    def client(interval_s):
+        def look():
+            both.wait()
+            now = sys.getswitchinterval()
+            both.wait()
+            return now
+
+        made = DAG("interval")
+        made.returns(made.add(look, name="a"))
+        found[interval_s] = made.prepare(planned(made, interval_s))()
+
+    threads = [threading.Thread(target=client, args=(interval_s,)) for interval_s in (0.002, 0.0005)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {0.002: 0.0005, 0.0005: 0.0005}
     assert sys.getswitchinterval() == usual
