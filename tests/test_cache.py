@@ -254,3 +254,47 @@ def test_not_while_profiling():
     d.profile(2, runs=2, trials=False, pickling=False)
     assert len(calls) == 3
     assert d.cache_info()["square"][:3] == (0, 0, 0)
+
+
+def test_who_comes_after_a_failure_waits_for_who_computes_now():
+    cache, calls = Cache(5), []
+    failing, going, end = threading.Event(), threading.Event(), threading.Event()
+
+    def fails():
+        failing.set()
+        while cache._coming["k"].users < 2:
+            pass
+        raise OSError
+
+    def works():
+        calls.append(1)
+        going.set()
+        end.wait(10)
+        return 7
+
+    def second():
+        failing.wait(10)
+        return cache.get("k", works)
+
+    def third():
+        going.wait(10)
+        threading.Timer(0.05, end.set).start()
+        return cache.get("k", works)
+
+    first, *others = in_threads(lambda: cache.get("k", fails), second, third)
+    assert isinstance(first, OSError)
+    assert (others, len(calls)) == ([7, 7], 1)
+
+
+def test_keys_that_look_at_the_cache_when_they_are_compared():
+    cache = Cache(5)
+
+    class Key:
+        def __hash__(self):
+            return 1
+
+        def __eq__(self, other):
+            return cache.info().size >= 0
+
+    assert cache.get(Key(), lambda: 1) == 1
+    assert cache.get(Key(), lambda: 2) == 1

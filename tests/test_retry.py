@@ -233,3 +233,24 @@ def test_a_thread_whose_time_was_up_is_not_tried_again(on_error):
         done.wait(0.001)
     done.wait(0.05)
     assert fn.calls == 1
+
+
+def test_nothing_is_tried_again_at_once_when_the_run_stops():
+    failed, fn = threading.Event(), Failing(ValueError("again"), ValueError("never"))
+
+    def fails():
+        failed.set()
+        raise KeyError("other")
+
+    def slow():
+        failed.wait(10)
+        while not inside.get().ending:
+            failed.wait(0.001)
+        return fn()
+
+    d = DAG("two")
+    d.add(slow, retries=5, retry_wait_s=0)
+    d.add(fails)
+    with pytest.raises(ExceptionGroup):
+        d.prepare(threads=2)()
+    assert fn.calls == 1

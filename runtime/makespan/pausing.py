@@ -40,12 +40,14 @@ def acquired(lock: Any, timeout_s: float | None = None) -> bool:
             lock.release()
 
     with canceller(cancel):
-        got = False
-        while not got and not cancelled:
-            left = _LOOK_S if until is None else min(_LOOK_S, until - monotonic())
-            if left <= 0:
+        while not cancelled:
+            left_s = _LOOK_S if until is None else min(_LOOK_S, until - monotonic())
+            if left_s <= 0:
                 return False
-            got = lock.acquire(timeout=left)
-            if cancelled or (not got and run_is_over()):
-                raise GivenUp("the run ended while this node waited")
+            if lock.acquire(timeout=left_s):
+                break
+            if run_is_over():
+                cancelled = True
+        if cancelled:
+            raise GivenUp("the run ended while this node waited")
     return True
