@@ -155,6 +155,8 @@ class Pool:
             worker.stop()
         for worker in idle:
             worker.join()
+        for worker in busy:
+            worker.bury()
 
     def forget(self) -> None:
         """Begin anew in a child of this process: the workers are its parent's."""

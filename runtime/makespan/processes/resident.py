@@ -176,6 +176,11 @@ class Resident:
         """Wait until the process that was told to stop has ended; kill it if that takes too long."""
         self._ended(_GRACE_S)
 
+    def bury(self) -> None:
+        """Wait for the end of a process that was killed while another thread waits for its answer."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_S)
+
     def _ended(self, grace_s: float) -> None:
         if grace_s and self._end is not None:
             _ready([self._end], grace_s)
