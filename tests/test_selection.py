@@ -159,6 +159,31 @@ def test_set_up_nodes_that_are_needed_run_with_roots():
     assert ran(made, roots=["data"], given={"model": 5}) == ["data", "apply"]
 
 
+def test_what_is_returned_is_needed_though_only_a_given_result_took_it():
+    made = DAG()
+    raw = made.add(lambda: "raw", name="raw")
+    parsed = made.add(lambda x: x, raw, name="parsed")
+    last = made.add(lambda x: x, parsed, name="last")
+    made.returns([raw, last])
+    assert ran(made, given={"parsed": 1}) == ["raw", "last"]
+    assert ran(made, given={"last": 1}) == ["raw"]
+    made.returns(last)
+    assert ran(made, given={"parsed": 1}) == ["last"]
+    assert ran(made, given={"parsed": 1}, roots=["raw"]) == ["raw", "last"]
+
+
+def test_what_is_left_out_does_not_make_runs_slower():
+    made = DAG()
+    made.add(int, name="locked", lock="x")
+    made.add(int, name="alone", exclusive=True)
+    made.add(int, name="caller", mode="caller")
+    made.add(int, name="plain")
+    assert not made.prepare(threads=2).rules.plain
+    rules = made.prepare(threads=2, targets=["plain"]).rules
+    assert rules.plain
+    assert not rules.callers
+
+
 def test_who_only_waits_for_what_does_not_run_does_not_wait():
     made = DAG()
     first = made.add(lambda: 1, name="first")

@@ -67,7 +67,11 @@ def _smaller(cluster: PlanCluster, gone: Collection[str]) -> PlanCluster | None:
 
 
 def _pieces(chain: Sequence[int], left_out: Collection[int]) -> list[tuple[int, ...]]:
-    """Return what is left of a chain: where a node is missing, the next piece need not wait for the last."""
+    """Return what is left of a chain: where a node is missing, the next piece need not wait for the last.
+
+    >>> _pieces([4, 5, 6, 7, 8, 9], {6, 8})
+    [(4, 5)]
+    """
     pieces: list[list[int]] = [[]]
     for i in chain:
         if i in left_out:
@@ -78,7 +82,7 @@ def _pieces(chain: Sequence[int], left_out: Collection[int]) -> list[tuple[int, 
 
 
 def restricted(program: Program, chosen: Selection) -> Program:
-    """Return the program of the nodes that run: given values in place, targets kept, the others without."""
+    """Return the program of the nodes that run: given values in place, targets kept; it must be fresh."""
     if chosen is EVERYTHING:
         return program
     left_out, given, targets = chosen.left_out, chosen.given, frozenset(chosen.targets)
@@ -86,10 +90,7 @@ def restricted(program: Program, chosen: Selection) -> Program:
     def running(some: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         return [place for place in some if place[0] not in left_out]
 
-    templates = [
-        () if i in left_out else list(its) if type(its) is list else its
-        for i, its in enumerate(program.templates)
-    ]
+    templates = [() if i in left_out else its for i, its in enumerate(program.templates)]
     for i, value in given.items():
         for consumer, slot in running(program.pushes[i]):
             templates[consumer][slot] = value  # type: ignore[index]
