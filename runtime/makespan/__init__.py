@@ -23,6 +23,7 @@ from makespan.node_options import NodeOptions
 if TYPE_CHECKING:
     from makespan.cache import CacheInfo
     from makespan.comparison import compare
+    from makespan.drift import Drift
     from makespan.from_table import profile_from_table
     from makespan.hooks import Hooks, LogHooks
     from makespan.plan import Plan, load_plan
@@ -49,6 +50,7 @@ else:
         "load_record": "record",
         "Run": "run",
         "compare": "comparison",
+        "Drift": "drift",
         "profile_from_table": "from_table",
         "WorkerDied": "processes.faults",
         "WorkerError": "processes.faults",
@@ -74,6 +76,7 @@ __all__ = [
     "DAG",
     "CacheInfo",
     "DescribeError",
+    "Drift",
     "Hooks",
     "LogHooks",
     "MakespanError",

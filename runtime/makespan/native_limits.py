@@ -6,6 +6,9 @@ pyarrow, numexpr), it holds for as long as a node that wants it runs: of nodes a
 different ones the smallest wins, and nodes without a limit beside them have it too. The usual number comes
 back with the end of the last one; see `makespan.holding`.
 
+A node that is still running when its run was given up keeps its number until it returns. Nodes that run
+elsewhere (worker processes) are limited there.
+
 What a node imports while it runs is limited from the next node on. Processes that a node starts by itself
 are not limited: they get this process's environment, which cannot be changed safely beside other threads.
 """
