@@ -16,7 +16,7 @@ import weakref
 
 import pytest
 
-from makespan import DAG, dag, node
+from makespan import DAG, dag, loop_thread, node
 from makespan.errors import DescribeError
 
 BUDGETS = (1, 2, 4)
@@ -24,6 +24,13 @@ BUDGETS = (1, 2, 4)
 budgets = pytest.mark.parametrize("threads", BUDGETS)
 
 var: contextvars.ContextVar[str] = contextvars.ContextVar("var", default="unset")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_event_loop_is_left():
+    """Nested runs start some; otherwise they are ended with the process."""
+    yield
+    loop_thread._stop_all()
 
 
 async def double(x):

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 from makespan.coroutines import Home, at_home
 from makespan.inline import bind
 from makespan.runlog import begins, ends
-from makespan.runlog import begins, ends
 from makespan.waiting import waiting_here
 
 if TYPE_CHECKING:
