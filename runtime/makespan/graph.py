@@ -13,11 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
-from makespan.building import DagInput, Node
+from makespan.building import Node
 from makespan.inline import inlined, is_describing
 from makespan.keeping import Keeping
-from makespan.options import Options, check_threads, function_name
-from makespan.place import caller_place
 
 if TYPE_CHECKING:
     import os
@@ -42,15 +40,7 @@ else:
     P = ParamSpec("P")
     R = TypeVar("R")
 
-__all__ = [
-    "DAG",
-    "DagInput",
-    "Node",
-    "Options",
-    "caller_place",
-    "check_threads",
-    "function_name",
-]
+__all__ = ["DAG", "Node"]
 
 
 class DAG(Keeping, Generic[P, R]):
@@ -86,7 +76,7 @@ class DAG(Keeping, Generic[P, R]):
         Coroutine nodes, and nodes with ``mode="caller"``, run on this loop. When the awaiting task is
         cancelled, nothing new starts.
         """
-        return cast("R", await self.prepare().acall(*args, **kwargs))  # type: ignore[attr-defined, unused-ignore]
+        return cast("R", await self.prepare().acall(*args, **kwargs))
 
     def prepare(
         self,
@@ -240,7 +230,7 @@ class DAG(Keeping, Generic[P, R]):
             allow_stale=allow_stale,
             drift=drift,
         )
-        return _raised(await prepared.arun(*args, measure=measure, sampler=sampler, **kwargs), on_error)  # type: ignore[attr-defined, unused-ignore]
+        return _raised(await prepared.arun(*args, measure=measure, sampler=sampler, **kwargs), on_error)
 
     def profile(
         self,
