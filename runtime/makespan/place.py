@@ -15,16 +15,19 @@ _BETWEEN = frozenset(
     f"makespan.{name}"
     for name in (
         "arguments",
+        "arun",
         "building",
         "describe",
         "described",
         "graph",
         "inline",
+        "keeping",
         "node_options",
         "options",
         "place",
         "placeholder",
         "prepared",
+        "recording",
         "settings",
     )
 )
