@@ -13,15 +13,16 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from makespan.executor import Execution
-from makespan.run import record_of
+from makespan.recording import Recording
+from makespan.straight import StraightExecution
 
 if TYPE_CHECKING:
-    from types import FrameType, TracebackType
+    from types import CodeType, FrameType, TracebackType
 
 AGAIN_S = 1.0  # who still waits after this has code that swallowed the first one: the next one counts again
 
-_NODES = Execution.run.__code__
-_RECORD = record_of.__code__
+_NODES = frozenset({Execution.run.__code__, StraightExecution.run.__code__})
+_RECORD = frozenset({Recording.end.__code__})
 
 
 class HeardOnce:
@@ -63,9 +64,9 @@ class HeardOnce:
         self._before(number, frame)
 
 
-def _is_on_stack(code: object, frame: FrameType | None) -> bool:
+def _is_on_stack(codes: frozenset[CodeType], frame: FrameType | None) -> bool:
     while frame is not None:
-        if frame.f_code is code:
+        if frame.f_code in codes:
             return True
         frame = frame.f_back
     return False
