@@ -26,7 +26,7 @@ from makespan.testing import dag_of, random_edges
 from tests.ways import Way
 FEW = [
     Way(1), Way(1, "timed"), Way(1, "plain", "chains"), Way(2), Way(2, "locks", "ranks"),
-    Way(2, "timed", "chains"), Way(4, "locks", "chains", True),
+    Way(2, "timed", "chains"), Way(2, "long", "chains"), Way(4, "locks", "chains", True),
 ]
 """
 
@@ -144,7 +144,7 @@ dag_of([[], []], lambda _: sleeps).prepare(threads=2)()
 
 def test_one_ctrl_c_ends_a_run_whatever_its_nodes_are_in():
     *cases, usable, long = map(json.loads, script(CTRL_C, ends=-signal.SIGINT))
-    assert len(cases) == 4 * 7 + 4
+    assert len(cases) == 4 * 8 + 5
     for way, within, caught, late in cases:
         wanted = ["KeyboardInterrupt", "interrupted"] if way.endswith("traced") else "KeyboardInterrupt"
         assert caught == wanted, (way, within)

@@ -1,7 +1,7 @@
 """All the ways in which a DAG can be run: what holds for one of them must hold for all.
 
-A way is a budget, an engine (nothing but order; exclusions; a time limit), a plan (none; ranks; ranks and
-chains), and whether the run is traced.
+A way is a budget, an engine (nothing but order; exclusions; a limit of time; the caller only looks on), a
+plan (none; ranks; ranks and chains), and whether the run is traced.
 
 >>> from makespan import DAG
 >>> made = DAG("two")
@@ -55,6 +55,7 @@ class Way(NamedTuple):
                 ranks=list(structure.order) if self.plan == "no plan" else None,
                 chains=chains_of(structure) if self.plan == "chains" else (),
                 groups=groups,
+                duration_s=1.0 if self.engine == "long" else 0.01,
             ),
             **settings,
         )
@@ -73,7 +74,10 @@ class Way(NamedTuple):
 
 WAYS = [
     Way(*some)
-    for some in product(BUDGETS, ("plain", "locks", "timed"), ("no plan", "ranks", "chains"), (False, True))
+    for some in product(
+        BUDGETS, ("plain", "locks", "timed", "long"), ("no plan", "ranks", "chains"), (False, True)
+    )
+    if some[1:3] != ("long", "no plan")  # without a plan nobody knows how long it takes
 ]
 every_way = pytest.mark.parametrize("way", WAYS, ids=str)
 untraced = pytest.mark.parametrize("way", [way for way in WAYS if not way.traced], ids=str)
@@ -86,6 +90,7 @@ few_ways = pytest.mark.parametrize(
         Way(2),
         Way(2, "locks", "ranks", traced=True),
         Way(4, "timed", "chains"),
+        Way(4, "long", "chains"),
         Way(8, "locks", "chains"),
     ],
     ids=str,
