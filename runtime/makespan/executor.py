@@ -23,90 +23,32 @@ any depth.
 
 from __future__ import annotations
 
-import time
 from _thread import TIMEOUT_MAX, RLock, allocate_lock
 from contextlib import suppress
-from contextvars import ContextVar, copy_context
-from heapq import heappush
+from contextvars import copy_context
 from threading import get_ident
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from makespan import general, plain
 from makespan.cancelling import Cancels, canceller, inside
 from makespan.crew import crew
 from makespan.deadlines import Watch, node_late, run_late
 from makespan.dispatch import Dispatch
-from makespan.failure import blame
 from makespan.tables import Tables
+from makespan.terms import PLAIN_TERMS, Terms
+from makespan.tracing import Trace, tracing
+from makespan.workers import Workers, nobody_waits
 
 if TYPE_CHECKING:
-    from _thread import LockType
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from makespan.crew import Helpers
     from makespan.program import Program
     from makespan.rules import Rules
 
-_inside = inside
+__all__ = ["PLAIN_TERMS", "Execution", "Terms", "Trace", "tables_of", "tracing"]
 
-tracing: ContextVar[Trace | None] = ContextVar("makespan_tracing", default=None)
-"""The trace of the run that the node runs in, for calls that have more to tell than start and end."""
-
-
-class Trace:
-    """Starts and ends of the nodes of one run, in nanoseconds of its clock; 0 is 'not yet'.
-
-    By node number, where there is something to tell: which were `skipped`, how many `attempts` it took, the
-    id of the worker `process` that a node ran in.
-    """
-
-    __slots__ = ("attempts", "clock", "end", "ident", "process", "skipped", "start")
-
-    def __init__(self, n: int, clock: Callable[[], int] = time.perf_counter_ns) -> None:
-        self.clock = clock
-        self.start = [0] * n
-        self.end = [0] * n
-        self.ident = [0] * n
-        self.skipped: set[int] = set()
-        self.attempts: dict[int, int] = {}
-        self.process: dict[int, int] = {}
-
-    def copy(self) -> Trace:
-        """Return what is known now, apart from what goes on."""
-        copied = Trace(0, self.clock)
-        copied.start, copied.end, copied.ident = self.start.copy(), self.end.copy(), self.ident.copy()
-        copied.skipped, copied.attempts = self.skipped.copy(), self.attempts.copy()
-        copied.process = self.process.copy()
-        return copied
-
-
-class Terms(NamedTuple):
-    """How a program runs, beside the rules of who may start when.
-
-    Attributes
-    ----------
-    timeout_s : float or None
-        Of the whole run.
-    timeouts_s : mapping of int to float
-        Of nodes, by number: how long each attempt may take.
-    go_on : bool
-        After a failure everything that does not depend on the failed node goes on.
-    coordinate : bool
-        The calling thread runs no nodes (but those only it may run): it waits, and sees Ctrl-C and errors at
-        once. For runs with long nodes; runs with timeouts do so anyway.
-    worth : sequence of bool, shape (n,), or None
-        By node number: whether it takes long enough to be worth a hand-off to another thread. None: all are.
-    """
-
-    timeout_s: float | None = None
-    timeouts_s: Mapping[int, float] = {}
-    go_on: bool = False
-    coordinate: bool = False
-    worth: Sequence[bool] | None = None
-
-
-PLAIN_TERMS = Terms()
+_inside = inside  # of whoever runs nodes in a way of his own
 
 
 def is_plain(rules: Rules, terms: Terms = PLAIN_TERMS) -> bool:
@@ -119,12 +61,7 @@ def tables_of(program: Program, rules: Rules, terms: Terms = PLAIN_TERMS) -> Tab
     return Tables(program, rules, terms.worth, plain=is_plain(rules, terms))
 
 
-def _nobody_waits() -> bool:
-    """Say to a node of a run that is over that it need not be tried again; holds nothing of the run."""
-    return False
-
-
-class Execution:
+class Execution(Workers):
     """One run.
 
     Parameters
@@ -154,40 +91,7 @@ class Execution:
         Workers that are at it.
     """
 
-    __slots__ = (
-        "_alone",
-        "_budget",
-        "_called",
-        "_callers",
-        "_cancels",
-        "_crew",
-        "_program",
-        "_room",
-        "_terms",
-        "active",
-        "base",
-        "coordinated",
-        "core",
-        "deals",
-        "dropped",
-        "error",
-        "failures",
-        "lock",
-        "notify",
-        "over",
-        "overdue",
-        "parked",
-        "ready",
-        "slots",
-        "spare",
-        "stopped",
-        "tables",
-        "trace",
-        "waiting",
-        "wake",
-        "wanted",
-        "watch",
-    )
+    __slots__ = ("_budget", "_callers", "_terms")
 
     def __init__(
         self,
@@ -204,7 +108,7 @@ class Execution:
         self.trace = trace
         self._program = program
         self._terms = terms
-        self._crew: Helpers = crew
+        self._crew = crew
         self._callers = bool(rules.callers)
         around = inside.get()
         cancels = self._cancels = Cancels(around)
@@ -219,9 +123,8 @@ class Execution:
         self.spare = budget > 1
         self.coordinated = self.deals = self._alone = False
         self.parked = self._called = self.wanted = self.stopped = self.over = False
-        self.error: BaseException | None = None
-        self.wake: LockType | None = None
-        self.failures: list[tuple[int, BaseException]] = []
+        self.error = None
+        self.failures = []
         self.slots = tables.slots(inputs, trace)
         if tables.plain:
             self.ready = tables.roots.copy()
@@ -230,9 +133,9 @@ class Execution:
         else:
             self.core = Dispatch(rules, go_on=terms.go_on)
             self.core.budget = budget
-            self.watch: Watch | None = None
-        self.overdue: list[int] = []
-        self.dropped: dict[int, int] = {}
+            self.watch = None
+        self.overdue = []
+        self.dropped = {}
         if terms is not PLAIN_TERMS and (
             terms.timeout_s is not None or terms.timeouts_s or (terms.coordinate and not around)
         ):
@@ -331,154 +234,7 @@ class Execution:
             self._end()
         return wait_s
 
-    def abandon(self, error: BaseException | None = None) -> None:
-        """End the run at once: nothing new starts, what runs is asked to end, and its results are dropped.
-
-        Parameters
-        ----------
-        error : BaseException, optional
-            Why; what `tend` and `run` raise.
-        """
-        lock = self.lock
-        if not lock._is_owned():  # noqa: SLF001  # it is when Ctrl-C came at a bad moment
-            lock.acquire()
-        try:
-            act: Callable[[], object] | None = self.notify if self.coordinated and not self.over else None
-            if self.parked:
-                self.parked = False
-                act = self.wake.release
-            self._stop()
-            self.over = True
-            if self.error is None:
-                self.error = error
-            self.slots.clear()  # the frames of a traceback hold the same list
-        finally:
-            lock.release()
-        self._cancels.close()
-        self._cancels.rearm = _nobody_waits
-        if self.wanted:
-            self._crew.withdraw(self)
-        if self.active:
-            self._crew.write_off(self)
-        if act is not None:
-            act()
-
-    def is_asleep(self, sleeping: int) -> bool:
-        """Whether nothing will happen before one of so many sleeping nodes ends; under the lock."""
-        dealt = self.core is not None and self.core.due is not None
-        return self.active == sleeping and not dealt and (not self._called or self.wanted)
-
-    # -- for workers; under the lock, unless said otherwise --------------------------------------------------
-
-    def help(self) -> None:
-        """Work on this run from a helper thread until nothing can be started; without the lock."""
-        with self.lock:
-            self._called = False
-            if self.over or self.stopped or self._room <= 0:
-                self._set_spare()
-                return
-            self._room -= 1
-            self.active += 1
-            self._set_spare()
-        try:
-            self._engine(helping=True)
-        except BaseException as error:  # outside any node: no memory, say. The caller must not wait for ever.
-            self.abandon(error)
-
-    def offer(self) -> Callable[[], object] | None:
-        """Choose who is to take what is ready; return how to call that one, once the lock is free."""
-        if self.parked:
-            self.parked = False
-            self.active += 1
-            self._set_spare()
-            return self.wake.release
-        if self._room > 0 and not self._called and not self.over:
-            self._called = True
-            self._set_spare()
-            return self._hire
-        return None
-
-    def pause(self, *, helping: bool, over: bool) -> Callable[[], object] | None:
-        """Let a worker go that finds nothing to start; return what it is to do once the lock is free.
-
-        Parameters
-        ----------
-        helping : bool
-        over : bool
-            Nothing starts any more, and nothing runs but what this worker and others are at.
-        """
-        self.active -= 1
-        if helping:
-            self._room += 1
-        if self.over:
-            return None
-        if over and (self.core is not None or not self.active):
-            self.over = True
-            if self.parked:
-                self.parked = False
-                return self.wake.release
-            return self.notify if self.coordinated else None
-        if not helping and not self.coordinated:
-            if self.wake is None:
-                self.wake = allocate_lock()
-                self.wake.acquire()
-            self.parked = True
-        self._set_spare()
-        return self._offer_if_any() if helping or self.coordinated else None
-
-    def may_leave(self, k: int) -> bool:
-        """Whether a helper may go to another run now; if so, its next node is queued again (plain engine)."""
-        if self.active < 2:
-            return False
-        heappush(self.ready, k)
-        return True
-
-    def caught(self, i: int, raised: BaseException, *, helping: bool) -> None:
-        """Keep what a node raised; without the lock.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            In the caller's thread: Ctrl-C.
-        """
-        node, error = blame(i, raised)
-        if isinstance(error, KeyboardInterrupt) and not helping:
-            if self.trace is not None:
-                self.trace.end[node] = self.trace.end[i] = 0  # it did not come to its end
-            raise error
-        with self.lock:
-            core, watch = self.core, self.watch
-            if core is None:
-                self.failures.append((node, error))
-                self._stop()
-                return
-            if watch is not None:
-                ticket = watch.ended(get_ident())
-                if ticket.given_up:
-                    self._free(i)
-                    return
-                if ticket.asked and isinstance(error, TimeoutError):
-                    late = node_late(self._program.structure.names[node], watch.limit_s(i))
-                    late.__cause__ = error
-                    error = late
-                    self.overdue.append(node)
-            self.failures.append((node, error))
-            self._lose(node, core.fail(i))
-
-    def returned(self, i: int) -> bool:
-        """Note that a node returned in this thread; return whether it is too late (general engine)."""
-        late = self.watch is not None and self.watch.ended(get_ident()).given_up
-        if late:
-            self._free(i)
-        return late
-
     # -- inner -----------------------------------------------------------------------------------------------
-
-    def _engine(self, *, helping: bool) -> None:
-        if self.core is None:
-            plain.work(self, helping=helping)
-        else:
-            general.work(self, helping=helping)
 
     def _coordinate(self) -> None:
         """Have helpers do all the work (but the nodes that only the caller may run)."""
@@ -510,7 +266,7 @@ class Execution:
 
     def _end(self) -> None:
         """Let go of what the run held, once it is over."""
-        self._cancels.rearm = _nobody_waits
+        self._cancels.rearm = nobody_waits
         if self.wanted:
             self._crew.withdraw(self)
         if self.core is not None and self.core.stuck:
@@ -523,43 +279,6 @@ class Execution:
                 self.slots.clear()
         if self.error is not None:
             raise self.error
-
-    def _stop(self) -> None:
-        self.stopped = self._cancels.stopping = True
-        if self.core is None:
-            self.ready.clear()
-        else:
-            self.core.stop()
-
-    def _lose(self, node: int, dropped: list[int]) -> None:
-        for i in dropped:
-            self.dropped[i] = node
-        self.stopped = self._cancels.stopping = self.core.stopped
-
-    def _free(self, i: int) -> None:
-        self.core.free(i)
-        self._room -= 1
-        self._set_spare()
-
-    def _set_spare(self) -> None:
-        self.spare = self.parked or (self._room > 0 and not self._called)
-
-    def _offer_if_any(self) -> Callable[[], object] | None:
-        core = self.core
-        return self.offer() if (self.ready if core is None else core.may_start) else None
-
-    def _hire(self) -> None:
-        """Call a helper; without the lock."""
-        at_it = self.active if self.core is None else self.active - self.core.stuck
-        comes = crew.call(self, must=True) if self._crew is crew and at_it <= 0 else self._crew.call(self)
-        if comes is False:
-            with self.lock:
-                self._called = False
-                self._room = 0
-                self._set_spare()
-                self._alone = not self.active
-            if self._alone:
-                self.notify()
 
     def _work_too(self) -> None:
         """Work in the thread that coordinates."""
@@ -586,10 +305,11 @@ class Execution:
         act, core = None, self.core
         names = self._program.structure.names
         with self.lock:
-            if monotonic() >= watch.until:
-                error = run_late(self._terms.timeout_s, names, watch.running())
+            error = None
+            timeout_s = self._terms.timeout_s
+            if timeout_s is not None and monotonic() >= watch.until:
+                error = run_late(timeout_s, names, watch.running())
             else:
-                error = None
                 for ticket in watch.overdue(self._cancels):
                     ticket.given_up = True
                     limit_s = watch.limit_s(ticket.node)

@@ -15,10 +15,10 @@ from makespan.plain import STINT_S, deal_out
 
 if TYPE_CHECKING:
     from makespan.dispatch import Dispatch
-    from makespan.executor import Execution
+    from makespan.workers import Workers
 
 
-def work(run: Execution, *, helping: bool) -> None:
+def work(run: Workers, *, helping: bool) -> None:
     """Work on a run: as its caller until it is over, as a helper until nothing can be started.
 
     The caller of a run that others work on runs its own nodes until none is due.
@@ -44,7 +44,7 @@ def work(run: Execution, *, helping: bool) -> None:
     if trace is not None:
         clock, start, end, ident = trace.clock, trace.start, trace.end, trace.ident
     i = n  # the node that has just ended; n: none
-    value = None
+    value: Any = None
     while True:
         take()
         chosen: int | None

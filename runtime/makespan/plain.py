@@ -22,14 +22,14 @@ from makespan.crew import crew
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from makespan.executor import Execution
     from makespan.tables import Tables
+    from makespan.workers import Workers
 
 STINT_S = 0.005
 """A helper stays so long with one run when others wait for one."""
 
 
-def work(run: Execution, *, helping: bool) -> None:
+def work(run: Workers, *, helping: bool) -> None:
     """Work on a run: as its caller until it is over, as a helper until nothing can be started.
 
     Raises
