@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -194,6 +195,14 @@ def runs_a_dag(x):
     inner = DAG("inner")
     inner.returns(inner.add(where, mode="process"))
     return os.getpid() == inner() and x
+
+
+def interrupts_itself(*_):
+    """Return that it goes on after Ctrl-C, and how a program ends that it starts and interrupts."""
+    os.kill(os.getpid(), signal.SIGINT)
+    program = subprocess.Popen(["sleep", "60"])
+    program.send_signal(signal.SIGINT)
+    return True, program.wait(30)
 
 
 def forks(*_):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import gc
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -325,6 +327,23 @@ def test_a_child_of_this_process_has_workers_of_its_own():
     assert len(set(pids)) == 1
     assert mine not in pids
     assert fast() == mine
+
+
+def test_a_run_that_is_cancelled_ends_its_worker(tmp_path):
+    async def cancelled():
+        running = asyncio.create_task(one(jobs.sleeps, 60, str(tmp_path)).acall())
+        while not (tmp_path / "started").exists():  # noqa: ASYNC110 (a file says so)
+            await asyncio.sleep(0.01)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(cancelled())
+    pid = int((tmp_path / "started").read_text())
+    until = time.monotonic() + 5
+    while exists(pid) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not exists(pid)
 
 
 def script(text, *words, folder, **kwargs):

@@ -80,10 +80,13 @@ def test_a_group_of_exceptions():
     assert [type(its) for its in error.exceptions] == [jobs.Told, ValueError]
 
 
-@budgets
 @pytest.mark.parametrize(
-    ("how", "exitcode", "said"),
-    [("exit", 3, "exited with code 3"), ("SIGSEGV", -11, "SIGSEGV"), ("SIGKILL", -9, "SIGKILL .*memory")],
+    ("threads", "how", "exitcode", "said"),
+    [
+        (1, "exit", 3, "exited with code 3"),
+        (2, "SIGSEGV", -11, "SIGSEGV"),
+        (4, "SIGKILL", -9, "SIGKILL .*memory"),
+    ],
 )
 def test_a_dead_worker_names_the_node_that_it_ran(threads, how, exitcode, said):
     made = DAG("deaths")
@@ -134,6 +137,11 @@ def test_exceptions_of_ours_can_be_pickled():
     for error in (WorkerDied("x", -9), WorkerError("x", "raised E", "E", "Traceback …")):
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+def test_ctrl_c_is_not_the_workers_affair():
+    """The terminal sends it to all processes; who decides is the one that runs the DAG."""
+    assert one(jobs.interrupts_itself)() == (True, -signal.SIGINT)
 
 
 # -- ended from outside --------------------------------------------------------------------------------------
