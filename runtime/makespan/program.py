@@ -98,7 +98,7 @@ def compile_program(dag: DAG[..., Any], instead: Mapping[str, Callable[..., Any]
         called_plainly(msgspec.structs.replace(node, fn=instead[name]))
         if name in instead
         else declared(dag, i, node)
-        for i, (name, node) in enumerate(dag.nodes.items())
+        for i, (name, node) in enumerate(list(dag.nodes.items()))
     ]
     number = {node.name: i for i, node in enumerate(nodes)}
     pushes: list[list[tuple[int, int]]] = [[] for _ in nodes]
