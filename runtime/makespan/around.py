@@ -68,7 +68,7 @@ def declared(dag: DAG[..., Any], number: int, node: Node, *, caching: bool = Fal
 
 def declared_functions(dag: DAG[..., Any], instead: dict[str, Callable[..., Any]]) -> None:
     """Put what nodes declare round their functions, or round what is called instead of these."""
-    for number, (name, node) in enumerate(dag.nodes.items()):
+    for number, (name, node) in enumerate(list(dag.nodes.items())):
         options = node.options
         if options is not NO_OPTIONS and (options.retries or options.setup or options.cache is not None):
             fn = instead.get(name, node.fn)

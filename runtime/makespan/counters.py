@@ -147,7 +147,7 @@ def counters_of(
         )
     apart = {
         name
-        for i, (name, node) in enumerate(dag.nodes.items())
+        for i, (name, node) in enumerate(list(dag.nodes.items()))
         if i in fitted.vacant or node.options.cache is not None or node.options.setup
     }
     return Counters(plan, apart, None if isinstance(drift, bool) else drift)

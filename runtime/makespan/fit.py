@@ -74,7 +74,7 @@ def fit(dag: DAG[..., Any], plan: Plan | None, threads: int | None, where: str, 
         The plan is for another DAG, for more threads, or contradicts the DAG.
     """
     structure = dag.check()
-    options = [node.options for node in dag.nodes.values()]
+    options = [node.options for node in list(dag.nodes.values())]
     modes: dict[int, str] = {
         i: mode for i, its in enumerate(options) if (mode := its.mode) and mode != "thread"
     }
