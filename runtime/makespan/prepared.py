@@ -84,7 +84,7 @@ class Prepared:
         self._straight: Straight | None = None
         self._tables: Tables | None = None
         self._names = positional_names(dag)
-        self._functions = [node.fn for node in dag.nodes.values()]
+        self._functions = [node.fn for node in list(dag.nodes.values())]
         self._fingerprint: str | None = None
 
     @property
