@@ -237,3 +237,12 @@ def test_log_hooks(caplog):
         (*debug, "node 'two' starts"),
         ("tests.own", "ERROR", "node 'two' raised ZeroDivisionError"),
     ]
+
+
+def test_ctrl_c_in_a_hook_ends_the_run():
+    class Stops(Hooks):
+        def on_end(self, node, wall_s):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        d.prepare(threads=1, hooks=Stops())(3)

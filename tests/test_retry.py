@@ -254,3 +254,9 @@ def test_nothing_is_tried_again_at_once_when_the_run_stops():
     with pytest.raises(ExceptionGroup):
         d.prepare(threads=2)()
     assert fn.calls == 1
+
+
+def test_with_a_limit_of_native_threads(waits):
+    fn = Failing(ValueError())
+    assert one(fn, retries=1, native_threads=1)() == 5
+    assert fn.calls == 2
