@@ -139,7 +139,7 @@ def _set_apart(dag: DAG[..., Any], program: Program, fitted: Fit) -> None:
     """
     from makespan.coroutines import off_home
 
-    for i, node in enumerate(dag.nodes.values()):
+    for i, node in enumerate(list(dag.nodes.values())):
         if fitted.modes.get(i) == "caller" and i not in fitted.vacant:
             if is_coroutine_function(node.fn):
                 raise DescribeError(
@@ -167,7 +167,7 @@ def _terms(dag: DAG[..., Any], fitted: Fit, settings: Settings) -> Terms:
     durations_s = [None if i in fitted.vacant else its for i, its in enumerate(fitted.durations_s)]
     timeouts_s = {
         i: node.options.timeout_s
-        for i, node in enumerate(dag.nodes.values())
+        for i, node in enumerate(list(dag.nodes.values()))
         if node.options.timeout_s is not None and i not in fitted.vacant
     }
     known = any(its is not None for its in durations_s)
@@ -176,7 +176,9 @@ def _terms(dag: DAG[..., Any], fitted: Fit, settings: Settings) -> Terms:
         timeouts_s,
         settings.on_error == "continue",
         any(its is not None and its >= LONG_S for its in durations_s),
-        [its is None or its >= WORTH_S for its in fitted.durations_s] if known else None,
+        [i not in fitted.vacant and (its is None or its >= WORTH_S) for i, its in enumerate(durations_s)]
+        if known
+        else None,
     )
 
 
@@ -191,7 +193,7 @@ def _fused(dag: DAG[..., Any], program: Program, fitted: Fit, terms: Terms) -> t
     from makespan.chains import chains_of
     from makespan.contraction import contract
 
-    coroutines = {i for i, node in enumerate(dag.nodes.values()) if is_coroutine_function(node.fn)}
+    coroutines = {i for i, node in enumerate(list(dag.nodes.values())) if is_coroutine_function(node.fn)}
     return contract(program, fitted, chains_of(fitted, {*terms.timeouts_s, *coroutines, *program.scatter}))
 
 
