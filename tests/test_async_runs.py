@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -265,7 +267,7 @@ def test_a_run_that_takes_too_long_says_what_is_running():
 
     async def waits():
         try:
-            await asyncio.Event().wait()
+            await asyncio.Event().wait()  # here
         finally:
             ended.append("waits")
 
@@ -280,6 +282,7 @@ def test_a_run_that_takes_too_long_says_what_is_running():
         text = str(caught.value) + "".join(getattr(caught.value, "__notes__", []))
         assert "gate" in text
         assert "may_end.wait" in text
+        assert "await asyncio.Event().wait()  # here" in text
 
     try:
         asyncio.run(main())
@@ -305,6 +308,45 @@ def test_a_coroutine_node_that_takes_too_long_is_cancelled_and_tried_again(threa
     assert asyncio.run(d.prepare(threads=threads).acall()) == "second"
     ended.clear()
     assert d.prepare(threads=threads)() == "second"
+
+
+def test_one_control_c_ends_it_and_coroutines_clean_up():
+    for how in ("fast()", "asyncio.run(fast.acall())"):
+        for threads in (1, 2):
+            code = CONTROL_C.replace("HOW", how).replace("THREADS", str(threads))
+            done = subprocess.run(
+                [sys.executable, "-X", "dev", "-c", code],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert (done.stdout, done.stderr) == ("cleaned up\nstopped\n", "")
+
+
+CONTROL_C = """
+import asyncio, os, signal, threading
+from makespan import DAG
+signal.signal(signal.SIGINT, signal.default_int_handler)
+begun = threading.Event()
+async def waits():
+    begun.set()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        print("cleaned up", flush=True)
+def stops():
+    begun.wait()
+    os.kill(os.getpid(), signal.SIGINT)
+d = DAG()
+d.add(lambda _: print("never"), d.add(waits))
+threading.Thread(target=stops, daemon=True).start()
+fast = d.prepare(threads=THREADS)
+try:
+    HOW
+except KeyboardInterrupt:
+    print("stopped")
+"""
 
 
 # -- cancelled -----------------------------------------------------------------------------------------------

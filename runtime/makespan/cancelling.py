@@ -93,6 +93,10 @@ inside: ContextVar[Cancels | bool] = ContextVar("makespan_inside", default=False
 """True, or what can be cancelled in the run that the current code is a node of; False outside any."""
 
 
+elsewhere: dict[int, Callable[[], str]] = {}
+"""By thread, what shows where the coroutine is that it waits for; empty when that cannot be told."""
+
+
 def next_attempt() -> bool:
     """Say, in a node's thread, that the node is tried once more: its timeout counts from now.
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import sys
 from _thread import get_ident
-from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ from makespan.waiting import Waiting
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 class Home:
@@ -96,7 +95,9 @@ def awaited(fn: Callable[..., Any]) -> Callable[..., Any]:
             return place.run(fn, args, kwargs)
         home, loop, below = _found(place)
         if loop is None:
-            return AwaitedAlone(fn)(*args, **kwargs)
+            from asyncio import run
+
+            return run(_made_and_awaited(fn, args, kwargs))
         waiting = Waiting(fn, args, kwargs, loop, home)
         del args, kwargs
         context = copy_context()
@@ -106,29 +107,21 @@ def awaited(fn: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-class AwaitedAlone:
-    """A coroutine function as a plain one that brings a loop of its own: for worker processes."""
+class in_own_threads:  # noqa: N801 (used like a function)
+    """Await coroutine nodes in the threads that call them, on event loops that last as long as this.
 
-    def __init__(self, fn: Callable[..., Any]) -> None:
-        self.fn = fn
+    No generator: those set attributes of what is raised, and not every exception takes them.
+    """
 
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Call the function and wait for it."""
-        import asyncio
+    __slots__ = ("_here", "_token")
 
-        return asyncio.run(_made_and_awaited(self.fn, args, kwargs))
+    def __enter__(self) -> None:
+        self._here = _Here()
+        self._token = _place.set(self._here)
 
-
-@contextmanager
-def in_own_threads() -> Iterator[None]:
-    """Await coroutine nodes in the threads that call them, on event loops that last as long as this."""
-    here = _Here()
-    token = _place.set(here)
-    try:
-        yield
-    finally:
-        _place.reset(token)
-        here.close()
+    def __exit__(self, *_: object) -> None:
+        _place.reset(self._token)
+        self._here.close()
 
 
 def at_home(home: Home, make: Callable[..., Any], *args: Any) -> Any:

@@ -15,6 +15,8 @@ from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from makespan.cancelling import elsewhere
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -159,6 +161,9 @@ def _note_stacks(error: TimeoutError, who: Sequence[tuple[str, int]]) -> None:
     try:
         for name, ident in who:
             if ident not in frames or ident == get_ident():
+                continue
+            if (told := elsewhere.get(ident)) and (lines := told()):
+                error.add_note(f"node {name!r} waits here (most recent call last):\n{lines}")
                 continue
             stack = traceback.extract_stack(frames[ident])
             ours = [at for at, frame in enumerate(stack) if frame.filename.startswith(_HERE)]

@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from makespan.cancelling import canceller
+from makespan.cancelling import canceller, elsewhere
 from makespan.crew import crew
 
 if TYPE_CHECKING:
@@ -102,12 +102,20 @@ class Waiting:
         self._loop.call_soon_threadsafe(self._begin, context=context)
         del context
         with canceller(self.cancel):
+            me = get_ident()
+            around = elsewhere.get(me)
+            elsewhere[me] = self._stack
             try:
                 self._wait()
             except BaseException:  # Ctrl-C
                 self.cancel()
                 self._say_farewell()
                 raise
+            finally:
+                if around is None:
+                    del elsewhere[me]
+                else:
+                    elsewhere[me] = around
             error, self._error = self._error, None
             value, self._value = self._value, None
             if error is None:
@@ -149,6 +157,21 @@ class Waiting:
             self._tell.acquire(timeout=left)
         self._end()
         self._pass_on()
+
+    def _stack(self) -> str:
+        """Return the lines of the coroutine, from the node's function to where it waits."""
+        import traceback
+
+        task = self._task
+        frames = []
+        at: Any = None if task is None else task.get_coro()
+        while at is not None:
+            at = getattr(at, "cr_await", None)
+            frame = getattr(at, "cr_frame", None)
+            if frame is not None:
+                frames.append((frame, frame.f_lineno))
+        found = traceback.StackSummary.extract(iter(frames))
+        return "".join(traceback.format_list(found)).rstrip("\n")
 
     def _pass_on(self) -> None:
         """Hand runs that this thread cannot work for to the helpers of all runs."""
