@@ -232,6 +232,7 @@ def test_the_worker_has_this_folder_and_path(tmp_path, monkeypatch):
 
 
 def test_native_threads_hold_in_the_worker_and_end_with_the_node():
+    pytest.importorskip("threadpoolctl")
     before = one(jobs.environment)()
     assert before["OMP_NUM_THREADS"] == os.environ.get("OMP_NUM_THREADS", "1")
     limited = one(jobs.environment, native_threads=3)()

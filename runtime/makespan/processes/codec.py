@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 import pickle
 import sys
-from functools import cache
 from importlib import import_module
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -46,7 +45,6 @@ class Named:
         return hidden_function, (self.fn.__module__, self.fn.__qualname__)
 
 
-@cache
 def is_hidden(fn: FunctionType) -> bool:
     """Say whether a function is the one of the node of its name, in a module that can be imported."""
     if fn.__module__ == "__main__" or "<locals>" in fn.__qualname__:
