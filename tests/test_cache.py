@@ -44,6 +44,12 @@ def test_cleared():
     d(2)
     assert calls == [2, 2, 2]
     assert d.cache_info() == {"square": CacheInfo(0, 1, 1, 128)}
+    two = DAG("two")
+    for name in ("a", "b"):
+        two.add(len, "abc", name=name, cache=len)
+    two()
+    two.clear_cache("a")
+    assert [info.size for info in two.cache_info().values()] == [0, 1]
     for wrong in ("plain", "squar", 5):
         with pytest.raises(OptionError, match="with a cache"):
             d.clear_cache(wrong)

@@ -29,9 +29,8 @@ def test_in_worker_processes():
     assert first[1:] == ("12", 12)
     assert fast("34") == (first[0], "12", 34)
     assert d.cache_info()["kept"][:2] == (1, 1)
-    assert sorted(hooks.told) == sorted(
-        2 * [(w, n) for w in ("start", "end") for n in ("where", "kept", "number")]
-    )
+    told = [(what, name) for what in ("start", "end") for name in ("where", "kept", "number")]
+    assert sorted(hooks.told) == sorted(2 * told)
     hooks.told.clear()
     run = fast.run("xx")
     assert isinstance(run.error, ValueError)

@@ -85,6 +85,7 @@ by_hand.add(len, "abc", name="again", after=["len"], when=True, kwargs={}, setup
 
 async def main() -> None:
     assert_type(await news.acall("u", size=2), tuple[bytes, str])
+    print(await ask.__wrapped__("u"))
     assert_type((await news.arun("u", timeout_s=2.5)).makespan_s, float)
 
 

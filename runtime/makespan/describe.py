@@ -73,6 +73,7 @@ class NodeFunction(Generic[P, R]):
     """A function that becomes a node when it is called within a description, and is itself otherwise."""
 
     is_node_function: ClassVar[bool] = True
+    __wrapped__: Callable[P, Any]
 
     def __init__(self, fn: Callable[P, R], options: Options, call: dict[str, Any] | None = None) -> None:
         update_wrapper(self, fn, updated=())
@@ -163,7 +164,8 @@ def node(**options: Unpack[NodeOptions]) -> NodeDecorator: ...
 def node(fn: Callable[..., Any] | None = None, /, **options: Unpack[NodeOptions]) -> Any:
     """Make a function usable as a node of a DAG: ``@node``, or with options ``@node(lock="matplotlib")``.
 
-    A coroutine function (``async def``) may be one too: the run awaits it, and hands its result on.
+    A coroutine function (``async def``) may be one too: the run awaits it, and hands its result on. Type
+    checkers see that result; to await the function itself elsewhere: ``await fetch.__wrapped__(url)``.
 
     Parameters
     ----------

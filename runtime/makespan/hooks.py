@@ -38,7 +38,7 @@ class Hooks:
 
     One object may be told by several threads at once. It is not told of nodes that are skipped, nor of those
     that a worker process runs within a cluster. Each other node starts once, and then ends or fails once,
-    however often it is tried.
+    however often it is tried; a thread whose time was up does so when it returns, perhaps after its run.
     """
 
     def on_start(self, node: str) -> None:
