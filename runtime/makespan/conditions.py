@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import msgspec
 
 from makespan.arguments import Ref, Tree, builder, follow, references
-from makespan.executor import tracing
+from makespan.tracing import tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
