@@ -33,9 +33,9 @@ import weakref
 
 import pytest
 
-from makespan import DAG
+from makespan import DAG, Hooks
 from makespan.testing import dag_of, random_edges
-from tests.ways import Way, every_way, untraced
+from tests.ways import Way, every_way, few_ways, untraced
 
 # -- P1: no lost exception ----------------------------------------------------------------------------------
 
@@ -140,6 +140,68 @@ def test_a_failure_arrives_as_the_users_own_object(way):
             assert len(notes) == 1, type(error)  # not one more for each run
             assert notes[0].startswith("in node 'broken' ("), type(error)
             assert "test_contract.py:" in notes[0]
+    assert not ran
+
+
+class Told(Hooks):
+    def __init__(self):
+        self.errors = []
+
+    def on_start(self, node):
+        pass
+
+    def on_end(self, node, wall_s):
+        pass
+
+    def on_error(self, node, error):
+        self.errors.append(error)
+
+
+@few_ways
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"retries": 1, "retry_wait_s": 0.0},
+        {"timeout_s": 600.0},
+        {"cache": lambda x: x},
+        {"when": True},
+        {"mode": "caller"},
+        {"setup": True},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_a_failure_is_the_same_whatever_is_put_round_a_node(way, options):
+    ran = []
+    taking = () if "setup" in options else (1,)
+    for make in [*ERRORS, TakesNoNotes, RefusesNotes, Frozen]:
+        error = make()
+
+        def fail(*_, error=error):
+            raise error
+
+        made = DAG("fails")
+        made.add(ran.append, made.add(fail, *taking, name="broken", **options), name="later")
+        hooks = Told()
+        for settings in ({}, {"hooks": hooks}, {"on_error": "continue"}):
+            fast = way.prepare(made, **settings)
+            for _ in range(2):
+                try:
+                    if way.traced:
+                        fast.run().raise_for_error()
+                    else:
+                        fast()
+                except BaseException as caught:
+                    same = caught is error
+                    frames = [frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.__traceback__)]
+                    cause = caught.__cause__
+                else:
+                    pytest.fail(f"lost: {type(error).__name__}")
+                assert same, (type(error), settings)
+                assert cause is None
+                if "setup" not in options:  # that is not called a second time
+                    assert frames[-1] == "fail", type(error)
+        assert [one is error for one in hooks.errors] == [True] * len(hooks.errors)
+        assert hooks.errors or isinstance(error, KeyboardInterrupt)
     assert not ran
 
 
