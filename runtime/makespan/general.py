@@ -37,7 +37,7 @@ def work(run: Workers, *, helping: bool) -> None:
     own = run.coordinated and not helping
     dealing = run.deals
     queue: Any = ()
-    begun = 0.0
+    begun, fresh = 0.0, True
     me = get_ident()
     if helping:
         queue, begun = crew.queue, monotonic()
@@ -65,7 +65,8 @@ def work(run: Workers, *, helping: bool) -> None:
             chosen = _next_own(core)
         else:
             chosen = core.next(helping=helping)
-        if chosen is not None and queue and monotonic() - begun > STINT_S and run.active > 1:
+        leaves = queue and not fresh and monotonic() - begun > STINT_S and run.active > 1
+        if leaves and chosen is not None:
             core.put_back(chosen)
             chosen = None
         if dealing and not own:
@@ -100,6 +101,7 @@ def work(run: Workers, *, helping: bool) -> None:
             act()
         if tell:
             run.notify()
+        fresh = False
         value = None
         try:
             if trace is None or i in tables.inner:  # the members of a part are noted by its call

@@ -46,7 +46,7 @@ def work(run: Workers, *, helping: bool) -> None:
     take, give = lock.acquire, lock.release
     copy = run.base.copy
     queue: Any = ()
-    begun = 0.0
+    begun, fresh = 0.0, True
     if helping:
         queue, begun = crew.queue, monotonic()
     if trace is not None:
@@ -80,7 +80,7 @@ def work(run: Workers, *, helping: bool) -> None:
                 k = n
         else:
             k = n
-        if k == n or (queue and monotonic() - begun > STINT_S and run.may_leave(k)):
+        if k == n or (queue and not fresh and monotonic() - begun > STINT_S and run.may_leave(k)):
             act = run.pause(helping=helping, over=run.stopped or not ready)
             give()
             value = None
@@ -102,6 +102,7 @@ def work(run: Workers, *, helping: bool) -> None:
                 act()
         else:
             give()
+        fresh = False
         value = None  # not under the lock: what it was may have something to say at its end
         try:
             if trace is None or k in inner:  # the members of a part are noted by its call

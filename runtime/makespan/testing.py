@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from makespan.prepared import Prepared
+    from makespan.tables import Tables
 
 
 class VirtualClock:
@@ -55,8 +56,20 @@ class VirtualClock:
             heappush(self._sleepers, (self._now_ns + duration_ns, self._count, woken))
         woken.wait()
 
-    def run(self, prepared: Prepared, **inputs: Any) -> tuple[Trace, Execution]:
+    def run(
+        self, prepared: Prepared, *, tables: Tables | None = None, **inputs: Any
+    ) -> tuple[Trace, Execution]:
         """Run a prepared DAG whose nodes sleep on this clock.
+
+        Limits of time are of real time. Each hand-off between threads is worth it: it takes no virtual time.
+
+        Parameters
+        ----------
+        prepared : Prepared
+        tables : Tables, optional
+            Of another engine than the one that fits.
+        **inputs
+            The DAG's.
 
         Returns
         -------
@@ -66,7 +79,8 @@ class VirtualClock:
             With the failures and the kept results.
         """
         trace = Trace(len(prepared.program.calls), self.now_ns)
-        execution = Execution(prepared.program, prepared.rules, inputs, trace)
+        terms = prepared.terms._replace(worth=None)
+        execution = Execution(prepared.program, prepared.rules, inputs, trace, terms, tables)
         over = threading.Event()
         driver = threading.Thread(target=self._drive, args=(execution, over), daemon=True)
         begun = self._now_ns
