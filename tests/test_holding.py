@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import signal
 import sys
 import threading
 
@@ -148,6 +149,8 @@ def test_in_a_forked_child_other_threads_want_nothing():
     with held._lock:  # held by somebody while the fork happens
         child = os.fork()
         if not child:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(10)  # rather than wait for ever for a lock that nobody holds
             held.drop(here)
             os._exit(library.threads)
     go.set()
