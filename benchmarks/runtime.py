@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 OVERHEAD = ("random", "chain", "fan")
 CASES = (*OVERHEAD, "call", "memory", "error", "feature", "sleeping", "processes")
-SLOWEST_S = 20.0
-"""An engine that takes longer for one round is not tried again in a case."""
+SLOWEST_S = 2.0
+"""An engine that takes longer for one round is not called again in a case."""
 
 
 class Case(NamedTuple):

@@ -82,15 +82,18 @@ class Line:
 
     def __init__(self, code: PartCode, what: str, *, beside: bool) -> None:
         self._code, self._what, self._beside = code, what, beside
-        self._chunks = compile_chunks(code, what, beside=beside)
         self._crossings = crossings(code)
-        self._traced: list[Chunk] = []  # compiled when they are first wanted
+        self._chunks: list[Chunk] = []
+        self._traced: list[Chunk] = []  # both are compiled when they are first wanted
 
     def run(self, copy: Callable[[], Context], values: list[Any]) -> Any:
         """Run; `copy` makes a fresh copy of the context for each member."""
+        chunks = self._chunks
+        if not chunks:
+            self._chunks = chunks = compile_chunks(self._code, self._what, beside=self._beside)
         crossing = [None] * self._crossings
         watch = inside.get() or _NOBODY
-        for chunk in self._chunks:
+        for chunk in chunks:
             try:
                 results = chunk.call(copy, values, crossing, watch)
             except BaseException as error:

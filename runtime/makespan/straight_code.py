@@ -21,6 +21,7 @@ of numbers and the words above.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -92,7 +93,8 @@ def failed_member(chunk: Chunk, traceback: TracebackType | None) -> int | None:
     inner = traceback.tb_next if traceback is not None else None
     if inner is None or inner.tb_frame.f_code is not chunk.call.__code__:
         return None
-    inner.tb_frame.clear()
+    with suppress(RuntimeError):  # one exception raised in two threads: the frame is the other's
+        inner.tb_frame.clear()
     return chunk.before + (inner.tb_lineno - 2) // chunk.step
 
 
