@@ -152,12 +152,9 @@ class Building(Opaque):
         kwargs : mapping, optional
             Keyword arguments of `fn`.
         **options
-            Those of `makespan.NodeOptions`, and
-
-            - ``name``: a name of its own; else the function's name, numbered when it is taken;
-            - ``after``: results or names of nodes to wait for without taking their results; names may be of
-              nodes added later;
-            - ``when``: a result or a value; the node is skipped when it is false.
+            Those of `makespan.NodeOptions`; ``name``: a name of its own, else the function's, numbered when
+            it is taken; ``after``: results or names of nodes, also of later ones, to wait for without taking
+            their results; ``when``: a result or a value: the node is skipped when it is false.
 
         Raises
         ------

@@ -73,8 +73,7 @@ class DAG(Keeping, Generic[P, R]):
     async def acall(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it as a call does, and await the result: within a running event loop, a notebook's too.
 
-        Coroutine nodes, and nodes with ``mode="caller"``, run on this loop. When the awaiting task is
-        cancelled, nothing new starts.
+        Coroutine nodes and ``mode="caller"`` run on this loop. Cancelled, it starts nothing new.
         """
         return cast("R", await self.prepare().acall(*args, **kwargs))
 
@@ -93,9 +92,7 @@ class DAG(Keeping, Generic[P, R]):
         allow_stale: bool = False,
         drift: Callable[..., Any] | bool | None = None,
     ) -> Prepared:
-        """Check a plan and settings against this DAG once, and return what runs it.
-
-        ``fast = dag.prepare("plan.json")``, then ``fast(url)`` as often as needed.
+        """Check a plan and settings once, and return what runs it: ``fast = dag.prepare("plan.json")``.
 
         Parameters
         ----------
@@ -104,8 +101,8 @@ class DAG(Keeping, Generic[P, R]):
         threads : int, optional
             The thread budget; the plan's, or the number of usable cores (at least 2).
         targets : name or iterable of names, optional
-            Run these nodes and what they need. A name may be given by the result of `add`, or by a function
-            under ``@node`` that the DAG calls once.
+            These nodes and what they need. What `add` returned names a node too, as does a function that
+            the DAG calls once.
         roots : name or iterable of names, optional
             Run these nodes and what depends on them.
         without : name or iterable of names
@@ -129,8 +126,7 @@ class DAG(Keeping, Generic[P, R]):
         ------
         PlanError
             The plan is not readable, or for another DAG, or for more threads than `threads`.
-        DescribeError
-        OptionError
+        DescribeError, OptionError
             A setting that cannot be; a node that would run without a result that it takes.
         """
         from makespan.preparing import prepare
