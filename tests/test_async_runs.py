@@ -16,6 +16,7 @@ import pytest
 
 from makespan import DAG, dag, loop_thread, node
 from makespan.errors import DescribeError
+from tests.leaks import open_descriptors
 
 budgets = pytest.mark.parametrize("threads", [1, 2, 4])
 
@@ -673,6 +674,36 @@ def test_nothing_is_kept_of_a_run():
             gc.enable()
 
     asyncio.run(main())
+
+
+def test_nothing_grows_over_many_runs():
+    async def forever():
+        await asyncio.Event().wait()
+
+    good = ladder().prepare(threads=2)
+    bad = one(int, "no").prepare(threads=2)
+    endless = one(forever).prepare(threads=2)
+
+    async def each():
+        assert await good.acall(1) == 16
+        with pytest.raises(ValueError, match="invalid literal"):
+            await bad.acall()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(endless.acall(), 0.001)
+
+    async def main():
+        sizes = []
+        for _ in range(3):
+            for _ in range(60):
+                await each()
+            await asyncio.sleep(0.05)  # helpers let go of the last one
+            gc.collect()
+            sizes.append((len(gc.get_objects()), threading.active_count(), len(open_descriptors())))
+        return sizes
+
+    _, before, after = asyncio.run(main())
+    assert after[0] - before[0] < 180  # less than one for each run
+    assert after[1:] <= before[1:]
 
 
 # -- a notebook ----------------------------------------------------------------------------------------------
