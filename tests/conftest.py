@@ -38,7 +38,11 @@ def _open_files() -> set[str]:
     """Files by their paths; not what has none (pipes and sockets) or is no file (devices)."""
     found = {entry.partition(" → ")[2] for entry in open_descriptors()}
     return {
-        path for path in found if path.startswith("/") and not path.startswith(("/dev/", "/proc/", "/memfd:"))
+        path
+        for path in found
+        if path.startswith("/")
+        and not path.startswith(("/dev/", "/proc/", "/memfd:"))
+        and not path.endswith(".ttf")  # matplotlib keeps its fonts open
     }
 
 

@@ -94,18 +94,16 @@ def restricted(program: Program, chosen: Selection) -> Program:
     for i, value in given.items():
         for consumer, slot in running(program.pushes[i]):
             templates[consumer][slot] = value  # type: ignore[index]
-    output = program.output
-    if given:
 
-        def output(kept: Mapping[int, Any], inputs: Mapping[str, Any]) -> Any:
-            return program.output({**kept, **given}, inputs)
+    def output(kept: Mapping[int, Any], inputs: Mapping[str, Any]) -> Any:
+        return program.output({**kept, **given}, inputs)
 
     return program._replace(
         templates=templates,
         pushes=[() if i in left_out else tuple(running(some)) for i, some in enumerate(program.pushes)],
         keeps=[i not in left_out and (keep or i in targets) for i, keep in enumerate(program.keeps)],
         inputs={name: running(some) for name, some in program.inputs.items()},
-        output=output,
+        output=output if given else program.output,
         chosen=chosen,
     )
 
