@@ -22,7 +22,7 @@ import json
 import statistics
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -189,7 +189,8 @@ def main(argv: list[str] | None = None) -> None:
         unknown = [name for name in given.split(",") if name not in known]
         if unknown:
             parser.error(f"unknown {what} {unknown}; known: {', '.join(known)}")
-    rows = measured(options, lambda text: print(text, file=sys.stderr, flush=True))
+    with redirect_stdout(sys.stderr):  # peers print when a node raises
+        rows = measured(options, lambda text: print(text, file=sys.stderr, flush=True))
     print(json.dumps(rows, indent=1) if options.json else table(rows))
 
 

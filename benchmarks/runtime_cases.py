@@ -189,7 +189,6 @@ def features(threads: int, repeats: int) -> list[Row]:
         "lock": {"lock": "a"},
         "retries": {"retries": 1},
         "cache": {"cache": lambda *_: 0},
-        "setup": {"setup": True},
         "timeout": {"timeout_s": 1000.0},
     }
     runs: dict[str, Any] = {}

@@ -91,6 +91,8 @@ def traced(preds: Edges, threads: int, function: Function, _: ExitStack) -> Run:
     def run() -> list[Any]:
         execution = fast.execution({}, Trace(len(preds)))
         execution.run()
+        if execution.failures:
+            raise execution.failures[0][1]
         return list(fast.program.output(execution.kept, {}).values())
 
     return run
