@@ -12,8 +12,9 @@ import pytest
 
 from makespan import DAG, MissingExtraError, OptionError, native_limits
 from makespan.machine import THREAD_VARIABLES
-from makespan.native_limits import Libraries, Limited, child_environment, limit
+from makespan.native_limits import Libraries, Limited, child_environment, limit, limited_functions
 from makespan.native_pools import Pool, loaded_pools
+from makespan.plan import PlanCluster
 from tests.builders import make_profile
 
 
@@ -153,6 +154,28 @@ def test_what_a_node_sets_for_good_stays(libraries):
     made()
     assert libraries.process.threads == 5
     libraries.process.threads = 8
+
+
+def test_what_is_set_for_good_in_a_thread_stays(libraries):
+    with limit(2):
+        libraries.local.threads = 5
+    assert libraries.local.threads == 5
+    libraries.local.threads = 8
+
+
+def test_nodes_that_do_not_run_here_are_left_to_their_workers():
+    made = DAG("somewhere")
+    for name in ("here", "process", "clustered", "left_out"):
+        made.add(int, name=name)
+    fitted = SimpleNamespace(
+        clusters=[PlanCluster("k", ("clustered",))],
+        modes={1: "process"},
+        vacant=frozenset({3}),
+        native=dict.fromkeys(range(4), 2),
+    )
+    found = limited_functions(list(made.nodes.values()), fitted)
+    assert list(found) == ["here"]
+    assert (found["here"].fn, found["here"].threads) == (int, 2)
 
 
 def test_limits_within_limits(libraries):

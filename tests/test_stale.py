@@ -142,6 +142,28 @@ def test_what_would_be_a_circle_now_is_dropped_and_said():
     assert run.record.notes == its.notes
 
 
+def test_of_two_that_exclude_each_other_the_first_is_followed():
+    plan = plan_of(dict.fromkeys("abcdef", ""), chains=(("a", "b"), ("c", "d"), ("e", "f")))
+    its = follow({"a": "", "c": "", "e": "", "b": "c", "d": "a", "f": ""}, plan)  # each chain alone could be
+    assert list(its.chains) == [("a", "b"), ("e", "f")]
+
+
+def test_a_chain_within_a_cluster():
+    within = {"chains": (("b", "c"),), "clusters": (PlanCluster("k", ("a", "b", "c")),)}
+    after = {"a": "", "b": "a", "c": "b"}
+    its = follow(after, plan_of(after, **within))
+    assert (len(its.chains), len(its.clusters)) == (1, 1)
+    its = follow({**after, "x": "b", "c": "bx"}, plan_of(after, **within))
+    assert (len(its.chains), len(its.clusters)) == (0, 0)
+    plan = plan_of(
+        {"a": "", "b": "", "c": ""}, chains=(("a", "c"),), clusters=(PlanCluster("k", ("b", "c")),)
+    )
+    its = follow({"a": "", "b": "", "x": "b", "c": "x"}, plan)  # the chain says no more than a before c
+    assert (len(its.chains), len(its.clusters)) == (1, 0)
+    its = follow({"b": "", "a": "b", "c": ""}, plan)  # b, then a, then c: not with b and c as one
+    assert (len(its.chains), len(its.clusters)) == (0, 1)
+
+
 def test_the_same_names_and_other_functions():
     its = follow(ABCD, plan_of(ABCD, "acbd"))
     assert its.notes == ("the plan is for other functions of the same names",)
