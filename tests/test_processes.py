@@ -298,6 +298,8 @@ def test_an_initializer_runs_in_each_worker():
             configure(initializer=threading.Lock().acquire)
         with pytest.raises(OptionError, match="workers"):
             configure(workers=0)
+        with pytest.raises(OptionError, match="workers"):
+            makespan.warm_workers("two")
     finally:
         configure(workers=2)
 

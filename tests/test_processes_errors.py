@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import traceback
 
@@ -15,6 +16,7 @@ import pytest
 
 import makespan
 from makespan import DAG, WorkerDied, WorkerError
+from makespan.processes import configure
 from tests import jobs
 from tests.test_processes import one
 from tests.worker_tools import children, exists, workers
@@ -228,22 +230,29 @@ def test_the_death_of_this_process_ends_its_workers(tmp_path):
     assert not exists(int(started.read_text()))
 
 
-def test_closing_while_a_node_runs_fails_the_node(tmp_path):
-    import threading
-
+def test_closing_while_a_node_runs_fails_the_node_and_lets_the_next_one_have_its_place(tmp_path):
     found = []
 
-    def run():
+    def run(made):
         try:
-            one(jobs.sleeps, 60, str(tmp_path))()
+            found.append(made())
         except BaseException as error:
-            found.append(error)
+            found.append(type(error))
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    while not (tmp_path / "started").exists():
-        time.sleep(0.01)
-    makespan.close_workers()
-    thread.join()
-    assert [type(error) for error in found] == [WorkerDied]
-    assert children() == []
+    configure(workers=1)
+    try:
+        threads = [threading.Thread(target=run, args=(one(jobs.sleeps, 60, str(tmp_path)),))]
+        threads[0].start()
+        while not (tmp_path / "started").exists():
+            time.sleep(0.01)
+        threads.append(threading.Thread(target=run, args=(one(jobs.same, "next"),)))
+        threads[1].start()
+        time.sleep(0.05)
+        makespan.close_workers()
+        for thread in threads:
+            thread.join()
+        assert sorted(map(str, found)) == [str(WorkerDied), "next"]
+        makespan.close_workers()
+        assert children() == []
+    finally:
+        configure(workers=2)

@@ -53,6 +53,7 @@ def warm_workers(workers: int | None = None) -> None:
 
     Raises
     ------
+    OptionError
     MissingExtraError
         What workers need is not installed.
     """

@@ -69,10 +69,7 @@ class Pool:
         self, workers: int | None, initializer: Callable[..., Any] | None, initargs: tuple[Any, ...]
     ) -> None:
         """See `makespan.processes.configure`."""
-        if workers is not None and (
-            isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= _MOST
-        ):
-            raise OptionError(f"is a whole number from 1 to {_MOST}, not {workers!r}", where="workers")
+        _check_count(workers)
         first = None
         if initializer is not None:
             if not callable(initializer):
@@ -128,6 +125,7 @@ class Pool:
 
     def warm(self, count: int | None) -> None:
         """Start so many workers, and wait until they are ready."""
+        _check_count(count)
         ready = codec.dumps((int, (), {}))
         tickets = []
         try:
@@ -149,6 +147,7 @@ class Pool:
             busy = [worker for worker in self._all.values() if worker is not None]
             self._idle.clear()
             self._all = {i: worker for i, worker in self._all.items() if worker is None}
+            self._turn.notify_all()  # who waits for one of these may start another
         for worker in busy:
             worker.kill_soon()
         for worker in idle:
@@ -250,6 +249,12 @@ class Pool:
             if name != "OMP_THREAD_LIMIT":
                 environment.setdefault(name, str(threads))
         return environment
+
+
+def _check_count(workers: Any) -> None:
+    if workers is None or (type(workers) is int and 1 <= workers <= _MOST):
+        return
+    raise OptionError(f"is a whole number from 1 to {_MOST}, not {workers!r}", where="workers")
 
 
 pool = Pool()
