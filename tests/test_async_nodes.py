@@ -18,10 +18,7 @@ import pytest
 
 from makespan import DAG, dag, loop_thread, node
 from makespan.errors import DescribeError
-
-BUDGETS = (1, 2, 4)
-
-budgets = pytest.mark.parametrize("threads", BUDGETS)
+from tests.async_tools import budgets, double, one
 
 var: contextvars.ContextVar[str] = contextvars.ContextVar("var", default="unset")
 
@@ -31,18 +28,6 @@ def no_event_loop_is_left():
     """Nested runs start some; otherwise they are ended with the process."""
     yield
     loop_thread._stop_all()
-
-
-async def double(x):
-    await asyncio.sleep(0)
-    return 2 * x
-
-
-def one(fn, *args, **options):
-    """Return a DAG of one node."""
-    made = DAG("one")
-    made.returns(made.add(fn, *args, **options))
-    return made
 
 
 @budgets
