@@ -8,7 +8,7 @@
 Which loop: that of the caller under `DAG.arun` and `DAG.acall`; else one of our own (`makespan.loop_thread`),
 also when the caller's thread runs a loop itself, as in a notebook, because that one is blocked meanwhile.
 While a DAG is profiled: one in the node's own thread, so that what the coroutine does there is measured. In a
-run that is measured as it goes, the node's thread is blocked, and what is done for it on the loop is not seen.
+run that is measured as it goes, the node's thread is blocked, and what the loop does for it is not seen.
 
 The waiting thread is the node's place in the budget. A DAG that the coroutine awaits therefore runs on that
 thread, which has nothing else to do: the budget holds at any depth, and nothing waits for a thread that is
