@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextvars
+import signal
 import threading
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -160,3 +162,62 @@ def test_a_traced_chain_shows_each_node():
     assert nodes["n2"].after == ("n1",)
     for i in range(3):
         assert nodes[f"n{i}"].start_s <= nodes[f"n{i}"].end_s <= nodes[f"n{i + 1}"].start_s
+
+
+def test_ctrl_c_in_a_node_goes_straight_through_and_starts_nothing():
+    started = []
+
+    def interrupt(v):
+        if threading.current_thread() is threading.main_thread():
+            signal.raise_signal(signal.SIGINT)
+        return v
+
+    made = DAG()
+    last = made.input("x")
+    for i in range(6):
+        last = made.add(interrupt if i == 2 else started.append, last, name=f"n{i}")
+    for name, fast in engines(made):
+        if name == "coordinated":
+            continue  # its nodes run in helpers, which no signal reaches
+        for _ in range(3):
+            started.clear()
+            with pytest.raises(KeyboardInterrupt) as caught:
+                fast("in")
+            assert len(started) == 2, name
+            assert type(caught.value) is KeyboardInterrupt
+        run = fast.run("in")
+        assert type(run.error) is KeyboardInterrupt
+        assert run.record.status == "interrupted"
+        assert [node.status for node in run.record.nodes] == ["ok", "ok", "unfinished"], name
+
+
+def test_nothing_of_a_chain_starts_after_a_failure_elsewhere():
+    meet, failed = threading.Barrier(2, timeout=20), threading.Event()
+    started = []
+
+    def fail():
+        meet.wait()
+        failed.set()
+        raise Broken
+
+    def hold():
+        meet.wait()
+        failed.wait(20)
+        time.sleep(0.05)  # so that the failure is known
+
+    for _ in range(3):  # a thread that is not let run for 50 ms may start one more
+        started.clear()
+        made = DAG()
+        made.add(fail, name="bad")
+        last = made.add(hold, name="n0")
+        for i in range(1, 4):
+            last = made.add(started.append, last, name=f"n{i}")
+        chain = [f"n{i}" for i in range(4)]
+        fast = made.prepare(plan_of(made, 2, duration_s=1e-3, chains=[chain]))
+        assert fast.program.inner
+        run = fast.run()
+        assert type(run.error) is Broken
+        assert next(node for node in run.record.nodes if node.name == "n0").status == "ok"
+        if not started:
+            return
+    pytest.fail(f"{len(started)} nodes of the chain started after the failure")

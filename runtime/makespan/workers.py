@@ -227,7 +227,7 @@ class Workers:
         node, error = blame(i, raised)
         if isinstance(error, KeyboardInterrupt) and not helping:
             if self.trace is not None:
-                self.trace.end[node] = self.trace.end[i] = 0  # it did not come to its end
+                self.trace.end[node] = 0  # it did not come to its end
             context = error.__context__
             try:
                 raise error
