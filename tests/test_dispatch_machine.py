@@ -5,6 +5,8 @@ The model keeps sets of node numbers and works out from the definition what may 
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -13,60 +15,46 @@ from makespan.dispatch import Dispatch, Rules
 from makespan.structure import build
 
 MOST = 7
-bits = st.integers(0, 2**MOST - 1)
-
-
-def members(mask, n):
-    return {i for i in range(n) if mask >> i & 1}
 
 
 class Core(RuleBasedStateMachine):
     """Drives a `Dispatch` and the model side by side."""
 
-    @initialize(
-        n=st.integers(1, MOST),
-        edges=st.lists(bits, min_size=MOST, max_size=MOST),
-        thin=st.lists(bits, min_size=MOST, max_size=MOST),
-        order=st.permutations(range(MOST)),
-        budget=st.integers(1, 4),
-        locks=st.lists(bits, max_size=2),
-        group=st.none() | st.tuples(bits, st.integers(1, 2)),
-        exclusive=bits,
-        callers=bits,
-        vacant=bits,
-        plain=st.integers(0, 3),
-        go_on=st.booleans(),
-    )
-    def begin(self, n, edges, thin, order, budget, locks, group, exclusive, callers, vacant, plain, go_on):
-        if plain == 0:  # the short way through `advance`
-            locks, group, exclusive, callers = [], None, 0, 0
-        self.vacant = members(vacant & edges[0] & thin[0], n)
-        self.exclusive = members(exclusive & thin[-1], n)
-        self.callers = members(callers, n) - self.vacant if plain > 1 else set()
-        self.budget, self.go_on = budget, go_on
-        taken = self.vacant
-        self.preds = [
-            set() if i in taken else {p for p in members(edges[i] & thin[i], i) if p not in taken}
-            for i in range(n)
-        ]
-        self.limits = [(members(mask, n), 1) for mask in locks]
-        if group is not None:
-            self.limits.append((members(group[0], n), group[1]))
-        ranked = [i for i in order if i < n]
-        self.rank = {i: rank for rank, i in enumerate(ranked)}
+    @initialize(seed=st.integers(0, 2**32), go_on=st.booleans(), plain=st.integers(0, 3))
+    def begin(self, seed, go_on, plain):
+        """Draw a DAG and its rules; by a seed, since what Hypothesis draws itself has few edges."""
+        rng = random.Random(seed)
+        n = rng.randint(1, MOST)
+
+        def some(share, *, of=n):
+            return {i for i in range(of) if rng.random() < share}
+
+        self.budget, self.go_on = rng.randint(1, 4), go_on
+        self.vacant = some(rng.choice([0, 0, 0.2]))
+        density = rng.choice([0.15, 0.4, 0.8])
+        self.preds = [set() if i in self.vacant else some(density, of=i) - self.vacant for i in range(n)]
+        locks, groups = [], []
+        self.exclusive, self.callers = set(), set()
+        if plain:  # else the short way through `advance`
+            locks = [some(0.4) for _ in range(rng.randint(0, 2))]
+            groups = [(some(0.5), rng.randint(1, 2)) for _ in range(rng.randint(0, 1))]
+            self.exclusive = some(rng.choice([0, 0.2]))
+            self.callers = some(rng.choice([0, 0.4])) - self.vacant
+        self.limits = [(nodes, 1) for nodes in locks] + groups
+        self.rank = dict(zip(rng.sample(range(n), n), range(n), strict=True))
         names = [f"n{i}" for i in range(n)]
         structure = build(
             names,
             [[names[p] for p in sorted(some)] for some in self.preds],
-            locks=[[f"l{k}" for k, mask in enumerate(locks) if mask >> i & 1] for i in range(n)],
+            locks=[[f"l{k}" for k, nodes in enumerate(locks) if i in nodes] for i in range(n)],
             exclusive=[i in self.exclusive for i in range(n)],
         )
         self.core = Dispatch(
             Rules(
                 structure,
                 [self.rank[i] for i in range(n)],
-                budget,
-                [] if group is None or not members(group[0], n) else [(members(group[0], n), group[1])],
+                self.budget,
+                groups,
                 vacant=frozenset(self.vacant),
                 callers=frozenset(self.callers),
             ),
@@ -151,9 +139,10 @@ class Core(RuleBasedStateMachine):
 
     # -- events ---------------------------------------------------------------------------------------------
 
-    @rule(helping=st.booleans())
-    def next(self, helping):
-        assert self.core.next(helping=helping) == self.starts(helping=helping)
+    @rule(helping=st.booleans(), times=st.integers(1, 3))
+    def next(self, helping, times):
+        for _ in range(times):
+            assert self.core.next(helping=helping) == self.starts(helping=helping)
 
     @precondition(lambda self: self.callers)
     @rule()
@@ -188,6 +177,17 @@ class Core(RuleBasedStateMachine):
             helping = then != "advance"
             assert self.core.advance(i, helping=helping) == self.starts(helping=helping)
 
+    @rule(picks=st.lists(st.integers(0, 3), min_size=1, max_size=8), helping=st.booleans())
+    def go_on_for_a_while(self, picks, helping):
+        """Start and finish several nodes: what comes later in a run is reached too."""
+        for pick in picks:
+            assert self.core.next(helping=helping) == self.starts(helping=helping)
+            if hand := self.in_hand():
+                i = hand[pick % len(hand)]
+                self.running.remove(i)
+                self.finished.add(i)
+                self.core.finish(i)
+
     @precondition(lambda self: self.in_hand())
     @rule(data=st.data())
     def fail(self, data):
@@ -218,7 +218,7 @@ class Core(RuleBasedStateMachine):
         self.open.add(i)
         self.core.put_back(i)
 
-    @precondition(lambda self: len(self.finished) > 2)
+    @precondition(lambda self: len(self.finished) > 3)
     @rule()
     def stop(self):
         self.core.stop()
@@ -272,4 +272,4 @@ class Core(RuleBasedStateMachine):
 
 
 TestCore = Core.TestCase
-TestCore.settings = settings(max_examples=250, stateful_step_count=30, deadline=None)
+TestCore.settings = settings(max_examples=350, stateful_step_count=30, deadline=None)
