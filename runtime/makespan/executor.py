@@ -23,7 +23,7 @@ any depth.
 
 from __future__ import annotations
 
-from _thread import TIMEOUT_MAX, RLock, allocate_lock
+from _thread import RLock, allocate_lock
 from contextlib import suppress
 from contextvars import copy_context
 from threading import get_ident
@@ -37,7 +37,7 @@ from makespan.dispatch import Dispatch
 from makespan.tables import Tables
 from makespan.terms import PLAIN_TERMS, Terms
 from makespan.tracing import Trace, tracing
-from makespan.workers import Workers, nobody_waits
+from makespan.workers import SIGNALS_S, Workers, nobody_waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -259,7 +259,7 @@ class Execution(Workers):
                 wait_s = self.tend()
                 if self.over:
                     return
-                wake.acquire(timeout=-1 if wait_s is None else min(wait_s, TIMEOUT_MAX))
+                wake.acquire(timeout=SIGNALS_S if wait_s is None else min(wait_s, SIGNALS_S))
 
     def _end_from_outside(self) -> None:
         self.abandon(TimeoutError("the node that ran this was ended"))

@@ -82,7 +82,7 @@ def work(run: Workers, *, helping: bool) -> None:
                 run.notify()
             if helping or run.over or own:
                 return
-            run.wake.acquire()
+            run.wait()
             if run.over:
                 return
             i = n

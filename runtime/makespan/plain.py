@@ -88,7 +88,7 @@ def work(run: Workers, *, helping: bool) -> None:
                 act()
             if helping or run.over:
                 return
-            run.wake.acquire()
+            run.wait()
             if run.over:
                 return
             k = n

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from makespan.tables import Tables
     from makespan.tracing import Trace
 
+SIGNALS_S = 0.5
+"""A signal that comes just before a thread begins to wait is seen when it stops waiting for a moment."""
+
 
 class Workers:
     """A run, as its workers see it; `makespan.executor.Execution` makes it.
@@ -208,6 +211,11 @@ class Workers:
             self.parked = True
         self._set_spare()
         return self._offer_if_any() if helping or self.coordinated else None
+
+    def wait(self) -> None:
+        """Wait, as the caller that parked and without the lock, until there is something to do."""
+        while not self.wake.acquire(timeout=SIGNALS_S):
+            pass
 
     def may_leave(self, k: int) -> bool:
         """Whether a helper may go to another run now; if so, its next node is queued again (plain engine)."""
