@@ -41,9 +41,10 @@ def release():
 
 @timed_ways
 def test_a_run_ends_when_its_time_is_up(way, release):
-    late = []
+    late, started = [], threading.Event()
 
     def deeply_blocked():
+        started.set()
         release.wait(60)
 
     def slow():
@@ -52,21 +53,27 @@ def test_a_run_ends_when_its_time_is_up(way, release):
     made = DAG("slow")
     quick = made.add(abs, -1, name="quick", hint_s=9)
     made.add(late.append, made.add(slow, name="slow", after=[quick]), name="late")
-    for _ in range(2):
-        fast = way.prepare(made, timeout_s=SHORT_S)
+    for seconds in (SHORT_S, 1.0, 8.0):  # on a busy machine it may take long to come to the slow node
+        fast = way.prepare(made, timeout_s=seconds)
+        started.clear()
         with pytest.raises(TimeoutError) as caught:
             fast()
-        told = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
-        assert "'slow'" in told or "slow" in told.split()
-        assert "in deeply_blocked" in told  # where it stands
-        assert "quick" not in told
-        assert "makespan/general.py" not in told  # the user's frames only
-        assert not release.is_set()
-        run = fast.run()
+        if started.is_set():
+            break
+    told = "\n".join([str(caught.value), *caught.value.__notes__])
+    assert "'slow'" in told
+    assert "in deeply_blocked" in told  # where it stands
+    assert "quick" not in told
+    assert "makespan/general.py" not in told  # the user's frames only
+    assert not release.is_set()
+    for seconds in (SHORT_S, 1.0, 8.0):
+        run = way.prepare(made, timeout_s=seconds).run()
         assert isinstance(run.error, TimeoutError)
         assert run.record.status == "timed out"
-        assert {n.name: n.status for n in run.record.nodes} == {"quick": "ok", "slow": "unfinished"}
-        assert run.record.not_started == ("late",)
+        assert "late" in run.record.not_started
+        if len(run.record.nodes) == 2:
+            break
+    assert {n.name: n.status for n in run.record.nodes} == {"quick": "ok", "slow": "unfinished"}
     assert not late
     release.set()
     assert way.run(made) == {"late": None}  # with more time, and the threads are there
@@ -284,7 +291,7 @@ def fan(n):
 def test_the_cost_of_a_node_does_not_grow_with_their_number(shape, plan, engine):
     way = Way(1, engine, plan)
     counts = []
-    for n in (500, 2000):
+    for n in (200, 800):
         made = shape(n)
         fast = way.prepare(made)
         fast()
@@ -305,12 +312,12 @@ def test_nothing_calls_itself_as_deep_as_the_dag_is_long(way, shape):
     way.run(shape(10))  # imports are deep
     sys.setrecursionlimit(depth + 60)
     try:
-        made = shape(2000)
+        made = shape(600)
         fast = way.prepare(made)
         results = way.call(fast), fast.run().result
     finally:
         sys.setrecursionlimit(limit)
-    assert results[0] == results[1] == {"n1999": None}
+    assert results[0] == results[1] == {"n599": None}
 
 
 def test_a_hundred_thousand_in_a_fan():
