@@ -67,7 +67,7 @@ def both():
     return [loud("one"), loud("two")]
 """
 
-HEAVY = ("numpy", "networkx", "pandas", "matplotlib", "ortools", "loky", "makespan_optimizer")
+HEAVY = ("numpy", "networkx", "pandas", "matplotlib", "ortools", "cloudpickle", "makespan_optimizer")
 
 
 @pytest.fixture

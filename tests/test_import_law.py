@@ -25,6 +25,7 @@ HEAVY = {
     "pandas",
     "matplotlib",
     "ortools",
+    "cloudpickle",
     "loky",
     "rich",
     "dask",

@@ -30,7 +30,7 @@ _TWO, _SHARED = 2, 1.7  # cores that two threads should get, and what they must 
 EXTRAS = {
     "optimize": ("ortools", "networkx", "pandas", "threadpoolctl"),
     "report": ("matplotlib", "pandas"),
-    "processes": ("loky",),
+    "processes": ("cloudpickle",),
 }
 
 
