@@ -1,6 +1,7 @@
 """The contract of a run, part 1: errors, structure, budget, order, values (P1, P2, P5, P6, P9, P10).
 
-Each promise holds in every way to run a DAG (`tests.ways`) and twice on the same object.
+Each promise holds in every way to run a DAG (`tests.ways`) and twice on the same object; for awaited runs see
+test_contract_awaited, for all of it at once test_contract_stress, for faults that must be seen mutants.py.
 
 ==== ===================================================================================================
 P1   no lost exception: `test_a_failure_*`, `test_*_failures_*`; in processes: test_processes
