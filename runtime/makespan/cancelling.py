@@ -89,6 +89,11 @@ class Cancels:
         return bool(entries)
 
 
+def nobody_waits() -> bool:
+    """Say to a node of a run that is over that it need not be tried again; holds nothing of the run."""
+    return False
+
+
 inside: ContextVar[Cancels | bool] = ContextVar("makespan_inside", default=False)
 """True, or what can be cancelled in the run that the current code is a node of; False outside any."""
 

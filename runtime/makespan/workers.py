@@ -16,6 +16,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from makespan import general, plain
+from makespan.cancelling import nobody_waits
 from makespan.deadlines import node_late
 from makespan.failure import blame
 
@@ -314,8 +315,3 @@ class Workers:
                 self._alone = not self.active
             if self._alone:
                 self.notify()
-
-
-def nobody_waits() -> bool:
-    """Say to a node of a run that is over that it need not be tried again; holds nothing of the run."""
-    return False
