@@ -10,9 +10,13 @@ from makespan.dispatch import Dispatch, Rules
 from makespan.structure import build
 
 
-def rules(after, ranks=None, budget=2, groups=(), locks=None, exclusive=None):
+def structure_of(after, locks=None, exclusive=None):
     names = [f"n{i}" for i in range(len(after))]
-    structure = build(names, [[names[p] for p in some] for some in after], locks=locks, exclusive=exclusive)
+    return build(names, [[names[p] for p in some] for some in after], locks=locks, exclusive=exclusive)
+
+
+def rules(after, ranks=None, budget=2, groups=(), locks=None, exclusive=None):
+    structure = structure_of(after, locks, exclusive)
     return Rules(structure, ranks or list(range(len(after))), budget, groups)
 
 
@@ -221,3 +225,71 @@ def test_ten_thousand_in_a_chain(budget):
         count += 1
     assert count == n
     assert core.done
+
+
+@settings(max_examples=200, deadline=None)
+@given(cases(), st.data())
+def test_nodes_of_the_calling_thread_are_dealt_to_it_one_at_a_time_in_their_turn(case, data):
+    after, locks, exclusive, ranks, budget, groups = case
+    n = len(after)
+    own = data.draw(st.frozensets(st.integers(0, n - 1)))
+    made = rules(after, ranks, budget, groups, locks, exclusive)
+    core = Dispatch(Rules(structure_of(after, locks, exclusive), ranks, budget, groups, callers=own))
+    assert made.left == n
+    finished, running = set(), set()
+    while True:
+        chosen = core.next(helping=True)
+        dealt = core.take()
+        for i in (dealt, chosen):
+            if i is not None:
+                running.add(i)
+                assert after[i] <= finished
+        assert chosen is None or chosen not in own
+        assert dealt is None or dealt in own
+        assert len(running & own) <= 1
+        assert len(running) == core.running <= budget
+        for nodes, limit in groups:
+            assert len(nodes & running) <= limit
+        if chosen is not None or dealt is not None:
+            continue
+        # Work-conserving: what the definition allows now is for the calling thread, which is busy.
+        allowed = permitted(case, finished, running)
+        assert not [i for i in allowed if i not in own] or any(exclusive)
+        assert not allowed or running & own or any(exclusive)
+        if not running:
+            break
+        ended = data.draw(st.sampled_from(sorted(running)))
+        running.remove(ended)
+        finished.add(ended)
+        core.finish(ended)
+    assert core.done
+    assert len(finished) == n
+
+
+@settings(max_examples=200, deadline=None)
+@given(cases(), st.sets(st.integers(0, 6)), st.data())
+def test_after_failures_everything_else_runs_and_every_node_is_accounted_for(case, bad, data):
+    after, locks, exclusive, ranks, budget, groups = case
+    core = Dispatch(rules(after, ranks, budget, groups, locks, exclusive), go_on=True)
+    running, ended, dropped = set(), set(), set()
+    while True:
+        running |= set(startable(core))
+        if not running:
+            break
+        i = data.draw(st.sampled_from(sorted(running)))
+        running.remove(i)
+        ended.add(i)
+        if i in bad:
+            lost = core.fail(i)
+            assert not dropped & set(lost)
+            dropped |= set(lost)
+        else:
+            core.finish(i)
+    assert core.done
+    assert ended | dropped == set(range(len(after)))
+    assert not ended & dropped
+    expected = set()
+    for i in range(len(after)):
+        if any(p in expected or p in bad for p in after[i]):
+            expected.add(i)
+    assert dropped == expected
