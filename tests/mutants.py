@@ -28,10 +28,6 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "runtime/makespan"
-MODULES = (
-    "dispatch", "rules", "tables", "plain", "general", "workers", "executor", "crew", "deadlines", "failure",
-    "program", "parts", "chains", "straight", "straight_code", "contraction", "prepared", "preparing",
-)  # fmt: skip
 CONTRACT = ("tests/test_contract.py",)
 DISPATCH = ("tests/test_dispatch.py", "tests/test_dispatch_machine.py", *CONTRACT)
 LIMITS = (*CONTRACT, "tests/test_contract_limits.py", "tests/test_executor.py")
@@ -345,10 +341,8 @@ MUTANTS = (
 def place_of(mutant: Mutant, folder: Path) -> Path | None:
     """Return the module that has the text of a mutant; None when none has, or it stands twice."""
     found = []
-    for name in MODULES:
-        path = folder / PACKAGE / f"{name}.py"
-        if path.exists():
-            found += [path] * path.read_text().count(mutant.old)
+    for path in sorted((folder / PACKAGE).glob("*.py")):
+        found += [path] * path.read_text().count(mutant.old)
     return found[0] if len(found) == 1 else None
 
 

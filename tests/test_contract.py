@@ -452,6 +452,30 @@ def test_the_order_on_one_thread_is_that_of_the_ranks(engine, traced):
     assert expected["no plan"] != wanted
 
 
+@every_way
+def test_a_node_waits_for_those_whose_results_it_does_not_take(way):
+    order = []
+
+    def note(name, *_):
+        if name == "slow":
+            time.sleep(0.002)
+        order.append(name)
+
+    #  value ──▶ taker, taker_2       slow ╌╌▶ taker, taker_2, none       (╌: waits only)
+    made = DAG("after")
+    value = made.add(lambda: "value", name="value", hint_s=9)
+    slow = made.add(note, "slow", name="slow")
+    made.add(lambda name: note("taker", name), value, name="taker", after=[slow])
+    made.add(note, "taker_2", value, name="taker_2", after=["slow"])
+    made.add(lambda: note("none"), name="none", after=[slow, value])
+    fast = way.prepare(made)
+    for _ in range(2):
+        way.call(fast)
+        assert sorted(order[1:]) == ["none", "taker", "taker_2"]
+        assert order[0] == "slow"
+        order.clear()
+
+
 # -- P9: context variables ----------------------------------------------------------------------------------
 
 

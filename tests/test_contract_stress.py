@@ -40,6 +40,8 @@ class Case:
         self.alone = [rng.random() < 0.05 for _ in range(n)]
         if rng.random() < 0.5:
             self.locks, self.alone = [[]] * n, [False] * n
+        # Of some the result is taken, for the others it only waits.
+        self.taken = [[p for p in some if rng.random() < 0.8] for some in self.preds]
         self.delays = [rng.choice([None, None, 0, 1e-5, 2e-4, 1e-3]) for _ in range(n)]
         self.failing = {i for i in range(n) if rng.random() < 0.5 / n} if rng.random() < 0.4 else set()
         self.threads = rng.choice([1, 2, 3, 4, 8])
@@ -111,7 +113,7 @@ class Case:
             assert run.failed
         if error is None:
             last = set(range(len(self.preds))) - {p for some in self.preds for p in some}
-            assert result == {f"n{i}": (i, *self.preds[i]) for i in last}
+            assert result == {f"n{i}": (i, *self.taken[i]) for i in last}
 
     def upstream(self, i):
         found, ahead = {i}, [i]
@@ -149,7 +151,7 @@ class OneRun:
                 self.failed.add(i)
         if i in self.case.failing:
             raise Planned(i)
-        assert [value[0] for value in got] == self.case.preds[i]
+        assert [value[0] for value in got] == self.case.taken[i]
         return (i, *(value[0] for value in got))
 
 
@@ -163,7 +165,8 @@ def built(case):
             made.add(
                 lambda run, *got, i=i: run.node(i, got),
                 run,
-                *[results[p] for p in some],
+                *[results[p] for p in case.taken[i]],
+                after=[results[p] for p in some],
                 name=f"n{i}",
                 lock=case.locks[i],
                 exclusive=case.alone[i],
