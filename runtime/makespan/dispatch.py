@@ -40,9 +40,8 @@ class Dispatch:
 
     Attributes
     ----------
-    budget, running : int
-    left : int
-        Nodes that have not ended and are not dropped.
+    budget, running, left : int
+        Left are the nodes that have not ended and are not dropped.
     stopped : bool
         Nothing starts any more.
     stuck : int
@@ -127,7 +126,8 @@ class Dispatch:
 
         A helper deals nodes of the calling thread's on the way, and does not take them.
         """
-        if self._full() or self._alone or self.stopped:
+        running = self.running
+        if (running >= self.budget and running > self.stuck) or self._alone or self.stopped:
             return None
         rules, ready = self._rules, self._ready
         if rules.callers:
