@@ -183,7 +183,7 @@ class Dispatch:
         for s in self._rules.succs[i]:
             waiting[s] -= 1
             if not waiting[s]:
-                heappush(self._own if s in callers else ready, rank_of[s])
+                heappush(self._own if callers and s in callers else ready, rank_of[s])
 
     def fail(self, i: int) -> list[int]:
         """Node `i` raised: free what it held; start nothing any more, or nothing that depends on it.
@@ -286,7 +286,7 @@ class Dispatch:
     def _release(self, i: int) -> None:
         self.running -= 1
         self._alone = False
-        if self._dealt == i:
+        if self._dealt is not None and self._dealt == i:
             self._dealt = None
         for g in self._rules.needs[i]:
             self._free[g] += 1
@@ -295,7 +295,6 @@ class Dispatch:
     def _call_back(self, group: int) -> None:
         """Queue the best of the nodes parked at a group again."""
         if self._parked[group]:
-            rank = heappop(self._parked[group])
-            callers = self._rules.callers
-            own = callers and self._rules.node_at[rank] in callers
+            rank, rules = heappop(self._parked[group]), self._rules
+            own = rules.callers and rules.node_at[rank] in rules.callers
             heappush(self._own if own else self._ready, rank)
