@@ -625,6 +625,26 @@ def test_values_of_a_wide_dag_are_dropped_as_soon_as_no_node_needs_them(way):
         assert soon_gone(alive)
 
 
+@every_way
+@pytest.mark.usefixtures("no_collector")
+def test_values_that_nobody_takes_are_gone_when_the_next_node_runs(way):
+    alive = weakref.WeakSet()
+
+    def make():
+        big = Big()
+        alive.add(big)
+        return big
+
+    made = DAG("nobody")
+    first = made.add(make, name="first")
+    second = made.add(lambda: (soon_gone(alive), make())[0], name="second", after=[first])
+    made.returns([second, made.add(lambda: soon_gone(alive), name="third", after=[second])])
+    fast = way.prepare(made)
+    for _ in range(2):
+        assert way.call(fast) == [True, True]
+        assert soon_gone(alive)
+
+
 @untraced
 @pytest.mark.usefixtures("no_collector")
 def test_values_of_a_failed_run_are_dropped_with_its_exception(way):
