@@ -187,13 +187,13 @@ MUTANTS = (
         ENGINE,
     ),
     Mutant(
-        "workers: one helper more than there is room for",
-        "self._room <= 0:\n                self._set_spare()\n                return",
-        "self._room < 0:\n                self._set_spare()\n                return",
+        "workers: helpers take no room",
+        "            self._room -= 1\n            self.active += 1",
+        "            self.active += 1",
         ENGINE,
     ),
     Mutant(
-        "workers: values of a failed run stay",
+        "workers: values of an abandoned run stay",
         "            self.slots.clear()  # the frames of a traceback hold the same list",
         "            pass",
         LIMITS,

@@ -81,6 +81,28 @@ def test_a_run_ends_when_its_time_is_up(way, release):
 
 
 @timed_ways
+def test_a_run_whose_time_is_up_holds_no_values(way, release):
+    """Although a node of it is still running."""
+
+    def slow():
+        release.wait(60)
+
+    made = DAG("slow")
+    value = made.add(Counted, name="value", hint_s=9)
+    made.add(lambda *_: None, value, made.add(slow, name="slow", after=[value]), name="late")
+    fast = way.prepare(made, timeout_s=SHORT_S)
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            fast()
+        gc.collect()  # of a traceback and its frames
+        deadline = time.monotonic() + 5
+        while Counted.alive and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert not Counted.alive
+    assert not release.is_set()
+
+
+@timed_ways
 def test_a_node_fails_when_its_time_is_up(way, release):
     late, beside = [], []
 
