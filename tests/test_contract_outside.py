@@ -397,7 +397,7 @@ print("whole", sorted(outcomes))
 
 
 def test_a_process_killed_while_it_saves_leaves_whole_files(tmp_path):
-    (line,) = script(KILLED, tmp_path)
+    (line,) = script(KILLED, tmp_path, PYTHONWARNINGS="ignore::DeprecationWarning")
     assert line.startswith("whole")
 
 

@@ -19,7 +19,7 @@ from makespan.plan import PlanGroup
 from makespan.testing import random_edges
 from tests.ways import chains_of, plan_of
 
-SECONDS = float(os.environ.get("MAKESPAN_STRESS_S", "4"))
+SECONDS = float(os.environ.get("MAKESPAN_STRESS_S", "3"))
 
 
 class Planned(Exception):
