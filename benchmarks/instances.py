@@ -23,7 +23,7 @@ from benchmarks.cases import InstanceError
 from benchmarks.formats import read_sm, read_stg
 from benchmarks.knowledge import read_certified, read_optima
 from benchmarks.traces import read_dask, read_wf
-from makespan.words import some
+from makespan.showing.words import some
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from makespan.errors import MakespanError
-from makespan.order import default_ranks
+from makespan.preparing.order import default_ranks
 from makespan_optimizer.contention import neighbours
 from makespan_optimizer.measure.load import ForeignLoad
 
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from makespan.plan import Plan
-    from makespan.prepared import Prepared
+    from makespan.preparing.prepared import Prepared
     from makespan.profile import Profile
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

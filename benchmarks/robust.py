@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.cases import InstanceError
 from makespan.measurement import NodeProfile, Quality, Spread
-from makespan.order import bottom_levels, default_ranks, ranks_by
+from makespan.preparing.order import bottom_levels, default_ranks, ranks_by
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.measure.traces.records import Row as Record
 from makespan_optimizer.measure.traces.records import profile_of

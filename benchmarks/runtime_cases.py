@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmarks.runtime_peers import Edges, Function, Run
-    from makespan.options import Mode
+    from makespan.describing.options import Mode
 
     Row = dict[str, Any]
     Say = Callable[[str], None]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.runtime_peers import PEERS, Edges, Function, Peer, Run
 from makespan import __version__
-from makespan.executor import Trace
+from makespan.engine.executor import Trace
 from makespan.machine import this_machine
 from makespan.plan import DagId, Plan, PlanNode, Solver
 from makespan.testing import dag_of

@@ -341,7 +341,7 @@ MUTANTS = (
 def place_of(mutant: Mutant, folder: Path) -> Path | None:
     """Return the module that has the text of a mutant; None when none has, or it stands twice."""
     found = []
-    for path in sorted((folder / PACKAGE).glob("*.py")):
+    for path in sorted((folder / PACKAGE).rglob("*.py")):
         found += [path] * path.read_text().count(mutant.old)
     return found[0] if len(found) == 1 else None
 

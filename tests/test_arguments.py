@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG, DescribeError
-from makespan.arguments import MAX_DEPTH, Ref, Tree, builder, follow, reference, references
+from makespan.describing.arguments import MAX_DEPTH, Ref, Tree, builder, follow, reference, references
 
 
 class Point(NamedTuple):
@@ -375,7 +375,7 @@ def test_no_code_of_a_hostile_object_runs():
 
 
 def test_a_large_constant_is_searched_once(monkeypatch):
-    from makespan import arguments
+    from makespan.describing import arguments
 
     calls, search = [], arguments.search
     monkeypatch.setattr(arguments, "search", lambda value, **how: calls.append(value) or search(value, **how))

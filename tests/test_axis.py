@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makespan.axis import bar_labels, label_rows, ticks
-from makespan.figures import Bar
-from makespan.words import columns
+from makespan.showing.axis import bar_labels, label_rows, ticks
+from makespan.showing.figures import Bar
+from makespan.showing.words import columns
 
 
 @settings(deadline=None, max_examples=200)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG, OptionError, dag, node
-from makespan.cache import Cache, CacheInfo
+from makespan.around.cache import Cache, CacheInfo
 from tests.test_once import in_threads
 
 

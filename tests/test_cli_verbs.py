@@ -333,7 +333,7 @@ def test_a_node_that_raises_is_1_and_leaves_a_record(cli, folder):
     assert done.code == Exit.JUDGED
     assert "LookupError: nothing at a/b\nin node 'fetch' (pipeline.py:" in done.err
     assert done.err.endswith("makespan: error: a node raised: 'fetch'\n")
-    assert "makespan/executor" not in done.err
+    assert "makespan/engine" not in done.err
     record = load_record("run.json")
     assert record.status == "failed"
     assert record.failures[0].node == "fetch"

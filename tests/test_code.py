@@ -12,8 +12,8 @@ import textwrap
 import pytest
 
 from makespan import dag, node
-from makespan.code import MOST, Memory, code_fingerprint
-from makespan.codewords import read_code
+from makespan.fingerprints.code import MOST, Memory, code_fingerprint
+from makespan.fingerprints.codewords import read_code
 
 HELPERS = """
     LIMIT = 10
@@ -196,7 +196,7 @@ def test_what_counts(package, file, old, new, names):
 
 def test_the_same_in_every_process_and_for_every_hash_seed(package):
     code = (
-        "import pkg.nodes as m; from makespan.code import code_fingerprint as f; "
+        "import pkg.nodes as m; from makespan.fingerprints.code import code_fingerprint as f; "
         f"print(*[f(getattr(m, n)) for n in {NAMES!r}])"
     )
     seen = set()
@@ -338,7 +338,7 @@ def test_a_file_too_deep_for_the_compiler_is_passed_over(tmp_path):
     deep.write_text("x = " + "(" * 5000 + ")" * 5000)
     nested = tmp_path / "nested.py"
     nested.write_text("x = " + "-" * 100_000 + "1")
-    from makespan.ownfiles import Own
+    from makespan.fingerprints.ownfiles import Own
 
     own = Own(code_fingerprint, {})
     assert own._compiled(str(deep)) is None
@@ -353,7 +353,7 @@ def test_the_work_is_bounded():
 
 
 def test_memory_is_shared_among_nodes(monkeypatch):
-    import makespan.code as module
+    import makespan.fingerprints.code as module
 
     read = []
     monkeypatch.setattr(module, "read_code", lambda code: read.append(code) or read_code(code))

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makespan.comparison import compare
+from makespan.comparing.comparison import compare
+from makespan.comparing.plan_changes import longest_rising
 from makespan.errors import PlanError, RecordError
 from makespan.measurement import Measured
 from makespan.plan import DagId, Plan, PlanCluster, PlanGroup
-from makespan.plan_changes import longest_rising
 from makespan.record import RunNode, RunRecord
 from tests.report_data import (
     DAG_ID,

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG
-from makespan.conditions import SKIPPED
-from makespan.program import compile_program
+from makespan.around.conditions import SKIPPED
+from makespan.preparing.program import compile_program
 from tests.ways import Way, every_way, few_ways
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -64,7 +64,7 @@ def test_a_run_ends_when_its_time_is_up(way, release):
     assert "'slow'" in told
     assert "in deeply_blocked" in told  # where it stands
     assert "quick" not in told
-    assert "makespan/general.py" not in told  # the user's frames only
+    assert "makespan/engine/general.py" not in told  # the user's frames only
     assert not release.is_set()
     for seconds in (SHORT_S, 1.0, 8.0):
         run = way.prepare(made, timeout_s=seconds).run()

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG, PlanError
-from makespan.chains import chain_call, chains_of
-from makespan.contraction import contract
 from makespan.dispatch import Dispatch, Rules
-from makespan.executor import Trace
-from makespan.failure import InMember
-from makespan.fit import fit
-from makespan.parts import Constant, Given, Made, Part, Result, Values
-from makespan.program import compile_program
-from makespan.settings import PLAIN
+from makespan.engine.executor import Trace
+from makespan.engine.failure import InMember
+from makespan.preparing.chains import chain_call, chains_of
+from makespan.preparing.contraction import contract
+from makespan.preparing.fit import fit
+from makespan.preparing.parts import Constant, Given, Made, Part, Result, Values
+from makespan.preparing.program import compile_program
+from makespan.preparing.settings import PLAIN
 
 
 def loop(code):
@@ -303,7 +303,7 @@ def test_each_member_has_its_own_context():
 @pytest.mark.parametrize("traced", [False, True])
 def test_a_member_that_raises_is_named_and_holds_nothing(long, traced, monkeypatch):
     if long:
-        monkeypatch.setattr("makespan.straight_code.CHUNK", 2)
+        monkeypatch.setattr("makespan.preparing.straight_code.CHUNK", 2)
     error = KeyError("no")
     thing = Thing()
     watch = weakref.ref(thing)

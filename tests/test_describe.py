@@ -19,8 +19,8 @@ from typing import NamedTuple
 import pytest
 
 from makespan import DAG, DescribeError, NodeFunction, dag, node
-from makespan.arguments import Ref
-from makespan.returned import outputs_of
+from makespan.describing.arguments import Ref
+from makespan.describing.returned import outputs_of
 
 
 @node

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG, OptionError, counters
-from makespan.counters import LEAST_CALLS, Counters
-from makespan.drift import FACTOR, LEAST_S, Drift, band, drift_of_runs, least_s
+from makespan.around.counters import LEAST_CALLS, Counters
+from makespan.around.drift import FACTOR, LEAST_S, Drift, band, drift_of_runs, least_s
 from makespan.plan import DagId
 from makespan.record import RunNode
 from makespan.run import Run

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG
-from makespan.cancelling import canceller, next_attempt
-from makespan.crew import crew
 from makespan.dispatch import Dispatch, Rules
-from makespan.executor import Execution, Terms, tables_of
-from makespan.prepared import Prepared
-from makespan.program import compile_program
-from makespan.tables import Tables
+from makespan.engine.cancelling import canceller, next_attempt
+from makespan.engine.crew import crew
+from makespan.engine.executor import Execution, Terms, tables_of
+from makespan.engine.tables import Tables
+from makespan.preparing.prepared import Prepared
+from makespan.preparing.program import compile_program
 from makespan.testing import VirtualClock, dag_of, random_edges
 
 BUDGETS = [1, 2, 4]
@@ -39,7 +39,7 @@ def execution_of(made, budget=2, terms=None, ranks=None, callers=frozenset(), gr
 
 def ran(execution):
     """Run it; return what it kept, or raise what its nodes raised."""
-    from makespan.failure import raise_failures
+    from makespan.engine.failure import raise_failures
 
     execution.run()
     if execution.failures:
@@ -317,7 +317,7 @@ def test_a_late_node_keeps_its_lock_until_it_returns():
 
 
 def test_what_waits_for_a_lock_that_never_comes_back_does_not_hang_the_run(monkeypatch):
-    monkeypatch.setattr("makespan.deadlines.GRACE_S", 0.05)
+    monkeypatch.setattr("makespan.engine.deadlines.GRACE_S", 0.05)
     release = threading.Event()
     made = DAG("locked")
     made.add(stuck_node(release), name="stuck", lock="a")
@@ -479,7 +479,7 @@ def test_runs_that_coordinate_do_not_wait_for_each_others_nodes():
 
 
 def test_a_helper_leaves_a_long_run_when_another_waits(monkeypatch):
-    monkeypatch.setattr("makespan.plain.STINT_S", 0.0)
+    monkeypatch.setattr("makespan.engine.plain.STINT_S", 0.0)
     settled()
     with crew._lock:
         idle, saved = crew._idle[:], (crew._size, crew.most)

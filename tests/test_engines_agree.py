@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG
+from makespan.engine.straight import StraightExecution
 from makespan.plan import PlanGroup
-from makespan.straight import StraightExecution
 from tests.ways import chains_of, plan_of
 
 VARIABLE: contextvars.ContextVar[int] = contextvars.ContextVar("v", default=0)

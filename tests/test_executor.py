@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG, dag, node
-from makespan.crew import crew
 from makespan.dispatch import Rules
-from makespan.executor import Execution
-from makespan.program import compile_program
+from makespan.engine.crew import crew
+from makespan.engine.executor import Execution
+from makespan.preparing.program import compile_program
 from makespan.testing import dag_of, random_edges
 from tests.leaks import open_descriptors
 

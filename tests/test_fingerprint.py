@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from makespan import DAG, dag, node
-from makespan.fingerprint import location, relative, relative_place
+from makespan.fingerprints.fingerprint import location, relative, relative_place
 
 PIPELINE = """
 from makespan import dag, node

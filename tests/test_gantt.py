@@ -17,9 +17,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from makespan.bars import ACTUAL, FILL, INK, PAPER
-from makespan.gantt import picture, plot_gantt
-from makespan.report import report_of
+from makespan.showing.bars import ACTUAL, FILL, INK, PAPER
+from makespan.showing.gantt import picture, plot_gantt
+from makespan.showing.report import report_of
 from tests.report_data import HOSTILE, blog_run, failed_run, measured_run, random_run
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def test_no_pyplot_and_no_setting_is_touched() -> None:
 import sys, matplotlib
 sys.path.insert(0, ".")
 before = matplotlib.rcParams.copy()  # dict() would choose a backend
-from makespan.report import render
+from makespan.showing.report import render
 from tests.report_data import blog_run
 for kind in ("png", "svg", "pdf"):
     render(blog_run(), kind)

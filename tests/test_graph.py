@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG, DescribeError, OptionError, node
-from makespan.options import Options, check_threads, function_name
-from makespan.placeholder import parts
+from makespan.describing.options import Options, check_threads, function_name
+from makespan.describing.placeholder import parts
 
 
 def double(x):

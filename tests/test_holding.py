@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG, holding, native_limits, switch_interval
-from makespan.holding import Held, Number, Wish
-from makespan.native_limits import Libraries
-from makespan.native_pools import Pool
+from makespan.around.holding import Held, Number, Wish
+from makespan.around.native_limits import Libraries
+from makespan.around.native_pools import Pool
 from makespan.plan import DagId
 from tests.report_data import make_plan, node_plan
 

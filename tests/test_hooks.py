@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from makespan import DAG, dag, node
-from makespan.hooks import Hooks, LogHooks
+from makespan.around.hooks import Hooks, LogHooks
 
 
 class Recorder(Hooks):

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from makespan import DAG
+from makespan.preparing.program import compile_program
 from makespan.profile import Call
-from makespan.program import compile_program
 from makespan_optimizer.measure.clocks import Clocks
 from makespan_optimizer.measure.trials import native
 from makespan_optimizer.measure.trials.native import ThreadSession, choices, parallel_s, pooled, uses_pool

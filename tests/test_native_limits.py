@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from makespan import DAG, MissingExtraError, OptionError, native_limits
+from makespan.around.native_limits import Libraries, Limited, child_environment, limit, limited_functions
+from makespan.around.native_pools import Pool, loaded_pools
 from makespan.machine import THREAD_VARIABLES
-from makespan.native_limits import Libraries, Limited, child_environment, limit, limited_functions
-from makespan.native_pools import Pool, loaded_pools
 from makespan.plan import PlanCluster
 from tests.builders import make_profile
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makespan.observed import Span, coarse, colour, critical_chain, fit_lanes, stack
-from makespan.report import report_of
+from makespan.showing.observed import Span, coarse, colour, critical_chain, fit_lanes, stack
+from makespan.showing.report import report_of
 from tests.report_data import random_run
 
 replace = msgspec.structs.replace

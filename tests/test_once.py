@@ -6,7 +6,7 @@ from contextvars import copy_context
 
 import pytest
 
-from makespan.once import CircleError, Once
+from makespan.around.once import CircleError, Once
 
 
 def in_threads(*calls):

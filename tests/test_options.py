@@ -6,10 +6,10 @@ import math
 import pytest
 
 from makespan import DAG, DescribeError, NodeOptions, dag, node
-from makespan.arguments import Ref
-from makespan.node_options import _CHECKS, CallOptions
-from makespan.options import NO_OPTIONS, Options
-from makespan.returned import is_coroutine_function
+from makespan.describing.arguments import Ref
+from makespan.describing.node_options import _CHECKS, CallOptions
+from makespan.describing.options import NO_OPTIONS, Options
+from makespan.describing.returned import is_coroutine_function
 
 REFUSED = {
     "mode": ["inline", 5, "", b"thread", ["thread"]],

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makespan.bars import FILL
 from makespan.measurement import Measured
-from makespan.page import safe_json
-from makespan.page.paths import Box, boxes, number
 from makespan.plan import DagId, WhatIf
 from makespan.record import RunFailure, RunRecord
-from makespan.report import render, report_of, report_of_plan
-from makespan.words import clean, seconds
+from makespan.showing.bars import FILL
+from makespan.showing.page import safe_json
+from makespan.showing.page.paths import Box, boxes, number
+from makespan.showing.report import render, report_of, report_of_plan
+from makespan.showing.words import clean, seconds
 from tests.report_data import HOSTILE, blog_run, failed_run, make_plan, make_record, measured_run, random_run
 
 replace = msgspec.structs.replace

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from makespan.report import render
+from makespan.showing.report import render
 from tests.report_data import HOSTILE, failed_run, measured_run, random_run
 
 pytestmark = pytest.mark.browser

@@ -6,8 +6,8 @@ from contextvars import copy_context
 
 import pytest
 
-from makespan.cancelling import Cancels, inside
-from makespan.pausing import GivenUp, acquired
+from makespan.around.pausing import GivenUp, acquired
+from makespan.engine.cancelling import Cancels, inside
 
 
 @pytest.fixture

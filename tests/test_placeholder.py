@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from makespan import DAG, DescribeError
-from makespan.placeholder import INPUT, Placeholder, Unpacked, holds_placeholder, label, parts
+from makespan.describing.placeholder import INPUT, Placeholder, Unpacked, holds_placeholder, label, parts
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 from hypothesis import given, settings
 
-from makespan.order import default_ranks
+from makespan.preparing.order import default_ranks
 from makespan.structure import build
 from makespan_optimizer.instance import instance_from
 from makespan_optimizer.priorities import CRITICAL, DEFAULT, bottleneck_share, rules, variations

@@ -14,9 +14,9 @@ from makespan.cli import main
 from makespan.errors import MissingExtraError, OptionError
 from makespan.measurement import PairTrial, Pickling, RunHeader, ThreadTrial, ThreadTrials
 from makespan.profile import load_profile
-from makespan.profile_rows import SORTS, best_threads, by, rows, shares
-from makespan.text_gantt import fill
-from makespan.words import columns
+from makespan.showing.profile_rows import SORTS, best_threads, by, rows, shares
+from makespan.showing.text_gantt import fill
+from makespan.showing.words import columns
 from tests.builders import make_profile
 
 AFTER = {"load": [], "sort": ["load"], "hash": ["load"], "fetch": [], "gone": ["sort"]}

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG
-from makespan.program import compile_program
+from makespan.preparing.program import compile_program
 
 
 def give(*args, **kwargs):

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG
+from makespan.preparing.program import compile_program
 from makespan.profile import Call
-from makespan.program import compile_program
 from makespan_optimizer.measure.repeats import (
     affordable,
     allowance_s,

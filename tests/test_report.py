@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from makespan.causes import cause, gil_waits
 from makespan.errors import OptionError
-from makespan.figures import Shares
 from makespan.measurement import Measured
 from makespan.plan import DagId
 from makespan.record import Comparison, RunNode, RunRecord
-from makespan.report import FORMATS, render, report_of, report_of_plan, write_report
+from makespan.showing.causes import cause, gil_waits
+from makespan.showing.figures import Shares
+from makespan.showing.report import FORMATS, render, report_of, report_of_plan, write_report
 from tests.report_data import (
     DAG_ID,
     MACHINE,
@@ -369,7 +369,7 @@ sys.modules["matplotlib"] = None
 sys.modules["numpy"] = None
 sys.path.insert(0, ".")
 from tests.report_data import blog_run
-from makespan.report import render
+from makespan.showing.report import render
 from makespan.errors import MissingExtraError
 render(blog_run(), "html"), render(blog_run(), "text")
 try:
@@ -383,7 +383,8 @@ except MissingExtraError as error:
 
 def test_the_report_is_light() -> None:
     heavy = "{'numpy', 'matplotlib', 'pandas'}"
-    code = f"import sys, makespan.report, makespan.text; print(sorted({heavy} & set(sys.modules)))"
+    modules = "makespan.showing.report, makespan.showing.text"
+    code = f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "[]\n"
 

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from makespan import DAG, dag, node
-from makespan import retry as module
-from makespan.cancelling import inside
+from makespan.around import retry as module
+from makespan.engine.cancelling import inside
 
 
 class Failing:

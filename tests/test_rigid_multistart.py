@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makespan.order import ranks_by
+from makespan.preparing.order import ranks_by
 from makespan_optimizer.rigid import multistart as multistart_module
 from makespan_optimizer.rigid.check import violations
 from makespan_optimizer.rigid.energy import bounds

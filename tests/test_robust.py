@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from makespan.dispatch import Rules
-from makespan.order import bottom_levels, ranks_by
 from makespan.plan import parse_plan
+from makespan.preparing.order import bottom_levels, ranks_by
 from makespan.structure import build
 from makespan_optimizer.choice.robust import choose, counts, move, search_orders
 from makespan_optimizer.choice.trial import Judged, Option, Trial

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from makespan import dag, node
-from makespan.runlog import listener
+from makespan.around.runlog import listener
 
 
 @node

@@ -6,8 +6,8 @@ import math
 import pytest
 
 from makespan import DAG, OptionError, dag, node
-from makespan.hooks import Hooks
-from makespan.settings import _CHECKS, PLAIN, Settings, make_settings
+from makespan.around.hooks import Hooks
+from makespan.preparing.settings import _CHECKS, PLAIN, Settings, make_settings
 
 
 @node

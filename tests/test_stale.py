@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG, PlanError, PlanWarning
-from makespan.fit import fit
 from makespan.plan import DagId, PlanCluster, PlanGroup
 from makespan.plan_check import check_plan
-from makespan.settings import PLAIN, Settings
-from makespan.stale import followed
+from makespan.preparing.fit import fit
+from makespan.preparing.settings import PLAIN, Settings
+from makespan.preparing.stale import followed
 from makespan.structure import build
 from tests.oracles import topological
 from tests.report_data import make_plan, node_plan

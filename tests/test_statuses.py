@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 
-from makespan.account import report_of
-from makespan.gantt import picture
-from makespan.page import render_page
 from makespan.record import RunFailure, RunNode, parse_record, waited_for
-from makespan.text import report_text, run_summary
+from makespan.showing.account import report_of
+from makespan.showing.gantt import picture
+from makespan.showing.page import render_page
+from makespan.showing.text import report_text, run_summary
 from tests.report_data import make_plan, make_record, node_plan
 
 PLAN = make_plan(

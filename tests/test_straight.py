@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from makespan import DAG, dag, node
 from makespan.dispatch import Dispatch, Rules
-from makespan.executor import Trace
-from makespan.program import compile_program
-from makespan.straight import Straight, StraightExecution
+from makespan.engine.executor import Trace
+from makespan.engine.straight import Straight, StraightExecution
+from makespan.preparing.program import compile_program
 from makespan.testing import dag_of, random_edges
 
 
@@ -72,7 +72,7 @@ def test_any_dag_in_the_order_of_one_thread(n, seed, random, chunk):
     for i, some in enumerate(preds):
         values.append((i, *(values[p] for p in some)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("makespan.straight_code.CHUNK", chunk)
+        patch.setattr("makespan.preparing.straight_code.CHUNK", chunk)
         straight = straight_of(made, ranks)
         expected = order_of(Rules(made.check(), ranks, 1))
         for _, execution in ways(straight):
@@ -97,7 +97,7 @@ class Broken(Exception):
 @pytest.mark.parametrize("traced", [False, True])
 @pytest.mark.parametrize("chunk", [1, 2, 400])
 def test_nothing_starts_after_a_failure_and_nothing_is_held(traced, chunk, monkeypatch):
-    monkeypatch.setattr("makespan.straight_code.CHUNK", chunk)
+    monkeypatch.setattr("makespan.preparing.straight_code.CHUNK", chunk)
     started = []
     alive = weakref.WeakSet()
 
@@ -223,7 +223,7 @@ def test_context_variables_reach_each_node_and_stay_there():
 
 @pytest.mark.parametrize("chunk", [1, 7, 400])
 def test_values_live_as_long_as_they_are_needed(chunk, monkeypatch):
-    monkeypatch.setattr("makespan.straight_code.CHUNK", chunk)
+    monkeypatch.setattr("makespan.preparing.straight_code.CHUNK", chunk)
     alive = weakref.WeakSet()
     most = []
 
@@ -282,7 +282,7 @@ def test_what_is_left_out_does_not_run():
 
 
 def test_too_many_nodes_are_not_compiled(monkeypatch):
-    monkeypatch.setattr("makespan.straight.COMPILED_NODES", 3)
+    monkeypatch.setattr("makespan.engine.straight.COMPILED_NODES", 3)
     small, large = (straight_of(dag_of([[]] * n, lambda i: lambda: i)) for n in (3, 4))
     for straight in (small, large):
         for _, execution in ways(straight):

@@ -15,8 +15,8 @@ import pytest
 from makespan.plan import PlanGroup, Robust, Solver, WhatIf
 from makespan.profile import Quality
 from makespan.record import Comparison
-from makespan.report import render
-from makespan.text import plan_summary, profile_summary, run_summary
+from makespan.showing.report import render
+from makespan.showing.text import plan_summary, profile_summary, run_summary
 from tests.builders import make_profile
 from tests.report_data import HOSTILE, blog_run, failed_run, make_plan, measured_run, node_plan, random_run
 

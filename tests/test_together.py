@@ -11,7 +11,7 @@ import time
 import pytest
 
 from makespan import DAG
-from makespan.program import compile_program
+from makespan.preparing.program import compile_program
 from makespan_optimizer.measure.trials import beside
 from makespan_optimizer.measure.trials.beside import Beside, PairSession
 from makespan_optimizer.measure.trials.together import at_interval, fresh, together

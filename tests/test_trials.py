@@ -15,8 +15,8 @@ import pytest
 
 from makespan import DAG, OptionError, ProfileWarning, load_profile
 from makespan.measurement import PairTrial
+from makespan.preparing.program import compile_program
 from makespan.profile import parse_profile
-from makespan.program import compile_program
 from makespan_optimizer.measure.merge import merge_profiles
 from makespan_optimizer.measure.trials import beside
 from makespan_optimizer.measure.trials import run_trials as trials

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan.dispatch import Rules
-from makespan.prepared import Prepared
-from makespan.program import compile_program
+from makespan.preparing.prepared import Prepared
+from makespan.preparing.program import compile_program
 from makespan.testing import VirtualClock, dag_of, random_edges
 from makespan_optimizer.instance import instance_from
 from makespan_optimizer.simulate import simulate

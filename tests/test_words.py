@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makespan.words import clean, columns, percent, plural, seconds, signed_seconds, some, table
+from makespan.showing.words import clean, columns, percent, plural, seconds, signed_seconds, some, table
 from tests.report_data import HOSTILE
 
 

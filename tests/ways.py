@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from makespan import DAG
-    from makespan.prepared import Prepared
+    from makespan.preparing.prepared import Prepared
     from makespan.structure import Structure
 
 BUDGETS = (1, 2, 4, 8)

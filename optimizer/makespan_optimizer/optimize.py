@@ -13,8 +13,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from makespan.order import default_ranks
 from makespan.plan import Solver
+from makespan.preparing.order import default_ranks
 from makespan_optimizer.assemble import assemble
 from makespan_optimizer.canonical import canonical
 from makespan_optimizer.choice.auto_threads import smallest_good_budget

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from makespan.describing.options import MAX_THREADS
 from makespan.errors import OptionError
-from makespan.options import MAX_THREADS
 from makespan_optimizer.instance import STATISTICS
 
 if TYPE_CHECKING:

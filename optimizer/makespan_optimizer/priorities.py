@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from makespan.order import default_ranks, ranks_by
+from makespan.preparing.order import default_ranks, ranks_by
 from makespan_optimizer.rigid import rules as rigid
 from makespan_optimizer.rigid.problem import Problem
 

@@ -20,7 +20,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from makespan.dispatch import Rules
-from makespan.order import bottom_levels
+from makespan.preparing.order import bottom_levels
 from makespan_optimizer.simulate import replay
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from makespan.order import ranks_by
+from makespan.preparing.order import ranks_by
 from makespan_optimizer.rigid.lists import list_schedule
 from makespan_optimizer.rigid.problem import THREADS, Resource, problem_of
 from makespan_optimizer.simulate import simulate

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from makespan._version import __version__
 from makespan.describe import NodeFunction, dag, node
+from makespan.describing.node_options import NodeOptions
 from makespan.errors import (
     DescribeError,
     MakespanError,
@@ -18,39 +19,38 @@ from makespan.errors import (
     TargetError,
 )
 from makespan.graph import DAG, Node
-from makespan.node_options import NodeOptions
 
 if TYPE_CHECKING:
-    from makespan.cache import CacheInfo
-    from makespan.comparison import compare
-    from makespan.drift import Drift
+    from makespan.around.cache import CacheInfo
+    from makespan.around.drift import Drift
+    from makespan.around.hooks import Hooks, LogHooks
+    from makespan.around.telemetry import TelemetryHooks
+    from makespan.comparing.comparison import compare
     from makespan.from_table import profile_from_table
-    from makespan.hooks import Hooks, LogHooks
     from makespan.plan import Plan, load_plan
+    from makespan.preparing.stale import PlanWarning
     from makespan.processes import close_workers, warm_workers
     from makespan.processes.faults import WorkerDied, WorkerError
     from makespan.profile import Profile, ProfileWarning, load_profile
     from makespan.record import RunRecord, load_record
     from makespan.run import Run
-    from makespan.stale import PlanWarning
-    from makespan.telemetry import TelemetryHooks
 else:
     _HOMES = {
-        "CacheInfo": "cache",
-        "Hooks": "hooks",
-        "LogHooks": "hooks",
-        "TelemetryHooks": "telemetry",
+        "CacheInfo": "around.cache",
+        "Hooks": "around.hooks",
+        "LogHooks": "around.hooks",
+        "TelemetryHooks": "around.telemetry",
         "Plan": "plan",
         "load_plan": "plan",
         "Profile": "profile",
         "ProfileWarning": "profile",
         "load_profile": "profile",
-        "PlanWarning": "stale",
+        "PlanWarning": "preparing.stale",
         "RunRecord": "record",
         "load_record": "record",
         "Run": "run",
-        "compare": "comparison",
-        "Drift": "drift",
+        "compare": "comparing.comparison",
+        "Drift": "around.drift",
         "profile_from_table": "from_table",
         "WorkerDied": "processes.faults",
         "WorkerError": "processes.faults",

@@ -38,14 +38,14 @@ from typing import (
 
 import msgspec
 
+from makespan.describing.inline import Scope, bind, is_describing, scope
+from makespan.describing.node_options import CALL, checked_options, joined, joined_calls
+from makespan.describing.options import NO_OPTIONS, Options, function_name
+from makespan.describing.place import caller_place, function_place
+from makespan.describing.placeholder import INPUT, Placeholder, label, shown_placeholder
+from makespan.describing.returned import outputs_of, returns_late
 from makespan.errors import DescribeError
 from makespan.graph import DAG
-from makespan.inline import Scope, bind, is_describing, scope
-from makespan.node_options import CALL, checked_options, joined, joined_calls
-from makespan.options import NO_OPTIONS, Options, function_name
-from makespan.place import caller_place, function_place
-from makespan.placeholder import INPUT, Placeholder, label, shown_placeholder
-from makespan.returned import outputs_of, returns_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from makespan.node_options import CallOptions, NodeOptions
+    from makespan.describing.node_options import CallOptions, NodeOptions
 
     S = TypeVar("S")
     Q = ParamSpec("Q")

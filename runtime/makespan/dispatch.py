@@ -1,8 +1,8 @@
 """Which node starts next: the core that the executor and the simulator both drive.
 
 A state machine with two events, ``finish(i)`` and ``fail(i)``, and one decision, ``next()``. No threads, no
-clock: whoever drives it brings them. It is the specification: `makespan.plain` decides the same, faster,
-where there are no groups, exclusive nodes, callers or limits of time.
+clock: whoever drives it brings them. It is the specification: `makespan.engine.plain` decides the same,
+faster, where there are no groups, exclusive nodes, callers or limits of time.
 
 Invariants, whatever the ranks say:
 - a node starts after all of its predecessors finished, and once;

@@ -5,17 +5,18 @@
     url ──▶ fetch ──▶ parse  ──▶ ┐
                 └───▶ render ──▶ ┴─▶ (parse, render)
 
-A `DAG` is made by ``@dag`` (`makespan.describe`) or node by node with `DAG.add` (`makespan.building`). It
-knows no threads and no clock; its verbs hand over to the modules that do.
+A `DAG` is made by ``@dag`` (`makespan.describe`) or node by node with `DAG.add`
+(`makespan.describing.building`). It knows no threads and no clock; its verbs hand over to the modules that
+do.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
-from makespan.building import Node
-from makespan.inline import inlined, is_describing
-from makespan.keeping import Keeping
+from makespan.around.keeping import Keeping
+from makespan.describing.building import Node
+from makespan.describing.inline import inlined, is_describing
 
 if TYPE_CHECKING:
     import os
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
     # Only type checkers know of defaults below Python 3.13: ``DAG("by hand")`` needs no annotation.
     from typing_extensions import ParamSpec, TypeVar
 
-    from makespan.hooks import Hooks
+    from makespan.around.hooks import Hooks
     from makespan.plan import Plan
-    from makespan.prepared import Prepared
+    from makespan.preparing.prepared import Prepared
+    from makespan.preparing.settings import Names, OnError
     from makespan.profile import Profile
     from makespan.run import Run
-    from makespan.settings import Names, OnError
     from makespan_optimizer.measure.sampling.watch import SamplerName
 
     P = ParamSpec("P", default=...)
@@ -129,8 +130,8 @@ class DAG(Keeping, Generic[P, R]):
         DescribeError, OptionError
             A setting that cannot be; a node that would run without a result that it takes.
         """
-        from makespan.preparing import prepare
-        from makespan.settings import make_settings
+        from makespan.preparing.making import prepare
+        from makespan.preparing.settings import make_settings
 
         settings = make_settings(
             self,

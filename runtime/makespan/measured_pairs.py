@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from makespan.errors import ProfileError
 from makespan.jsontext import convert
 from makespan.measurement import PairTrial
-from makespan.words import some
+from makespan.showing.words import some
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

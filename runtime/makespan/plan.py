@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from makespan.describing.options import MAX_THREADS
 from makespan.errors import PlanError, did_you_mean
 from makespan.files import ensure_replaceable, read_bytes, write_atomic
 from makespan.jsontext import canonical, convert, format_of, readable, strict_json
 from makespan.machine import Machine
-from makespan.options import MAX_THREADS
 from makespan.plan_check import check_plan
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     def summary(self) -> str:
         """Say in a few lines what the plan promises."""
-        from makespan.text import plan_summary
+        from makespan.showing.text import plan_summary
 
         return plan_summary(self)
 

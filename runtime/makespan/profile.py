@@ -190,7 +190,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     def summary(self) -> str:
         """Return a table of the nodes, longest first."""
-        from makespan.text import profile_summary
+        from makespan.showing.text import profile_summary
 
         return profile_summary(self)
 
@@ -210,7 +210,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         OptionError
             No such order.
         """
-        from makespan.profile_table import render
+        from makespan.showing.profile_table import render
 
         return render(self, sort=sort, limit=limit, width=width)
 
@@ -224,7 +224,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         Where no run has all nodes (after an update), a row joins calls with the set of inputs of the same
         number, the latest of each node first: true as far as the sets were the same ones.
         """
-        from makespan.profile_rows import scenarios
+        from makespan.showing.profile_rows import scenarios
 
         return scenarios(self)
 
@@ -236,7 +236,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         MissingExtraError
             pandas is not installed.
         """
-        from makespan.profile_rows import to_frame
+        from makespan.showing.profile_rows import to_frame
 
         return to_frame(self)
 

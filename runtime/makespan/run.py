@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from makespan._version import __version__
-from makespan.fingerprint import relative_place
+from makespan.fingerprints.fingerprint import relative_place
 from makespan.machine import this_machine
 from makespan.plan import DagId
+from makespan.preparing.restricting import values_of
 from makespan.record import NodeStatus, RunFailure, RunNode, RunRecord, RunStatus
-from makespan.restricting import values_of
 
 if TYPE_CHECKING:
     import datetime
     import os
     from collections.abc import Collection, Mapping
 
-    from makespan.drift import Drift
-    from makespan.executor import Trace
-    from makespan.prepared import Prepared
+    from makespan.around.drift import Drift
+    from makespan.engine.executor import Trace
+    from makespan.preparing.prepared import Prepared
     from makespan.structure import Structure
     from makespan_optimizer.measure.insitu import InSitu
 
@@ -74,11 +74,11 @@ class Run:
 
     @property
     def drift(self) -> list[Drift]:
-        """Nodes that did not take the planned time, by `makespan.drift`; none without a plan.
+        """Nodes that did not take the planned time, by `makespan.around.drift`; none without a plan.
 
         A node whose result was there already (a cache, a set-up) counts as faster than planned.
         """
-        from makespan.drift import drift_of_runs
+        from makespan.around.drift import drift_of_runs
 
         return drift_of_runs(self.record.plan, [self.record]) if self.record.plan is not None else []
 
@@ -106,13 +106,13 @@ class Run:
         MissingExtraError
             png and svg need matplotlib.
         """
-        from makespan.report import write_report
+        from makespan.showing.report import write_report
 
         write_report(self.record, path, format=format, force=force)
 
     def summary(self) -> str:
         """Say in a few lines how the run went against its plan."""
-        from makespan.text import run_summary
+        from makespan.showing.text import run_summary
 
         return run_summary(self.record)
 
@@ -141,7 +141,7 @@ def run_of(
         Results that came and are returned.
     inputs : mapping of str to Any
     """
-    from makespan.failure import joined
+    from makespan.engine.failure import joined
 
     program = prepared.program
     names = program.structure.names

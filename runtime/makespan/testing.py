@@ -13,14 +13,14 @@ import time
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
-from makespan.executor import Execution, Trace
+from makespan.engine.executor import Execution, Trace
 from makespan.graph import DAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from makespan.prepared import Prepared
-    from makespan.tables import Tables
+    from makespan.engine.tables import Tables
+    from makespan.preparing.prepared import Prepared
 
 
 class VirtualClock:

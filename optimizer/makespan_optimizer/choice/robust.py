@@ -15,7 +15,7 @@ import random
 from typing import TYPE_CHECKING, NamedTuple
 
 from makespan.dispatch import Rules
-from makespan.order import ranks_by
+from makespan.preparing.order import ranks_by
 from makespan_optimizer.choice.trial import Judged, Option, Trial
 from makespan_optimizer.schedule import latest_starts, order_ranks
 from makespan_optimizer.simulate import replay

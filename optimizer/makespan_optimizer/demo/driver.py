@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from makespan.describing.options import check_threads
 from makespan.errors import missing_extra
 from makespan.machine import usable_cores
-from makespan.options import check_threads
 from makespan.profile import ProfileWarning
 from makespan.record import Comparison
 from makespan_optimizer.choice.auto_threads import ENOUGH
@@ -198,7 +198,7 @@ class Session:
 
     def _report(self, found: Race, run: Run) -> None:
         """Write a planned run of about median makespan, measured, with the comparison, and its pictures."""
-        from makespan.report import write_report
+        from makespan.showing.report import write_report
 
         comparison = Comparison(found.default_s, found.planned_s, median(found.sequential_s))
         record = msgspec.structs.replace(run.record, comparison=comparison)

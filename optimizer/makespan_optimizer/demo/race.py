@@ -15,7 +15,7 @@ from makespan.errors import MakespanError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from makespan.prepared import Prepared
+    from makespan.preparing.prepared import Prepared
     from makespan.run import Run
 
     Step = Callable[[str], None]

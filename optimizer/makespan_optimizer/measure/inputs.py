@@ -18,9 +18,9 @@ from itertools import count, cycle, islice, repeat
 from typing import TYPE_CHECKING, Any
 
 from makespan.describe import bind
+from makespan.describing.options import function_name
 from makespan.errors import DescribeError, OptionError
-from makespan.options import function_name
-from makespan.words import plural
+from makespan.showing.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from makespan.measurement import SamplerSource
-    from makespan.program import Program
+    from makespan.preparing.program import Program
     from makespan_optimizer.measure.clocks import Clocks
     from makespan_optimizer.measure.sampling.watch import Sampler, SamplerName, Seen, Watch
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from makespan._version import __version__
-from makespan.coroutines import in_own_threads
+from makespan.awaiting.coroutines import in_own_threads
 from makespan.errors import OptionError
 from makespan.machine import this_machine
 from makespan.plan import DagId

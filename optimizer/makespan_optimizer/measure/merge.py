@@ -18,7 +18,7 @@ import msgspec
 from makespan.errors import ProfileError
 from makespan.measured_pairs import merged_pairs
 from makespan.profile import MAX_CALLS, Call, NodeProfile, Profile, ProfileWarning
-from makespan.words import some
+from makespan.showing.words import some
 from makespan_optimizer.measure.estimate import summarize
 
 if TYPE_CHECKING:

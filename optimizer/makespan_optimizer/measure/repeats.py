@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from makespan.words import plural
+from makespan.showing.words import plural
 from makespan_optimizer.measure.walk import ancestors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from makespan.preparing.program import Program
     from makespan.profile import Call
-    from makespan.program import Program
 
 PASSES = 3
 TIME_SHARE = 0.5  # of the counted runs

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from makespan.conditions import SKIPPED
-from makespan.words import plural, some
+from makespan.around.conditions import SKIPPED
+from makespan.showing.words import plural, some
 from makespan_optimizer.measure import repeats
 from makespan_optimizer.measure.quiet import Quiet
 from makespan_optimizer.measure.size import size_of

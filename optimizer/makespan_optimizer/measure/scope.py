@@ -15,15 +15,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan.errors import OptionError, ProfileError, did_you_mean
-from makespan.program import compile_program
-from makespan.words import some
+from makespan.preparing.program import compile_program
+from makespan.showing.words import some
 from makespan_optimizer.measure.hints import Hint, parse_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from makespan.graph import DAG
-    from makespan.program import Program
+    from makespan.preparing.program import Program
 
 
 class Scope(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from makespan.code import Memory, code_fingerprint
-from makespan.fingerprint import location, relative_place
+from makespan.fingerprints.code import Memory, code_fingerprint
+from makespan.fingerprints.fingerprint import location, relative_place
 from makespan.profile import Shape
 
 if TYPE_CHECKING:

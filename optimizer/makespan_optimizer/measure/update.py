@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan.machine import this_machine
 from makespan.plan import DagId
-from makespan.words import plural, some
+from makespan.showing.words import plural, some
 from makespan_optimizer.measure.hints import Hint
 from makespan_optimizer.measure.merge import ensure_mergeable, stale_nodes
 from makespan_optimizer.measure.shapes import shapes

@@ -11,13 +11,13 @@ from __future__ import annotations
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from makespan.executor import _inside
-from makespan.failure import raise_failures
+from makespan.engine.executor import _inside
+from makespan.engine.failure import raise_failures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from makespan.program import Program
+    from makespan.preparing.program import Program
 
 
 class Work(NamedTuple):

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from makespan.describing.options import MAX_THREADS
 from makespan.errors import OptionError, did_you_mean
-from makespan.options import MAX_THREADS
 from makespan.plan import PlanCluster
 from makespan_optimizer.modes.clusters import Cutter, State
 from makespan_optimizer.modes.contract import Contracted, contract

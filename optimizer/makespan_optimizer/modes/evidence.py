@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from makespan.words import percent, seconds
+from makespan.showing.words import percent, seconds
 from makespan_optimizer.modes.contract import beside
 from makespan_optimizer.modes.cuts import bits
 

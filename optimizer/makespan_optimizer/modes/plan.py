@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from makespan.order import default_ranks
 from makespan.plan import PlanBound, Robust
+from makespan.preparing.order import default_ranks
 from makespan_optimizer.bounds import bounds_by_budget, lower_bounds
 from makespan_optimizer.canonical import canonical
 from makespan_optimizer.choice.pooled import mixed

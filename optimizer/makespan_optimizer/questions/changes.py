@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from makespan.words import TIMES, clean
+from makespan.showing.words import TIMES, clean
 from makespan_optimizer.questions.variants import in_process, scaled, without_gil
 
 if TYPE_CHECKING:

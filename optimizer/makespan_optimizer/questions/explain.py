@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from makespan.observed import Cause, critical_chain
+from makespan.comparing.plan_spans import SAME_S, spans_of
 from makespan.plan import PlanBound, PlanCluster, PlanGroup, Robust
-from makespan.plan_spans import SAME_S, spans_of
+from makespan.showing.observed import Cause, critical_chain
 from makespan_optimizer.questions.reasons import Paths, Share, shares, to_go_lower
 
 if TYPE_CHECKING:

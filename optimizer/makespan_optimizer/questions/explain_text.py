@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from makespan.words import clean, percent, plural, seconds, table
+from makespan.showing.words import clean, percent, plural, seconds, table
 from makespan_optimizer.questions.reasons import CRITICAL, listed
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from makespan.plan import PlanBound
+from makespan.showing.words import clean, seconds
 from makespan.structure import build
-from makespan.words import clean, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -161,6 +161,6 @@ def _named(users: Sequence[Share], most: int = _NAMED) -> str:
 
 def listed(names: Iterable[str]) -> str:
     """Return names for people; ``nothing`` when there are none."""
-    from makespan.words import some
+    from makespan.showing.words import some
 
     return some(names, 8) or "nothing"

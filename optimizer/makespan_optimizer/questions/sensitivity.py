@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from makespan.describing.options import MAX_THREADS
 from makespan.errors import OptionError
-from makespan.options import MAX_THREADS
 from makespan_optimizer.bounds import Bound, lower_bounds
 from makespan_optimizer.canonical import canonical
 from makespan_optimizer.choice.search import Search

@@ -19,7 +19,7 @@ from math import gcd
 from operator import add
 from typing import TYPE_CHECKING, NamedTuple
 
-from makespan.order import ranks_by
+from makespan.preparing.order import ranks_by
 from makespan_optimizer.rigid.destructive import contradicted, least_end, packed
 from makespan_optimizer.rigid.lists import list_schedule, makespan_of
 from makespan_optimizer.rigid.problem import Resource

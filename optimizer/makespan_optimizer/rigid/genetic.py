@@ -16,7 +16,7 @@ from __future__ import annotations
 from bisect import insort
 from typing import TYPE_CHECKING, NamedTuple
 
-from makespan.order import ranks_by
+from makespan.preparing.order import ranks_by
 from makespan_optimizer.rigid.rules import levels_of
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from makespan.order import ranks_by
+from makespan.preparing.order import ranks_by
 from makespan_optimizer.rigid.lists import Lists, makespan_of
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, NamedTuple
 
-from makespan.order import ranks_by
+from makespan.preparing.order import ranks_by
 from makespan_optimizer.rigid.genetic import generations
 from makespan_optimizer.rigid.improve import Passes
 from makespan_optimizer.rigid.rules import bottleneck_share, rules, variations, weighted

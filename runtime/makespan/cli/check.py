@@ -9,11 +9,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from makespan.around.drift import Drift, band, drift_of_runs, durations_s
 from makespan.cli import options as opt
 from makespan.cli.codes import Exit
 from makespan.cli.target import load_target
 from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
-from makespan.drift import Drift, band, drift_of_runs, durations_s
 from makespan.errors import PlanError, RecordError
 from makespan.machine import this_machine
 from makespan.plan import load_plan
@@ -114,7 +114,7 @@ def drift_by_profile(plan: Plan, profile: Profile) -> list[str]:
     """Say which nodes do not take the planned time any more, by a newer profile."""
     if profile.dag.fingerprint != plan.dag.fingerprint:
         return ["the profile is of another DAG than the plan"]
-    from makespan.words import seconds
+    from makespan.showing.words import seconds
 
     measured = {node.name: node for node in profile.nodes}
     found = []
@@ -173,7 +173,7 @@ def _read_run(path: str, plan: Plan, where: str) -> RunRecord:
 
 
 def _sentence(its: Drift, runs: int) -> str:
-    from makespan.words import seconds
+    from makespan.showing.words import seconds
 
     of = f" (median of {runs} runs)" if runs > 1 else ""
     return f"{its.name!r} took {seconds(its.actual_s)}{of}, the plan counted on {seconds(its.planned_s)}"
@@ -183,8 +183,8 @@ def _seen(plan: Plan, runs: Sequence[RunRecord]) -> list[str]:
     """Say what the runs cannot tell, and how long they took as a whole."""
     from statistics import median
 
-    from makespan.stale import some
-    from makespan.words import seconds
+    from makespan.preparing.stale import some
+    from makespan.showing.words import seconds
 
     notes = []
     taken = durations_s(runs)

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Compare, and print text or JSON."""
     if options.a == options.b == "-":
         raise OptionError("only one of the two can come from stdin", where="-")
-    from makespan.comparison import compare
+    from makespan.comparing.comparison import compare
 
     a, b = read_plan_or_run(options.a), read_plan_or_run(options.b)
     compared = compare(a, b, labels=(options.a, options.b))

@@ -12,9 +12,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from makespan.executor import Execution
-from makespan.recording import Recording
-from makespan.straight import StraightExecution
+from makespan.engine.executor import Execution
+from makespan.engine.recording import Recording
+from makespan.engine.straight import StraightExecution
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType, TracebackType

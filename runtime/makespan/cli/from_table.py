@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from makespan.cli import options as opt
 from makespan.cli.reading import heed_profile_warnings, profile_there
 from makespan.errors import OptionError, ProfileError
-from makespan.words import plural
+from makespan.showing.words import plural
 
 if TYPE_CHECKING:
     import argparse

@@ -153,7 +153,7 @@ def check_args(dag: DAG[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     DescribeError
         An input is missing, unknown or given twice.
     """
-    from makespan.inline import bind
+    from makespan.describing.inline import bind
 
     try:
         bind(dag, args, kwargs)

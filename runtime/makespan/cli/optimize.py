@@ -11,7 +11,7 @@ from makespan.cli.pins import add_modes, add_pins, given_modes
 from makespan.cli.progress import Progress
 from makespan.cli.reading import read_profile
 from makespan.errors import OptionError
-from makespan.words import percent, plural, seconds
+from makespan.showing.words import percent, plural, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable

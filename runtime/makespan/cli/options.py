@@ -9,8 +9,8 @@ import argparse
 import math
 from typing import TYPE_CHECKING, Any
 
+from makespan.describing.options import MAX_THREADS
 from makespan.errors import DescribeError, OptionError
-from makespan.options import MAX_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -49,7 +49,7 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Write the report; with ``--json`` print its figures."""
-    from makespan import report as reports
+    from makespan.showing import report as reports
 
     kind = _kind(options.format, options.output)
     if kind not in reports.FORMATS:

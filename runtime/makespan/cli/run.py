@@ -18,8 +18,8 @@ from makespan.cli.target import load_target
 from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
 from makespan.errors import OptionError, PlanError
 from makespan.machine import this_machine
-from makespan.prepared import run as run_prepared
-from makespan.stale import PlanWarning
+from makespan.preparing.prepared import run as run_prepared
+from makespan.preparing.stale import PlanWarning
 
 if TYPE_CHECKING:
     import argparse

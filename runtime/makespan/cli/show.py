@@ -42,7 +42,7 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
 
 
 def _sort(text: str) -> str:
-    from makespan.profile_rows import SORTS
+    from makespan.showing.profile_rows import SORTS
 
     if text not in SORTS:
         raise argparse.ArgumentTypeError(f"a profile is sorted by {', '.join(SORTS)}, not {text!r}")
@@ -52,7 +52,7 @@ def _sort(text: str) -> str:
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Read, and print the table; with ``--json`` its rows."""
     from makespan.profile import load_profile
-    from makespan.profile_rows import by, rows
+    from makespan.showing.profile_rows import by, rows
 
     heed_profile_warnings()
     profile = load_profile(options.profile)

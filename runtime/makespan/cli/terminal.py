@@ -213,6 +213,6 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    from makespan.words import clean
+    from makespan.showing.words import clean
 
     return clean(text)

@@ -16,7 +16,7 @@ from makespan.cli.pins import processes
 from makespan.cli.progress import Progress
 from makespan.cli.reading import read_profile
 from makespan.errors import OptionError
-from makespan.words import plural
+from makespan.showing.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,7 +189,7 @@ def _as_json(row: Answer, first: Answer) -> dict[str, Any]:
 
 def table(rows: Sequence[Answer]) -> str:
     """Return the rows for people; the gain is against the first row."""
-    from makespan.words import clean, percent, seconds, table
+    from makespan.showing.words import clean, percent, seconds, table
 
     cells = [
         [
@@ -206,7 +206,7 @@ def table(rows: Sequence[Answer]) -> str:
 
 def changes_table(rows: Sequence[Answer]) -> str:
     """Return a row for each budget and change; the gain is against the DAG as it is, on the same budget."""
-    from makespan.words import percent, seconds, table
+    from makespan.showing.words import percent, seconds, table
 
     cells = []
     base = rows[0]
@@ -228,7 +228,7 @@ def changes_table(rows: Sequence[Answer]) -> str:
 
 def chosen_words(row: Answer) -> str:
     """Say which modes stand behind an answer; empty when none were chosen."""
-    from makespan.words import clean, some
+    from makespan.showing.words import clean, some
 
     told = [f"{{{some(cluster.nodes)}}} in process {cluster.worker + 1}" for cluster in row.clusters]
     told += [
@@ -240,7 +240,7 @@ def chosen_words(row: Answer) -> str:
 
 def nodes_table(each: Sensitivity) -> str:
     """Return the nodes that are worth making faster."""
-    from makespan.words import clean, percent, seconds, table
+    from makespan.showing.words import clean, percent, seconds, table
 
     cells = [
         [

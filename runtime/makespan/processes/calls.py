@@ -6,9 +6,9 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from makespan.cancelling import canceller
-from makespan.executor import tracing
-from makespan.native_limits import child_environment, limit
+from makespan.around.native_limits import child_environment, limit
+from makespan.engine.cancelling import canceller
+from makespan.engine.executor import tracing
 from makespan.processes import codec
 from makespan.processes.faults import WorkerError
 from makespan.processes.pool import Ticket, pool

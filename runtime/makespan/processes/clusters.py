@@ -16,8 +16,8 @@ import time
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-from makespan.cancelling import canceller
-from makespan.parts import Constant, Given, Made, Result
+from makespan.engine.cancelling import canceller
+from makespan.preparing.parts import Constant, Given, Made, Result
 from makespan.processes import codec
 from makespan.processes.calls import argument
 from makespan.processes.faults import WorkerError
@@ -27,8 +27,8 @@ from makespan.processes.pool import Ticket, pool
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from makespan.executor import Trace
-    from makespan.parts import PartCode
+    from makespan.engine.executor import Trace
+    from makespan.preparing.parts import PartCode
 
 # The monotonic clock of Linux is the same one in all processes.
 _ONE_CLOCK = "CLOCK_MONOTONIC" in time.get_clock_info("perf_counter").implementation

@@ -12,17 +12,17 @@ from functools import partial
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from makespan.describing.returned import is_coroutine_function
 from makespan.errors import DescribeError, OptionError, PlanError
-from makespan.parts import Part
+from makespan.preparing.parts import Part
 from makespan.processes import ensure_installed
-from makespan.returned import is_coroutine_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from makespan.fit import Fit
     from makespan.graph import DAG, Node
     from makespan.plan import PlanCluster
+    from makespan.preparing.fit import Fit
 
 
 class Layout(NamedTuple):
@@ -70,7 +70,7 @@ def lay_out(dag: DAG[..., Any], fitted: Fit, where: str, *, go_on: bool = False)
     its = [nodes[i].name for i, mode in sorted(modes.items()) if mode == "process"]
     its += [name for cluster in fitted.clusters for name in cluster.nodes]
     ensure_installed(f"node {its[0]!r} is to run in a worker process, which")
-    from makespan.native_limits import _ensure_limitable
+    from makespan.around.native_limits import _ensure_limitable
     from makespan.processes import worker
     from makespan.processes.calls import Limited, ProcessCall
     from makespan.processes.clusters import cluster_call
@@ -147,7 +147,7 @@ def _groups(modes: dict[int, str], bound: dict[int, int], most: int) -> Iterable
 def _testing(nodes: Sequence[Node], fitted: Fit) -> frozenset[int]:
     if not fitted.clusters:
         return frozenset()
-    from makespan.conditions import touched
+    from makespan.around.conditions import touched
 
     return touched(nodes, fitted.structure.order).testing
 

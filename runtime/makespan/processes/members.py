@@ -6,7 +6,7 @@ import time
 from contextvars import copy_context
 from typing import Any, NamedTuple
 
-from makespan.failure import InMember
+from makespan.engine.failure import InMember
 from makespan.processes import worker
 
 GIVEN, RESULT, CONSTANT = range(3)

@@ -20,7 +20,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from makespan.failure import InMember
+from makespan.engine.failure import InMember
 from makespan.processes import codec, wire
 from makespan.processes.faults import WorkerDied, WorkerError
 from makespan.processes.wire import Message

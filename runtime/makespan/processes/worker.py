@@ -19,8 +19,8 @@ from contextlib import suppress
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import NamedTuple
 
-from makespan.cancelling import inside as running
-from makespan.failure import InMember
+from makespan.engine.cancelling import inside as running
+from makespan.engine.failure import InMember
 from makespan.processes import codec, wire
 from makespan.processes.codec import kind
 from makespan.processes.wire import Message

@@ -28,8 +28,8 @@ from makespan.errors import MakespanError, OptionError, ProfileError, did_you_me
 from makespan.files import read_bytes
 from makespan.jsontext import strict_json
 from makespan.profile import ProfileWarning
-from makespan.profile_rows import fields
-from makespan.words import some
+from makespan.showing.profile_rows import fields
+from makespan.showing.words import some
 from makespan_optimizer.measure.hints import Hint, hinted, parse_kind, seconds_of
 from makespan_optimizer.measure.traces.records import Row, profile_of
 from makespan_optimizer.measure.traces.wfformat import is_wfformat, rows_of

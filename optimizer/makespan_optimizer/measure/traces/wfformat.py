@@ -14,7 +14,7 @@ import msgspec
 
 from makespan.errors import ProfileError, did_you_mean
 from makespan.measurement import NodeProfile, Quality, Spread
-from makespan.words import some
+from makespan.showing.words import some
 from makespan_optimizer.measure.traces.records import Row
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from makespan_optimizer.measure.walk import Outcome, Work, ancestors, walk
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from makespan.program import Program
+    from makespan.preparing.program import Program
     from makespan_optimizer.measure.trials.pairs import Pair
     from makespan_optimizer.measure.trials.together import Inputs
 

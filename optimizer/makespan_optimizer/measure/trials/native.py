@@ -13,11 +13,11 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from makespan.dispatch import Rules
-from makespan.executor import Execution
-from makespan.failure import raise_failures
+from makespan.engine.executor import Execution
+from makespan.engine.failure import raise_failures
 from makespan.machine import usable_cores
 from makespan.measurement import Call, ThreadTrial, ThreadTrials
-from makespan.order import bottom_levels, ranks_by
+from makespan.preparing.order import bottom_levels, ranks_by
 from makespan_optimizer.measure.calls import foreign_delay_s
 from makespan_optimizer.measure.clocks import Stopwatch
 from makespan_optimizer.measure.quiet import Quiet
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from makespan.measurement import NodeProfile
+    from makespan.preparing.program import Program
     from makespan.profile import Profile
-    from makespan.program import Program
     from makespan_optimizer.measure.clocks import Clocks
     from makespan_optimizer.measure.trials.pools import Pools
     from makespan_optimizer.measure.trials.together import Inputs

@@ -1,8 +1,8 @@
 """Limits on native threads while trials run: set for all libraries at once, and put back.
 
-Libraries are limited as `makespan.native_pools` knows them, child processes by their environment. What cannot
-be limited is named in `Pools.missed`. Pools that keep a number for each thread are limited again in each
-thread that shall obey.
+Libraries are limited as `makespan.around.native_pools` knows them, child processes by their environment. What
+cannot be limited is named in `Pools.missed`. Pools that keep a number for each thread are limited again in
+each thread that shall obey.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from makespan.around.native_pools import Pool, loaded_pools
 from makespan.errors import OptionError
 from makespan.machine import THREAD_VARIABLES, usable_cores
-from makespan.native_pools import Pool, loaded_pools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -18,7 +18,7 @@ import msgspec
 
 from makespan.measured_pairs import merged_pairs
 from makespan.profile import ProfileWarning
-from makespan.words import plural
+from makespan.showing.words import plural
 from makespan_optimizer.measure.merge import merge_profiles
 from makespan_optimizer.measure.trials.beside import Beside, PairSession
 from makespan_optimizer.measure.trials.likeness import likenesses
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from makespan.measurement import PairTrial, ThreadTrials
+    from makespan.preparing.program import Program
     from makespan.profile import Profile
-    from makespan.program import Program
     from makespan_optimizer.measure.sampling.sampler import Sampler
     from makespan_optimizer.measure.trials.together import Inputs
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from makespan.order import bottom_levels
-from makespan.words import clean, percent, plural, seconds
+from makespan.preparing.order import bottom_levels
+from makespan.showing.words import clean, percent, plural, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,53 @@
+"""Waiting inside a node: for a while, or for another thread; it ends at once when the run does.
+
+A run ends before its nodes on Ctrl-C, when its time is up, and when another node failed. Who waits then has
+nothing to wait for.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+from makespan.engine.cancelling import canceller, run_is_over
+
+_LOOK_S = 0.1
+"""How often who waits looks whether the run stopped; where locks are deaf to Ctrl-C, whether that came."""
+
+
+class GivenUp(Exception):  # noqa: N818 (it is no fault)
+    """The run ended while a node waited."""
+
+
+def acquired(lock: Any, timeout_s: float | None = None) -> bool:
+    """Wait until another thread releases a lock; return False when that took too long.
+
+    Raises
+    ------
+    GivenUp
+        The run ended meanwhile.
+    TimeoutError
+        The node's time was up.
+    """
+    until = None if timeout_s is None else monotonic() + timeout_s
+    cancelled = False
+
+    def cancel() -> None:
+        nonlocal cancelled
+        cancelled = True
+        with suppress(RuntimeError):  # it is released already
+            lock.release()
+
+    with canceller(cancel):
+        while not cancelled:
+            left_s = _LOOK_S if until is None else min(_LOOK_S, until - monotonic())
+            if left_s <= 0:
+                return False
+            if lock.acquire(timeout=left_s):
+                break
+            if run_is_over():
+                cancelled = True
+        if cancelled:
+            raise GivenUp("the run ended while this node waited")
+    return True

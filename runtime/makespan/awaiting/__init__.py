@@ -1,0 +1,1 @@
+"""Runs that are awaited, and coroutine functions as nodes."""

@@ -1,0 +1,1 @@
+"""Two plans, two runs, or a plan and a run: what differs."""

@@ -1,0 +1,1 @@
+"""What is recorded while a DAG is described: names, options, arguments, places."""

@@ -1,0 +1,1 @@
+"""Who runs the nodes: threads, the calling thread, straight-line code; time limits and failures."""

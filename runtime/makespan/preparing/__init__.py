@@ -1,0 +1,1 @@
+"""From a DAG, a plan and settings to what runs, once."""

@@ -1,0 +1,229 @@
+"""A DAG made ready to run: program, order, budget and plan checked once, then called many times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from makespan.around.runlog import listener, run_logged
+from makespan.describing.inline import bind, positional_names
+from makespan.engine.cancelling import inside
+from makespan.engine.executor import PLAIN_TERMS, Execution, Terms, Trace, tables_of
+from makespan.engine.straight import Straight, StraightExecution
+from makespan.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from makespan.around.counters import Counters
+    from makespan.around.drift import Drift
+    from makespan.dispatch import Rules
+    from makespan.engine.tables import Tables
+    from makespan.graph import DAG
+    from makespan.plan import Plan
+    from makespan.preparing.program import Program
+    from makespan.run import Run
+    from makespan_optimizer.measure.sampling.watch import SamplerName
+
+
+class Prepared:
+    """What `DAG.prepare` returns. Call it with the DAG's inputs: ``fast(url)`` returns the DAG's result.
+
+    It may be called from several threads at once.
+    """
+
+    __slots__ = (
+        "_alone",
+        "_counters",
+        "_fingerprint",
+        "_functions",
+        "_names",
+        "_nested",
+        "_straight",
+        "_tables",
+        "_unfused",
+        "dag",
+        "notes",
+        "plan",
+        "program",
+        "rules",
+        "switch_interval_s",
+        "terms",
+        "threads",
+    )
+
+    def __init__(
+        self,
+        dag: DAG[..., Any],
+        program: Program,
+        rules: Rules,
+        plan: Plan | None,
+        terms: Terms = PLAIN_TERMS,
+        *,
+        unfused: Callable[[], tuple[Program, Rules]] | None = None,
+        notes: tuple[str, ...] = (),
+        counters: Counters | None = None,
+    ) -> None:
+        self.dag = dag
+        self.program = program
+        self.rules = rules
+        self.plan = plan
+        self.terms = terms
+        self.threads = rules.budget
+        self.notes = notes
+        """What of the plan could not be followed."""
+        self.switch_interval_s: float | None = None
+        """See `makespan.around.switching`."""
+        self._counters = counters
+        self._unfused = unfused
+        # One thread runs everything as straight-line code, when nobody has to watch it meanwhile; within
+        # another run's node, whose run does the watching, whatever the budget.
+        watched = terms.timeout_s is not None or bool(terms.timeouts_s)
+        self._nested = not watched and not terms.go_on
+        small = terms.worth is not None and not any(terms.worth)  # no node is worth a hand-off
+        self._alone = self._nested and not terms.coordinate and (small or self.threads == 1)
+        self._straight: Straight | None = None
+        self._tables: Tables | None = None
+        self._names = positional_names(dag)
+        self._functions = [node.fn for node in list(dag.nodes.values())]
+        self._fingerprint: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the DAG as it was prepared (one that is built by hand may have grown since)."""
+        if self._fingerprint is None:
+            from makespan.fingerprints.fingerprint import fingerprint
+
+            self._fingerprint = fingerprint(self.program.structure, self._functions)
+        return self._fingerprint
+
+    @property
+    def drift(self) -> list[Drift]:
+        """Nodes that do not take the planned time now, by a running mean over the calls; see `DAG.prepare`.
+
+        Raises
+        ------
+        OptionError
+            It was not prepared with `drift`.
+        """
+        if self._counters is None:
+            raise OptionError("was not counted", where="drift", hint="prepare with a plan and drift=True")
+        return self._counters.drift()
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Run, and return the DAG's result.
+
+        Raises
+        ------
+        DescribeError
+            An input is missing, unknown or given twice.
+        Exception
+            A node's own, with a note that names the node; an ExceptionGroup when several raised.
+        """
+        inputs = bind(self.dag, args, kwargs, self._names)
+        execution = self.execution(inputs)
+        if listener() is None:
+            execution.run()
+        else:
+            run_logged(self, execution)
+        if execution.failures:
+            from makespan.engine.failure import raise_failures
+
+            raise_failures(self.program, execution.failures)
+        return self.program.output(execution.kept, inputs)
+
+    def execution(
+        self, inputs: Mapping[str, Any], trace: Trace | None = None
+    ) -> Execution | StraightExecution:
+        """Return what runs it once, in the way that fits."""
+        if self._alone or (self._nested and inside.get()):
+            straight = self._straight
+            if straight is None:
+                self._straight = straight = Straight(*self.unfused())
+            if straight.possible:
+                return StraightExecution(straight, inputs, trace)
+        return self.by_threads(inputs, trace)
+
+    def by_threads(self, inputs: Mapping[str, Any], trace: Trace | None = None) -> Execution:
+        """Return what runs it once in threads, whatever the budget: an event loop has other things to do."""
+        tables = self._tables
+        if tables is None:
+            self._tables = tables = tables_of(self.program, self.rules, self.terms)
+        return Execution(self.program, self.rules, inputs, trace, self.terms, tables)
+
+    def unfused(self) -> tuple[Program, Rules]:
+        """Return program and rules with the nodes of chains one by one."""
+        return (self.program, self.rules) if self._unfused is None else self._unfused()
+
+    def run(
+        self, /, *args: Any, measure: bool = False, sampler: SamplerName | None = None, **kwargs: Any
+    ) -> Run:
+        """Run with tracing, and return the `Run`; failures and Ctrl-C are kept in it, not raised.
+
+        Inputs that are called ``measure`` or ``sampler`` are given by position.
+
+        Parameters
+        ----------
+        measure : bool
+            Measure what each node does with its time while it runs beside others: see `RunNode.measured`.
+        sampler : {"auto", "gil", "canary", "clocks"}, optional
+            How, when `measure` is set; "auto" is "gil" where that works, else "clocks"; "gil", "canary",
+            "clocks": this one or an error.
+
+        Raises
+        ------
+        DescribeError
+            An input is missing, unknown or given twice.
+        OptionError
+            The sampler is unknown, or cannot be had here.
+        MissingExtraError
+            `measure` is set, and the measuring half of makespan is not installed.
+        """
+        return run(self, args, kwargs, measure=measure, sampler=sampler)
+
+    async def acall(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Run within a running event loop, which is not blocked meanwhile, and return the DAG's result.
+
+        Coroutine nodes are awaited on that loop, ``caller`` nodes run in its thread, and all others in
+        helper threads. Cancelled, it starts nothing any more, and waits for its coroutine nodes only.
+
+        Raises
+        ------
+        DescribeError
+            An input is missing, unknown or given twice.
+        Exception
+            A node's own, with a note that names the node; an ExceptionGroup when several raised.
+        """
+        from makespan.awaiting.arun import acall
+
+        return await acall(self, args, kwargs)
+
+    async def arun(
+        self, /, *args: Any, measure: bool = False, sampler: SamplerName | None = None, **kwargs: Any
+    ) -> Run:
+        """Run as `acall` does, with tracing, and return the `Run`; parameters are those of `run`."""
+        from makespan.awaiting.arun import arun
+
+        return await arun(self, args, kwargs, measure=measure, sampler=sampler)
+
+
+def run(
+    prepared: Prepared,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    measure: bool = False,
+    sampler: SamplerName | None = None,
+) -> Run:
+    """Run as `Prepared.run` does; inputs may have any name."""
+    from makespan.engine.recording import Recording
+
+    recording = Recording(prepared, tuple(args), dict(kwargs), measure=measure, sampler=sampler)
+    try:
+        execution = recording.begin()
+        try:
+            execution.run()
+        except (KeyboardInterrupt, TimeoutError) as error:
+            recording.stopped(error)
+        return recording.end()
+    finally:
+        recording.close()

@@ -1,0 +1,1 @@
+"""What is shown of profiles, plans and runs: pictures, the page, text."""
