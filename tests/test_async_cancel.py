@@ -10,7 +10,8 @@ import weakref
 
 import pytest
 
-from makespan import DAG, loop_thread
+from makespan import DAG
+from makespan.awaiting import loop_thread
 from tests.async_tools import Gate, budgets, fails, ladder, one, until
 from tests.leaks import open_descriptors
 

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from makespan import DAG, loop_thread
+from makespan import DAG
+from makespan.awaiting import loop_thread
 from tests.async_tools import budgets, ladder, one
 
 

@@ -16,7 +16,8 @@ import weakref
 
 import pytest
 
-from makespan import DAG, dag, loop_thread, node
+from makespan import DAG, dag, node
+from makespan.awaiting import loop_thread
 from makespan.errors import DescribeError
 from tests.async_tools import budgets, double, one
 

@@ -11,7 +11,8 @@ import traceback
 
 import pytest
 
-from makespan import DAG, dag, loop_thread, node
+from makespan import DAG, dag, node
+from makespan.awaiting import loop_thread
 from makespan.errors import DescribeError
 from tests.async_tools import Gate, budgets, double, fails, fails_in_thread, ladder, one
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makespan import DAG, OptionError, counters
+from makespan import DAG, OptionError
+from makespan.around import counters
 from makespan.around.counters import LEAST_CALLS, Counters
 from makespan.around.drift import FACTOR, LEAST_S, Drift, band, drift_of_runs, least_s
 from makespan.plan import DagId

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from makespan import DAG, holding, native_limits, switch_interval
+from makespan import DAG
+from makespan.around import holding, native_limits, switch_interval
 from makespan.around.holding import Held, Number, Wish
 from makespan.around.native_limits import Libraries
 from makespan.around.native_pools import Pool

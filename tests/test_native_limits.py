@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from makespan import DAG, MissingExtraError, OptionError, native_limits
+from makespan import DAG, MissingExtraError, OptionError
+from makespan.around import native_limits
 from makespan.around.native_limits import Libraries, Limited, child_environment, limit, limited_functions
 from makespan.around.native_pools import Pool, loaded_pools
 from makespan.machine import THREAD_VARIABLES

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from makespan import OptionError, native_pools
+from makespan import OptionError
+from makespan.around import native_pools
 from makespan.machine import THREAD_VARIABLES
 from makespan_optimizer.measure.trials.pools import Pool, Pools, find_pools
 
