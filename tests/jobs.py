@@ -27,6 +27,31 @@ def same(value, *_):
     return value
 
 
+def length_and_where(value):
+    return len(value), os.getpid()
+
+
+def goes_to(folder):
+    """Where it was called, before it went."""
+    before = os.getcwd()
+    os.chdir(folder)
+    return before
+
+
+def forks_and_returns():
+    """The process that it runs in; a child of it returns too."""
+    me = os.getpid()
+    if os.fork():
+        os.wait()
+    return me
+
+
+def arrays(size):
+    import numpy as np
+
+    return np.ones(size)
+
+
 @node(mode="process")
 def square(x):
     return x * x
@@ -54,6 +79,13 @@ class Changed(Exception):
         super().__init__(f"<{text}>")
 
 
+class Leaving(Exception):
+    """It ends the interpreter when it is pickled, as far as it can."""
+
+    def __reduce__(self):
+        sys.exit(5)
+
+
 class Silent(BaseException):
     """Not an Exception, and false."""
 
@@ -69,6 +101,8 @@ def raises(what, *_):
         raise Fussy(1, 2)
     if what == "changed":
         raise Changed("x")
+    if what == "leaving":
+        raise Leaving("x")
     if what == "local":
 
         class Local(Exception):

@@ -7,6 +7,7 @@ import functools
 import gc
 import os
 import select
+import signal
 import subprocess
 import sys
 import textwrap
@@ -283,6 +284,59 @@ def test_a_worker_that_died_idle_is_replaced():
     assert select.select([end], [], [], 10)[0]
     os.close(end)
     assert fast() != pid
+
+
+@pytest.mark.parametrize("size", [1, 600_000])
+def test_a_worker_that_dies_before_it_has_read_the_call_is_not_the_nodes_fault(size):
+    fast = one(jobs.length_and_where, b"x" * size).prepare()
+    _, pid = fast()
+    os.kill(pid, signal.SIGSTOP)  # it is there, and reads nothing
+    killer = threading.Timer(0.1, os.kill, (pid, signal.SIGKILL))
+    killer.start()
+    length, other = fast()
+    killer.join()
+    assert length == size
+    assert other != pid
+
+
+def test_a_fork_that_comes_back_from_its_node_says_nothing():
+    fast = one(jobs.forks_and_returns).prepare()
+    pid, before = fast(), one(jobs.where)()
+    assert [one(jobs.same, i)() for i in range(3)] == [0, 1, 2]
+    assert pid == before == one(jobs.where)()
+
+
+def test_a_node_that_leaves_the_folder_leaves_it_for_itself():
+    fast = one(jobs.goes_to, "/").prepare()
+    assert (fast(), fast()) == (os.getcwd(), os.getcwd())
+
+
+def test_nothing_grows_over_a_thousand_calls():
+    good, bad = one(jobs.arrays, 40_000).prepare(), one(jobs.raises, "fussy").prepare()
+
+    def call_both():
+        good()
+        with pytest.raises(WorkerError):
+            bad()
+
+    def pages(pid):
+        with open(f"/proc/{pid}/statm") as file:
+            return int(file.read().split()[1])
+
+    for _ in range(100):
+        call_both()
+    its = one(jobs.where)()
+    gc.collect()
+    before = open_descriptors(), threading.active_count(), children()
+    some = pages(os.getpid()), pages(its)
+    theirs = len(os.listdir(f"/proc/{its}/fd"))
+    for _ in range(500):
+        call_both()
+    gc.collect()
+    assert (open_descriptors(), threading.active_count(), children()) == before
+    assert len(os.listdir(f"/proc/{its}/fd")) == theirs
+    grown = [now - then for now, then in zip((pages(os.getpid()), pages(its)), some, strict=True)]
+    assert max(grown) < 2000  # of 4 KiB; 500 arrays of 320 KB have 40,000
 
 
 def test_an_initializer_runs_in_each_worker():

@@ -54,6 +54,7 @@ def test_an_exception_arrives_as_it_is(threads):
         ("fussy", "Fussy", "1 and 2"),
         ("changed", "Changed", "<x>"),
         ("unpicklable", "ValueError", "holds a lock"),
+        ("leaving", "Leaving", "x"),
     ],
 )
 def test_one_that_does_not_pickle_is_told_as_text(what, type_name, text):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from makespan.errors import OptionError
 from makespan.machine import THREAD_VARIABLES, usable_cores
 from makespan.processes import codec
-from makespan.processes.resident import NOBODY, Parcel, Resident
+from makespan.processes.resident import NOBODY, Parcel, Resident, Unread
 from makespan.processes.worker import State
 
 if TYPE_CHECKING:
@@ -110,7 +110,11 @@ class Pool:
             See `Resident.call`.
         """
         try:
-            return self._take(number, ticket).call(node, parcel, self._state(), members, told)
+            while True:
+                try:
+                    return self._take(number, ticket).call(node, parcel, self._state(), members, told)
+                except Unread:
+                    self._give_back(ticket)  # and another one, or a new one, is asked
         finally:
             parcel.clear()
             self._give_back(ticket)

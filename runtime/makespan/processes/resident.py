@@ -36,8 +36,14 @@ _START = (
     "from makespan.processes.worker import main; main(n)"
 )
 _GRACE_S = 2.0
+_KEPT = 1 << 16
+"""Bytes of a request that are kept while it runs, should it have to be made again."""
 NOBODY: Mapping[int, str] = {}
 Parcel = list[Any]
+
+
+class Unread(Exception):  # noqa: N818 (nobody sees it)
+    """A worker that had waited for work was gone before it had read the request, which is still there."""
 
 
 class Resident:
@@ -52,6 +58,7 @@ class Resident:
     def __init__(self, number: int, environment: Mapping[str, str]) -> None:
         self.number = number
         self.killed = False
+        self._answered = False
         self._state: State | None = None
         mine, its = socket.socketpair()
         try:
@@ -79,8 +86,8 @@ class Resident:
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs."""
-        return self._end is not None and not _ready([self._end], 0)
+        """Whether the process, which is idle, runs; one that speaks unasked is not to be trusted."""
+        return self._process.returncode is None and self._link.fileno() >= 0 and not self._ready(0)
 
     def call(
         self,
@@ -98,7 +105,8 @@ class Resident:
         ----------
         node : str
         parcel : list of stream and buffers
-            Of (function, arguments, keyword arguments); taken out, so that nobody keeps them while it runs.
+            Of (function, arguments, keyword arguments); taken out unless small, so that nobody keeps them
+            while it runs.
         state : State
             What the worker is told first, if it does not know it.
         members : mapping of int to str
@@ -108,6 +116,8 @@ class Resident:
 
         Raises
         ------
+        Unread
+            It ended while it was idle, and the request can be made of another one.
         WorkerDied
             It ended before it answered.
         WorkerError
@@ -123,17 +133,23 @@ class Resident:
                 wire.send(self._link, Message(STATE, *codec.dumps(state)))
                 self._state = state
             wire.send(self._link, Message(CALL, *parcel))
-            parcel.clear()
+            if parcel[1] or len(parcel[0]) > _KEPT:
+                parcel.clear()
             while (answer := self._answer()).kind == MEMBER:
                 last, now_ns = map(int, answer.stream.split())
                 if told is not None:
                     told(last, now_ns)
-        except (EOFError, ConnectionError):
+        except (EOFError, ConnectionError) as error:
+            # A connection is reset, or a pipe broken, by an end that goes with something still to be read.
+            if isinstance(error, ConnectionError) and parcel and self._answered and not self.killed:
+                self.kill_soon()
+                raise Unread from None
             died = WorkerDied(members.get(last, node), None if self.killed else self._code())
             raise (InMember(last, died) if last >= 0 else died) from None
         except BaseException:
             self.kill()
             raise
+        self._answered = True
         try:
             value = codec.loads(answer)
         except Exception as error:
@@ -146,11 +162,13 @@ class Resident:
         raise InMember(value.member, raised) if value.member >= 0 else raised
 
     def _answer(self) -> Message:
-        link = self._link.fileno()
-        ready = _ready([link, self._end] if self._end is not None else [link])
-        if link in ready:
+        if self._link.fileno() in self._ready(None):
             return wire.receive(self._link)
         raise EOFError
+
+    def _ready(self, timeout_s: float | None) -> set[int]:
+        link, end = self._link.fileno(), self._end
+        return _ready([link] if end is None else [link, end], timeout_s)
 
     def _code(self) -> int | None:
         """Return the exit code of a process that ends by itself."""

@@ -17,6 +17,7 @@ of the time through memory (8 against 26 ms), one of 50 MB a quarter (33 against
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import socket
@@ -70,6 +71,8 @@ def receive(of: socket.socket) -> Message:
     ------
     EOFError
         The other end is gone.
+    OSError
+        The same; or this process has too many open files to be given memory.
     """
     header, descriptors, _, _ = socket.recv_fds(of, _HEADER.size, 1, socket.MSG_CMSG_CLOEXEC)
     if not header:
@@ -80,6 +83,8 @@ def receive(of: socket.socket) -> Message:
     body = _exactly(of, size)
     if not parts:
         return Message(kind, body)
+    if not descriptors:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     return _mapped(kind, struct.unpack(f"<{size // 8}q", body), descriptors[0])
 
 

@@ -65,14 +65,17 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGINT, lambda *_: None)
     link = socket.socket(fileno=descriptor)
     link.set_inheritable(False)
+    os.register_at_fork(after_in_child=link.close)  # a fork that comes back from its node has nothing to say
     running.set(True)  # a DAG that a node runs keeps to the node's one place in the budget
     threading.Thread(target=_end_with_parent, args=(link,), name="makespan-watch", daemon=True).start()
+    folder = "/"
     while True:
         try:
             received = [wire.receive(link)]
             if received[0].kind == STATE:
-                _adopt(codec.loads(received[0]))
+                folder = _adopt(codec.loads(received[0]))
             else:
+                _go_to(folder)  # the last node may have left it
                 _answer(link, received)
         except (EOFError, OSError):
             return
@@ -83,7 +86,13 @@ def _answer(link: socket.socket, received: list[Message]) -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
-    wire.send(link, reply)
+    try:
+        wire.send(link, reply)
+    except ConnectionError:
+        raise
+    except OSError as error:  # no memory for it, or too many open files: nothing was sent
+        stage = "what came of it cannot be sent back"
+        wire.send(link, Message(ERROR, *codec.dumps(_failure(error, stage), beside=False)))
 
 
 def say_member(node: int, now_ns: int) -> None:
@@ -134,7 +143,7 @@ def _pickled(error: BaseException) -> bytes | None:
             again, _ = codec.loads(Message(ERROR, stream))
             if type(again) is type(error) and str(again) == str(error) and _kept(again, error):
                 return stream
-        except Exception:  # noqa: S112 (it is told as text)
+        except BaseException:  # noqa: S112 (it is told as text; a class may do anything when it is pickled)
             continue
     return None
 
@@ -143,15 +152,21 @@ def _kept(again: BaseException, error: BaseException) -> bool:
     return again.__dict__.keys() == error.__dict__.keys() and len(again.args) == len(error.args)
 
 
-def _adopt(state: State) -> None:
+def _adopt(state: State) -> str:
+    """Take over what is said, and return the folder to be in."""
     sys.path[:] = state.path
     sys.argv[:] = state.argv
-    with suppress(OSError):
-        os.chdir(state.folder)
+    _go_to(state.folder)  # before modules are loaded
     for name, file in state.files:
         if name not in sys.modules:
             with suppress(Exception):  # the call that needs it says what is missing
                 _load(name, file)
+    return state.folder
+
+
+def _go_to(folder: str) -> None:
+    with suppress(OSError):
+        os.chdir(folder)
 
 
 def _load(name: str, file: str) -> None:
