@@ -64,6 +64,10 @@ class OptionError(MakespanError):
     """An option has a value that it cannot have: ``threads=0``, ``time_limit_s=nan``."""
 
 
+class BlockedLoopError(MakespanError, RuntimeError):
+    """A call blocks an event loop, and waits for what is being awaited on that loop."""
+
+
 class NoPlanError(MakespanError):
     """The time limit ended before the first order was judged (command line: exit code 3)."""
 

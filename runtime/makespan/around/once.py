@@ -2,7 +2,7 @@
 
 When computing fails, the exception is the asker's who computed; the next of those who wait computes anew.
 Nobody waits for ever: who would wait for a value that (through others) waits for the asker itself gets a
-`CircleError`.
+`CircleError`; who blocks an event loop on which the value is being computed, a `BlockedLoopError`.
 
 ::
 
@@ -16,9 +16,11 @@ import os
 from _thread import allocate_lock
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from makespan.around.pausing import acquired
+from makespan.engine.cancelling import waited_by
+from makespan.errors import BlockedLoopError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +36,19 @@ class CircleError(Exception):
     """A value needs itself."""
 
 
+class OnLoop(Protocol):
+    """A coroutine on an event loop, and the thread that waits for it."""
+
+    loop_thread: int
+    over: bool
+    """It has come to its end."""
+
+
+def computing() -> tuple[Once, ...]:
+    """Return what is being computed around the present call, outermost first."""
+    return _computing.get()
+
+
 class Once:
     """A value to come.
 
@@ -41,13 +56,15 @@ class Once:
     All fields but the value are guarded by one lock for all, which is held for a few steps only.
     """
 
-    __slots__ = ("_by", "_tells", "_value", "waits_for")
+    __slots__ = ("_by", "_tells", "_value", "on_loops", "waits_for")
 
     def __init__(self) -> None:
         self._value = _EMPTY
         self._by = 0  # the process in which it is being computed
         self._tells: list[Any] = []
         self.waits_for: list[Once] = []
+        self.on_loops: list[OnLoop] = []
+        """What computing it awaits now, and on which loops."""
 
     @property
     def is_there(self) -> bool:
@@ -61,6 +78,8 @@ class Once:
         ------
         CircleError
             It is being computed by who asks, or by one who waits for what who asks computes.
+        BlockedLoopError
+            It is being computed on an event loop that is blocked by who asks.
         GivenUp, TimeoutError
             The run of who waited ended, or the node's time was up.
         """
@@ -73,7 +92,7 @@ class Once:
                     return self._value
                 if self._by != os.getpid():  # nobody, or a thread that the fork left behind
                     self._by = os.getpid()
-                    self._tells, self.waits_for = [], []
+                    self._tells, self.waits_for, self.on_loops = [], [], []
                     break
                 if around and self._leads_to(around):
                     raise CircleError
@@ -83,7 +102,7 @@ class Once:
                 for one in around:
                     one.waits_for.append(self)
             try:
-                acquired(told)
+                acquired(told, look=self._refuse_blocked)
             finally:
                 with _guard():
                     for one in around:
@@ -106,8 +125,24 @@ class Once:
                     told.release()
         return value
 
+    def _refuse_blocked(self) -> None:
+        """Raise an error if this is computed on an event loop that cannot go on before who asks does."""
+        blocked = waited_by()
+        with _guard():
+            awaited = [on for one in self._needed() for on in one.on_loops]
+        if any(on.loop_thread in blocked and not on.over for on in awaited):
+            raise BlockedLoopError(
+                "this call blocks an event loop, and waits for a result that is being awaited on that loop",
+                hint="in code of an event loop: await dag.acall(…)",
+            )
+
     def _leads_to(self, ends: tuple[Once, ...]) -> bool:
         """Say whether it is one of `ends`, or waits for one of them through others."""
+        return any(one is end for one in self._needed() for end in ends)
+
+    def _needed(self) -> list[Once]:
+        """Return this and all that it waits for, through others."""
+        found: list[Once] = []
         seen: set[int] = set()
         left = [self]
         while left:
@@ -115,10 +150,9 @@ class Once:
             if id(one) in seen:
                 continue
             seen.add(id(one))
-            if any(one is end for end in ends):
-                return True
+            found.append(one)
             left += one.waits_for
-        return False
+        return found
 
 
 _lock = allocate_lock()

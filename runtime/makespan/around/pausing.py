@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from makespan.engine.cancelling import canceller, run_is_over
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LOOK_S = 0.1
 """How often who waits looks whether the run stopped; where locks are deaf to Ctrl-C, whether that came."""
@@ -20,8 +23,15 @@ class GivenUp(Exception):  # noqa: N818 (it is no fault)
     """The run ended while a node waited."""
 
 
-def acquired(lock: Any, timeout_s: float | None = None) -> bool:
+def acquired(lock: Any, timeout_s: float | None = None, look: Callable[[], object] | None = None) -> bool:
     """Wait until another thread releases a lock; return False when that took too long.
+
+    Parameters
+    ----------
+    lock
+    timeout_s : float, optional
+    look : callable, optional
+        Called now and then; what it raises ends the waiting.
 
     Raises
     ------
@@ -48,6 +58,8 @@ def acquired(lock: Any, timeout_s: float | None = None) -> bool:
                 break
             if run_is_over():
                 cancelled = True
+            elif look is not None:
+                look()
         if cancelled:
             raise GivenUp("the run ended while this node waited")
     return True

@@ -26,6 +26,7 @@ from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
 from makespan.awaiting.waiting import Waiting
+from makespan.engine.cancelling import waited_by
 
 if TYPE_CHECKING:
     import asyncio
@@ -95,12 +96,12 @@ def awaited(fn: Callable[..., Any]) -> Callable[..., Any]:
         place = _place.get()
         if type(place) is _Here and not _runs_a_loop():
             return place.run(fn, args, kwargs)
-        home, loop, below = _found(place)
+        home, loop, thread, below = _found(place)
         if loop is None:
             from asyncio import run
 
             return run(_made_and_awaited(fn, args, kwargs))
-        waiting = Waiting(fn, args, kwargs, loop, home)
+        waiting = Waiting(fn, args, kwargs, loop, thread, home)
         del args, kwargs
         context = copy_context()
         context.run(_place.set, below)
@@ -145,19 +146,24 @@ def off_home(fn: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _found(place: int | Home | _Here) -> tuple[Home | None, asyncio.AbstractEventLoop | None, int]:
-    """Choose the loop; say which of our own is used by sync runs that block it."""
-    if type(place) is Home and not place.over and place.ident != get_ident():
-        return place, place.loop, place.below
+def _found(place: int | Home | _Here) -> tuple[Home | None, asyncio.AbstractEventLoop | None, int, int]:
+    """Choose the loop; return it, its thread, and which of our own is used by sync runs that block it."""
+    blocked = waited_by()
+    if type(place) is Home and not place.over and place.ident not in blocked:
+        return place, place.loop, place.ident, place.below
     from makespan.awaiting.loop_thread import own_loop
 
     number = _number(place)
     try:
-        return None, own_loop(number), number + 1
+        own = own_loop(number)
+        while own.thread.ident in blocked:  # a context of another place came with a callback
+            number += 1
+            own = own_loop(number)
+        return None, own.loop, own.thread.ident or 0, number + 1
     except RuntimeError:  # the interpreter is about to end, and no thread begins any more
         if _runs_a_loop():
             raise
-        return None, None, 0
+        return None, None, 0, 0
 
 
 def _number(place: int | Home | _Here) -> int:

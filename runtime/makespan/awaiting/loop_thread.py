@@ -81,8 +81,8 @@ _left_by_fork: list[Any] = []
 """Loops of the parent: closing them here would disturb it, and forgetting them would warn of it."""
 
 
-def own_loop(number: int) -> asyncio.AbstractEventLoop:
-    """Return our loop of that number, running.
+def own_loop(number: int) -> LoopThread:
+    """Return our loop of that number, running, and its thread.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def own_loop(number: int) -> asyncio.AbstractEventLoop:
         No thread can be started any more.
     """
     try:
-        return _threads[number].loop
+        return _threads[number]
     except IndexError:
         pass
     with _lock:
@@ -99,7 +99,7 @@ def own_loop(number: int) -> asyncio.AbstractEventLoop:
             if not k:
                 atexit.register(_stop_all)
             _threads.append(LoopThread("makespan-loop" if not k else f"makespan-loop-{k + 1}"))
-        return _threads[number].loop
+        return _threads[number]
 
 
 def _stop_all() -> None:

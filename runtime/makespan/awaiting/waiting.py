@@ -18,6 +18,8 @@ from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from makespan.around.once import computing
+from makespan.awaiting.stacks import lines_of
 from makespan.engine.cancelling import canceller, elsewhere
 from makespan.engine.crew import crew
 
@@ -52,8 +54,15 @@ class Waiting:
     fn, args, kwargs
         What is called and awaited on the loop's thread.
     loop : event loop
+    loop_thread : int
+        The thread that runs it.
     home : Home, optional
         The run that is awaited on this loop, if one is: it knows the tasks that it must await.
+
+    Attributes
+    ----------
+    over : bool
+        The coroutine has come to its end.
     """
 
     __slots__ = (
@@ -65,11 +74,12 @@ class Waiting:
         "_lock",
         "_loop",
         "_lost",
-        "_over",
         "_task",
         "_tell",
         "_value",
         "_works",
+        "loop_thread",
+        "over",
     )
 
     def __init__(
@@ -78,12 +88,14 @@ class Waiting:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         loop: asyncio.AbstractEventLoop,
+        loop_thread: int,
         home: Home | None = None,
     ) -> None:
         self._call: Any = (fn, args, kwargs)
         self._loop = loop
+        self.loop_thread = loop_thread
         self._home = home
-        self._cancelled = self._over = False
+        self._cancelled = self.over = False
         self._error: BaseException | None = None
         self._value: Any = None
         self._task: asyncio.Task[None] | None = None
@@ -105,6 +117,9 @@ class Waiting:
             me = get_ident()
             around = elsewhere.get(me)
             elsewhere[me] = self._stack
+            for_these = computing()
+            for one in for_these:
+                one.on_loops.append(self)
             try:
                 self._wait()
             except BaseException:  # Ctrl-C
@@ -112,6 +127,8 @@ class Waiting:
                 self._say_farewell()
                 raise
             finally:
+                for one in for_these:
+                    one.on_loops.remove(self)
                 if around is None:
                     del elsewhere[me]
                 else:
@@ -129,7 +146,7 @@ class Waiting:
         """Wait for the end, and work meanwhile for the runs that the coroutine awaits."""
         while True:
             with self._lock:
-                if self._over:
+                if self.over:
                     break
                 self._at = work = self._works.popleft() if self._works else None
                 self._lost = False
@@ -153,25 +170,15 @@ class Waiting:
     def _say_farewell(self) -> None:
         """Let a cancelled coroutine run its ``finally`` blocks, for a moment."""
         until = monotonic() + _FAREWELL_S
-        while not self._over and (left := until - monotonic()) > 0:
+        while not self.over and (left := until - monotonic()) > 0:
             self._tell.acquire(timeout=left)
         self._end()
         self._pass_on()
 
     def _stack(self) -> str:
-        """Return the lines of the coroutine, from the node's function to where it waits."""
-        import traceback
-
+        """Return where the coroutine waits."""
         task = self._task
-        frames = []
-        at: Any = None if task is None else task.get_coro()
-        while at is not None:
-            at = getattr(at, "cr_await", None)
-            frame = getattr(at, "cr_frame", None)
-            if frame is not None:
-                frames.append((frame, frame.f_lineno))
-        found = traceback.StackSummary.extract(iter(frames))
-        return "".join(traceback.format_list(found)).rstrip("\n")
+        return "" if task is None else lines_of(task.get_coro())
 
     def _pass_on(self) -> None:
         """Hand runs that this thread cannot work for to the helpers of all runs."""
@@ -192,7 +199,7 @@ class Waiting:
     def call(self, work: Work, *, must: bool = False) -> bool:
         """Have the waiting thread work for a run that the coroutine awaits."""
         with self._lock:
-            if not self._over and not self._lost:
+            if not self.over and not self._lost:
                 if not work.wanted:
                     work.wanted = True
                     self._works.append(work)
@@ -234,14 +241,14 @@ class Waiting:
 
     def _end(self) -> None:
         with self._lock:
-            self._over = True
+            self.over = True
             self._wake()
 
     def _give_up(self) -> None:
         """Give up: the loop is closed, and will never tell."""
         with self._lock:
-            if not self._over:
-                self._error, self._over = RuntimeError(_CLOSED), True
+            if not self.over:
+                self._error, self.over = RuntimeError(_CLOSED), True
                 self._wake()
 
     # -- on the event loop ---------------------------------------------------------------------------------
@@ -281,7 +288,7 @@ class Waiting:
         if self._home is not None:
             self._home.tasks.discard(task)
         self._task = None
-        if not self._over:
+        if not self.over:
             self._end_cancelled()  # before it began
 
     def _end_cancelled(self) -> None:

@@ -33,11 +33,13 @@ class Cancels:
         Those of the run around this one, if it is inside a node.
     """
 
-    __slots__ = ("around", "closed", "open", "rearm", "stopping")
+    __slots__ = ("around", "caller", "closed", "open", "rearm", "stopping")
 
     def __init__(self, around: Cancels | bool = False) -> None:
         self.around = around
         self.open: dict[canceller, None] = around.open if isinstance(around, Cancels) else {}
+        self.caller = 0
+        """The thread that waits for the run; 0: none does, an event loop awaits it."""
         self.closed = False
         self.stopping = False
         """A node failed, and nothing new starts."""
@@ -117,6 +119,16 @@ def run_is_over() -> bool:
     if not isinstance(cancels, Cancels):
         return False
     return cancels.ending
+
+
+def waited_by() -> set[int]:
+    """Return the threads that can do nothing else before the current code ends: this one, and its callers."""
+    threads = {get_ident()}
+    cancels = inside.get()
+    while isinstance(cancels, Cancels):
+        threads.add(cancels.caller)
+        cancels = cancels.around
+    return threads
 
 
 class canceller:  # noqa: N801 (used like a function)

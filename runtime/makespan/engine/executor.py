@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from _thread import RLock
 from contextvars import copy_context
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from makespan.dispatch import Dispatch
@@ -159,6 +160,7 @@ class Execution(Coordinator):
         TimeoutError
             The run's time was up.
         """
+        self._cancels.caller = get_ident()
         try:
             if self.coordinated:
                 self._wait_for_helpers()
