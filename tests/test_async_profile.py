@@ -9,6 +9,7 @@ import time
 import pytest
 
 from makespan import DAG
+from makespan_optimizer.measure.shapes import shapes
 
 
 async def waits():
@@ -70,3 +71,16 @@ def test_pairs_of_coroutine_nodes_are_tried_side_by_side():
     d.add(waits, name="a")
     d.add(waits, name="b")
     assert len(d.profile(runs=1, trials_limit_s=1.0).nodes) == 2
+
+
+def test_what_must_stay_in_this_process_is_known_to_the_plan():
+    d = DAG("stays")
+    d.add(waits, name="coroutine")
+    d.add(int, name="model", setup=True)
+    d.add(int, name="picture", mode="caller")
+    d.add(int, name="free")
+    d.add(int, name="sent", mode="process")
+    words = [shape.stays for shape in shapes(d)]
+    assert [word.split(",")[0] for word in words] == [
+        "it is a coroutine function", "it is set up once", "it is declared to run in mode 'caller'", "", "",
+    ]  # fmt: skip

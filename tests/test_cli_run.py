@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from makespan import close_workers
 from makespan.cli import main, options
 from makespan.cli.config import settings as config
 from makespan.cli.parser import verb_module, verb_parser
@@ -60,6 +61,11 @@ def slow(s):
     time.sleep(s)
 
 @dag
+def elsewhere():
+    slow.options(mode="process", timeout_s=0.05)(60)
+    return bad.options(mode="process")(1)
+
+@dag
 def sleepy(s: float = 0.3):
     return count(slow(s))
 """
@@ -89,9 +95,7 @@ def statuses(record):
 
 
 def test_a_part_of_a_dag(ran):
-    code, _, err, record = ran(
-        "pipes_of_run.py:news", "--target", "parse", "--target", "flaky", "--without", "flaky"
-    )
+    code, _, err, record = ran("pipes_of_run.py:news", "--target", "parse", "--without", "flaky")
     assert code == 0
     assert statuses(record) == {"fetch": "ok", "parse": "ok"}
     assert set(record.left_out) == {"count", "flaky", "published"}
@@ -116,6 +120,7 @@ def test_skipped_and_tried_again(ran):
     ("words", "said"),
     [
         (["--target", "pars"], "--target: 'news' has no node 'pars' (did you mean 'parse'?)"),
+        (["--target", "flaky", "--without", "flaky"], "--target: 'flaky' is asked for, and left out as well"),
         (["--root", "parze"], "--root: 'news' has no node 'parze' (did you mean 'parse'?)"),
         (["--without", "tag:oi"], "--without: no node of 'news' has the tag 'oi' (tags: io)"),
         (
@@ -147,6 +152,18 @@ def test_an_error_stops_or_not(ran):
     assert code == 1
     assert record.dropped == ()
     assert "after_bad" in record.not_started
+
+
+def test_what_goes_wrong_in_a_worker_is_told_without_frames_of_makespan(ran):
+    code, _, err, record = ran("pipes_of_run.py:elsewhere", "--on-error", "continue", "--threads", "2")
+    close_workers()
+    assert code == 1
+    assert statuses(record) == {"slow": "timed out", "bad": "failed"}
+    assert "ValueError: broken" in err
+    assert 'pipes_of_run.py", line' in err  # in the worker
+    assert "TimeoutError: node 'slow' took longer than its timeout of 0.05 s" in err
+    for ours in ("resident.py", "general.py", "plain.py", "WorkerDied", "its time was up"):
+        assert ours not in err
 
 
 def test_a_run_that_takes_too_long(ran):

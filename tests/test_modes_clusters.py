@@ -142,6 +142,9 @@ def test_what_cannot_run_in_a_process_says_why():
     assert faults["a"] == "it is pinned to a thread"
     assert faults["b"] == "what it takes does not pickle (TypeError at lock)"
     assert faults["d"].startswith("it is exclusive")
+    shape = msgspec.structs.replace(profile.shape[2], stays="it is a coroutine function")
+    here = msgspec.structs.replace(profile, shape=(*profile.shape[:2], shape, profile.shape[3]))
+    assert Cuts(here).faults[2] == "it is a coroutine function"
     assert Cuts(make_profile(DIAMOND)).faults == ["how what it takes pickles was not measured"] * 4
     hint = msgspec.structs.replace(profile.nodes[0], origin="hint")
     assert (

@@ -131,6 +131,8 @@ def test_given_results_meet_conditions():
         ({"roots": ["count"]}, "'count' would run, but takes the result of 'parse'", "roots"),
         ({"given": {"parse": 1}, "without": ["parse"]}, "'parse' is both given and left out", "given"),
         ({"given": {"parse": iter([])}}, "can be read once only", "given"),
+        ({"targets": ["mail", "parse"], "without": "parse"}, "'parse' is asked for, and left out", "targets"),
+        ({"roots": "tag:io", "without": ["tag:io"]}, "'tag:io' is asked for, and left out", "roots"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_runs(chosen, match, where):
@@ -290,7 +292,7 @@ def rule(takes, waits, returned, targets, roots, without, values):
 @settings(deadline=None, max_examples=200)
 def test_any_part_of_any_dag(part, threads):
     takes, waits, returned, targets, roots, without, values = part
-    assume(not set(without) & set(values))
+    assume(not set(without) & {*values, *(targets or ()), *(roots or ())})
     made = DAG("drawn")
 
     def function(i):

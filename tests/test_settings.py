@@ -80,9 +80,9 @@ def nobody(): ...
 
 
 WRONG = [
-    ("targets", 5, "names of nodes, not a int"),
-    ("roots", [5], "names of nodes, not a int"),
-    ("without", b"one", "names of nodes, not a int"),
+    ("targets", 5, "names of nodes, not an int"),
+    ("roots", [5], "names of nodes, not an int"),
+    ("without", b"one", "names of nodes, not an int"),
     ("targets", two, r"calls 'two' 2 times \(name the node: 'two', 'two_2'\)"),
     ("roots", nobody, "does not call 'nobody'"),
     ("given", ["one"], "is a mapping of node to result, not a list"),
@@ -98,9 +98,9 @@ WRONG = [
     ("timeout_s", math.inf, "positive number"),
     ("timeout_s", True, "positive number"),
     ("timeout_s", "5", "positive number"),
-    ("hooks", 5, "subclasses of makespan.Hooks, not a int"),
-    ("hooks", Hooks, r"not a type \(make an object of it\)"),
-    ("hooks", [Hooks(), None], "not a NoneType"),
+    ("hooks", 5, "subclasses of makespan.Hooks, not an int"),
+    ("hooks", Hooks, r"not the class Hooks \(make an object of it\)"),
+    ("hooks", [Hooks(), None], "not None"),
     ("allow_stale", 1, "is True or False"),
     ("drift", 5, "is True, False or a function"),
 ]

@@ -74,6 +74,8 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fingerprint of the node's code as it is now; see `NodeProfile.code`."""
     measure: bool = True
     """False: the node is not run while profiling; a hint stands for it."""
+    stays: str = ""
+    """Why it cannot run in a worker process, by its declaration: ``it is a coroutine function``; or empty."""
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from makespan.describing.returned import is_coroutine_function
 from makespan.fingerprints.code import Memory, code_fingerprint
 from makespan.fingerprints.fingerprint import location, relative_place
 from makespan.profile import Shape
@@ -11,7 +12,7 @@ from makespan.profile import Shape
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from makespan.graph import DAG
+    from makespan.graph import DAG, Node
 
 
 def shapes(dag: DAG[..., Any], unrun: Container[str] = ()) -> tuple[Shape, ...]:
@@ -30,6 +31,18 @@ def shapes(dag: DAG[..., Any], unrun: Container[str] = ()) -> tuple[Shape, ...]:
             place=relative_place(node.place),
             code=code_fingerprint(node.fn, memory),
             measure=node.options.profile and node.name not in unrun,
+            stays=_stays(node),
         )
         for i, node in enumerate(dag.nodes.values())
     )
+
+
+def _stays(node: Node) -> str:
+    """Say why a run would not let it go to a worker process; see `makespan.processes.layout`."""
+    if is_coroutine_function(node.fn):
+        return "it is a coroutine function, which runs on an event loop of this process"
+    if node.options.setup:
+        return "it is set up once, and its result is kept in this process"
+    if node.options.mode in {"thread", "caller"}:
+        return f"it is declared to run in mode {node.options.mode!r}"
+    return ""

@@ -62,7 +62,7 @@ class Cuts:
             self.place[i] = k
         kept, never_again = set(stay), set(once)
         self.faults = [
-            "it is pinned to a thread" if name in kept else kept_here(shape, known[name])
+            "it is pinned to a thread" if name in kept else shape.stays or kept_here(shape, known[name])
             for name, shape in zip(s.names, profile.shape, strict=True)
         ]
         """Why a node cannot be in a worker; empty when it can."""

@@ -124,7 +124,9 @@ def cached(cache: Cache, name: str, key_of: Callable[..., Any], fn: Callable[...
             key = key_of(*args, **kwargs)
             hash(key)
         except Exception as error:
-            error.add_note(f"in the key for the cache of {name!r}")
+            error.add_note(
+                f"in the key for the cache of {name!r} (a key is hashable: text, a number, a tuple)"
+            )
             raise
         try:
             return cache.get(key, lambda: fn(*args, **kwargs))

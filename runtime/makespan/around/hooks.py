@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from makespan.around.conditions import touched
 from makespan.around.functions import called_plainly
+from makespan.errors import OptionError
 
 if TYPE_CHECKING:
     import logging
@@ -60,11 +61,24 @@ class LogHooks(Hooks):
         ``logging.getLogger("makespan")`` unless said.
     level : int
         Of starts and ends, `logging.INFO` unless said; failures are errors.
+
+    Raises
+    ------
+    OptionError
+        Not a logger, or not a level.
     """
 
     def __init__(self, logger: logging.Logger | None = None, level: int = 20) -> None:
         import logging
 
+        if logger is not None and not callable(getattr(logger, "log", None)):
+            raise OptionError(
+                f"is a logger, not {logger!r}", where="logger", hint="for example: logging.getLogger('pages')"
+            )
+        if isinstance(level, bool) or not isinstance(level, int):
+            raise OptionError(
+                f"is a number, not {level!r}", where="level", hint="for example: level=logging.DEBUG"
+            )
         self.logger = logger if logger is not None else logging.getLogger("makespan")
         self.level = level
 

@@ -72,7 +72,10 @@ def _waited(wait_s: float) -> bool:
 
 
 def _took(begun: float) -> str:
-    return f"{time.perf_counter() - begun:.3g} s"
+    took_s = time.perf_counter() - begun
+    from makespan.showing.words import seconds
+
+    return seconds(took_s)
 
 
 def _said(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from makespan.cli import options as opt
 from makespan.cli.codes import Exit
 from makespan.cli.target import load_target
 from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
-from makespan.errors import PlanError, RecordError
+from makespan.errors import PlanError, RecordError, TargetError
 from makespan.machine import this_machine
 from makespan.plan import load_plan
 
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
 
         profile = read_profile(options.profile)
     with stdout_kept_clean(wanted=True):
-        dag = load_target(options.target)
+        dag = _load(options)
     runs = [_read_run(path, plan, options.plan) for path in _files(options.runs or ())]
     verdict = judge(plan, dag, profile, runs, where=options.plan, any_machine=options.any_machine)
     with suppress(ReaderGoneError):  # the exit code is the verdict, read or not
@@ -80,6 +80,18 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         elif not (options.quiet and verdict.fits):
             terminal.emit(_text(verdict))
     return Exit.OK if verdict.fits else Exit.JUDGED
+
+
+def _load(options: argparse.Namespace) -> DAG[..., Any]:
+    """Return the target; --runs may have taken its word."""
+    try:
+        return load_target(options.target)
+    except TargetError as error:
+        if options.target is None and options.runs:
+            raise TargetError(
+                error.problem, hint=f"before --runs: makespan check {options.plan} TARGET --runs …"
+            ) from None
+        raise
 
 
 def judge(

@@ -190,7 +190,8 @@ def verb_parser(verb: str, module: Verb) -> Parser:
 
     about = (SUBVERBS if verb in SUBVERBS else VERBS)[verb][1]
     examples = "examples:\n" + "\n".join(f"  {line}" for line in module.EXAMPLES)
-    parser = Parser(f"makespan {verb}", f"{about[0].upper()}{about[1:]}.", examples)
+    stop = "" if about.endswith("?") else "."
+    parser = Parser(f"makespan {verb}", f"{about[0].upper()}{about[1:]}{stop}", examples)
     module.prepare_parser(parser)
     add_common(parser)
     return parser

@@ -157,6 +157,20 @@ def positional_names(target: DAG[..., Any]) -> tuple[str, ...] | None:
     return None if any(its.keyword_only for its in inputs.values()) else tuple(inputs)
 
 
+_SETTINGS = (
+    "allow_stale", "drift", "given", "hooks", "on_error", "plan", "roots", "targets", "threads", "timeout_s",
+    "without",
+)  # fmt: skip
+
+
+def _setting_meant(name: str) -> str | None:
+    """Return a hint where an input's name is nearly or quite that of a setting."""
+    if name in _SETTINGS:
+        return f"{name} is a setting: say it to DAG.prepare or DAG.run"
+    hint = did_you_mean(name, _SETTINGS)
+    return f"{hint[:-1]}, a setting of DAG.prepare and DAG.run?" if hint else None
+
+
 def _matched(
     target: DAG[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], where: str | None
 ) -> dict[str, Any]:
@@ -175,7 +189,7 @@ def _matched(
             raise DescribeError(
                 f"{target.name!r} has no input {name!r}",
                 where=where or caller_place(),
-                hint=did_you_mean(name, inputs),
+                hint=did_you_mean(name, inputs) or _setting_meant(name),
             )
         if name in given:
             raise DescribeError(

@@ -203,7 +203,7 @@ def _whole(least: int, most: float = float("inf")) -> Callable[[str, Any, Where]
 
 def _seconds(name: str, value: Any, where: Where) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1e8:
-        raise DescribeError(f"{name} is a number of seconds, not {value!r}", where=where())
+        raise DescribeError(f"{name} is a number of seconds from 0, not {value!r}", where=where())
     return value
 
 
@@ -213,7 +213,11 @@ def _positive_seconds(name: str, value: Any, where: Where) -> float:
         or not isinstance(value, int | float)
         or not (value > 0 and isfinite(value) and value <= 1e8)
     ):
-        raise DescribeError(f"{name} is a positive number of seconds, not {value!r}", where=where())
+        raise DescribeError(
+            f"{name} is a positive number of seconds up to 1e8, not {value!r}",
+            where=where(),
+            hint="None: no limit",
+        )
     return value
 
 
@@ -234,7 +238,7 @@ def _or_none(check: Callable[[str, Any, Where], Any]) -> Callable[[str, Any, Whe
 
 def _exceptions(name: str, value: Any, where: Where) -> tuple[type[Exception], ...]:
     try:
-        some = (value,) if isinstance(value, type) else tuple(value)
+        some = (value,) if isinstance(value, type | str) else tuple(value)
     except TypeError:
         some = (value,)
     for one in some:

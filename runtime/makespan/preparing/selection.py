@@ -64,8 +64,8 @@ def select(dag: DAG[..., Any], fitted: Fit, settings: Settings) -> tuple[Fit, Se
     Raises
     ------
     OptionError
-        A name that no node has; a node that is both given and left out; a node that would run, but takes the
-        result of one that does not.
+        A name that no node has; a node that is left out, and given or asked for by name as well; a node that
+        would run, but takes the result of one that does not.
     """
     if settings.targets is None and settings.roots is None and not settings.without and not settings.given:
         return fitted, EVERYTHING
@@ -80,6 +80,7 @@ def select(dag: DAG[..., Any], fitted: Fit, settings: Settings) -> tuple[Fit, Se
     roots = None if settings.roots is None else named(settings.roots, "roots")
     without = named(settings.without, "without")
     _refuse_given(given, without, nodes)
+    _refuse_named_twice(settings)
     from makespan.preparing.restricting import plan_without
 
     structure = dag.check()
@@ -111,6 +112,18 @@ def _one(name: str, number: Mapping[str, int], where: str, dag: str) -> int:
     if name not in number:
         raise OptionError(f"{dag!r} has no node {name!r}", where=where, hint=did_you_mean(name, number))
     return number[name]
+
+
+def _refuse_named_twice(settings: Settings) -> None:
+    """Refuse what is asked for and left out by the same word; the rest follows from what depends on what."""
+    for where, words in (("targets", settings.targets), ("roots", settings.roots)):
+        for word in words or ():
+            if word in settings.without:
+                raise OptionError(
+                    f"{word!r} is asked for, and left out as well",
+                    where=where,
+                    hint="take it out of one of the two",
+                )
 
 
 def _refuse_given(given: Mapping[int, Any], without: Collection[int], nodes: Sequence[Node]) -> None:

@@ -119,13 +119,27 @@ def _name_of(dag: DAG[..., Any], where: str, item: Any) -> str:
     )
 
 
+def _a(value: Any) -> str:
+    """Name a value's type, None and classes as they are: values themselves are not shown.
+
+    >>> _a(5), _a([]), _a(None), _a(int)
+    ('an int', 'a list', 'None', 'the class int')
+    """
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
 def _not_a_name(where: str, value: Any) -> OptionError:
-    return OptionError(f"takes names of nodes, not a {type(value).__name__}", where=where)
+    return OptionError(f"takes names of nodes, not {_a(value)}", where=where)
 
 
 def _given(dag: DAG[..., Any], where: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise OptionError(f"is a mapping of node to result, not a {type(value).__name__}", where=where)
+        raise OptionError(f"is a mapping of node to result, not {_a(value)}", where=where)
     given: dict[str, Any] = {}
     for key, result in value.items():
         name = _name_of(dag, where, key)
@@ -146,7 +160,9 @@ def _on_error(_: Any, where: str, value: Any) -> OnError:
 
 def _timeout_s(_: Any, where: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1e8:
-        raise OptionError(f"is a positive number of seconds, not {value!r}", where=where)
+        raise OptionError(
+            f"is a positive number of seconds up to 1e8, not {value!r}", where=where, hint="None: no limit"
+        )
     return value
 
 
@@ -160,7 +176,7 @@ def _hooks(_: Any, where: str, value: Any) -> tuple[Hooks, ...]:
     for one in some:
         if not isinstance(one, Hooks):
             raise OptionError(
-                f"takes objects of subclasses of makespan.Hooks, not a {type(one).__name__}",
+                f"takes objects of subclasses of makespan.Hooks, not {_a(one)}",
                 where=where,
                 hint="make an object of it" if isinstance(one, type) and issubclass(one, Hooks) else None,
             )
