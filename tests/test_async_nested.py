@@ -102,3 +102,17 @@ def test_a_caller_node_may_run_a_dag_with_coroutines(threads):
     inner = ladder()
     d = one(lambda: inner.run(1, timeout_s=30).result, mode="caller")
     assert asyncio.run(d.prepare(threads=threads).acall()) == 16
+
+
+@budgets
+def test_a_node_of_an_awaited_run_has_an_event_loop_of_its_own(threads):
+    """Its thread is the one that waits for the coroutine around: it cannot work for what is run here."""
+    inner = ladder()
+    runs = one(lambda: asyncio.run(inner.acall(1)))
+
+    async def awaits():
+        return await asyncio.gather(runs.acall(), runs.acall())
+
+    fast = one(awaits).prepare(threads=threads)
+    assert fast() == [16, 16]
+    assert asyncio.run(asyncio.wait_for(fast.acall(), 30)) == [16, 16]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from makespan.around.once import computing
 from makespan.awaiting.stacks import lines_of
-from makespan.engine.cancelling import canceller, elsewhere
+from makespan.engine.cancelling import canceller, elsewhere, inside
 from makespan.engine.crew import crew
 
 if TYPE_CHECKING:
@@ -42,8 +42,9 @@ _waiting: ContextVar[Waiting | None] = ContextVar("makespan_waiting", default=No
 
 
 def waiting_here() -> Waiting | None:
-    """Return the coroutine node in which this is called; its thread works for what the coroutine runs."""
-    return _waiting.get()
+    """Return the coroutine node whose thread works for what is run here; None in nodes, which it may run."""
+    waiting = _waiting.get()
+    return waiting if waiting is not None and inside.get() is waiting.inside else None
 
 
 class Waiting:
@@ -53,9 +54,8 @@ class Waiting:
     ----------
     fn, args, kwargs
         What is called and awaited on the loop's thread.
-    loop : event loop
-    loop_thread : int
-        The thread that runs it.
+    loop, loop_thread
+        An event loop, and the thread that runs it.
     home : Home, optional
         The run that is awaited on this loop, if one is: it knows the tasks that it must await.
 
@@ -78,6 +78,7 @@ class Waiting:
         "_tell",
         "_value",
         "_works",
+        "inside",
         "loop_thread",
         "over",
     )
@@ -94,6 +95,7 @@ class Waiting:
         self._call: Any = (fn, args, kwargs)
         self._loop = loop
         self.loop_thread = loop_thread
+        self.inside = inside.get()
         self._home = home
         self._cancelled = self.over = False
         self._error: BaseException | None = None
