@@ -6,8 +6,9 @@ from contextvars import copy_context
 
 import pytest
 
-from makespan.around.pausing import GivenUp, acquired
+from makespan.around.pausing import acquired
 from makespan.engine.cancelling import Cancels, inside
+from makespan.engine.failure import GivenUp
 
 
 @pytest.fixture

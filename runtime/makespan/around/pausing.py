@@ -11,16 +11,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from makespan.engine.cancelling import canceller, run_is_over
+from makespan.engine.failure import GivenUp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LOOK_S = 0.1
 """How often who waits looks whether the run stopped; where locks are deaf to Ctrl-C, whether that came."""
-
-
-class GivenUp(Exception):  # noqa: N818 (it is no fault)
-    """The run ended while a node waited."""
 
 
 def acquired(lock: Any, timeout_s: float | None = None, look: Callable[[], object] | None = None) -> bool:

@@ -10,9 +10,10 @@ import time
 from _thread import allocate_lock
 from typing import TYPE_CHECKING, Any
 
-from makespan.around.pausing import GivenUp, acquired
+from makespan.around.pausing import acquired
 from makespan.engine.cancelling import next_attempt, run_is_over
 from makespan.engine.executor import tracing
+from makespan.engine.failure import GivenUp
 
 if TYPE_CHECKING:
     from collections.abc import Callable

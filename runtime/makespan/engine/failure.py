@@ -20,6 +20,10 @@ class InMember(BaseException):
         self.error = error
 
 
+class GivenUp(Exception):  # noqa: N818 (it is no fault)
+    """The run ended while a node waited: no failure of its own, when others ended the run."""
+
+
 def blame(i: int, error: BaseException) -> tuple[int, BaseException]:
     """Return the node that raised, and what: the member's when node `i` stands for several."""
     while type(error) is InMember:
