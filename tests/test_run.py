@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan import DAG
 from makespan.record import parse_record
-from tests.ways import Way, few_ways
+from tests.ways import Way, few_ways, plan_of
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -73,6 +74,32 @@ def test_after_a_failure_nothing_starts_otherwise(way: Way):
     assert {"below", "waits"} <= set(run.record.not_started)
     with pytest.raises(ValueError, match="mine"):
         run.result  # noqa: B018
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("mode", ["thread", "caller"])
+def test_what_only_the_plan_has_start_later_runs_after_a_failure_all_the_same(threads, mode):
+    """bad ─▶ below; by the plan also bad ╌▶ later ╌▶ last, below ╌▶ last and bad ╌▶ below."""
+    error, order = ValueError("mine"), []
+
+    def notes(name, *got):
+        order.append(name)
+        if name == "bad":
+            raise error
+        return name
+
+    made = DAG()
+    bad = made.add(notes, "bad", name="bad")
+    made.add(notes, "below", bad, name="below")
+    made.add(notes, "later", name="later", mode=mode)
+    made.add(notes, "last", name="last")
+    after = {"later": ("bad",), "last": ("later", "below"), "below": ("bad",)}
+    plan = plan_of(made, threads)  # the last one would be the first
+    nodes = [msgspec.structs.replace(node, starts_after=after.get(node.name, ())) for node in plan.nodes]
+    run = made.run(plan=msgspec.structs.replace(plan, nodes=tuple(nodes)), on_error="continue")
+    assert order == ["bad", "later", "last"]
+    assert run.failed == {"bad": error}
+    assert run.result == {"below": None, "later": "later", "last": "last"}
 
 
 def test_several_failures_are_all_told():

@@ -230,16 +230,14 @@ class Dispatch:
         if not self.go_on:
             self.stop()
             return []
-        found = []
-        ahead = [i]
-        while ahead:
-            for s in self._rules.succs[ahead.pop()]:
-                if s not in self._dropped:
-                    self._dropped.add(s)
-                    found.append(s)
-                    ahead.append(s)
+        rules = self._rules
+        found, later = rules.lost_with(i, self._dropped)
         self.left -= len(found)
-        return sorted(found)
+        for s in later:
+            self._waiting[s] -= 1
+            if not self._waiting[s]:
+                heappush(self._own if s in rules.callers else self._ready, rules.rank_of[s])
+        return found
 
     def _next_of_two(self, *, helping: bool, dealing: bool = False) -> int | None:
         """Choose from two queues: the nodes that anyone may run, and those of the calling thread."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from makespan.structure import Structure
 
@@ -27,6 +27,9 @@ class Rules:
         them in `structure`.
     callers : set of int
         Nodes that only the calling thread may run.
+    loose : mapping of int to collection of int
+        Of the edges of `structure`, from node to node, those that are the plan's: order and no more, so that
+        a node starts after one that failed, too.
     """
 
     __slots__ = (
@@ -35,6 +38,7 @@ class Rules:
         "exclusive",
         "left",
         "limits",
+        "loose",
         "needs",
         "node_at",
         "plain",
@@ -54,9 +58,10 @@ class Rules:
         *,
         vacant: frozenset[int] = frozenset(),
         callers: frozenset[int] = frozenset(),
+        loose: Mapping[int, Collection[int]] = {},
     ) -> None:
         n = len(structure)
-        self.vacant, self.callers = vacant, callers
+        self.vacant, self.callers, self.loose = vacant, callers, loose
         self.left = n - len(vacant)
         self.budget = budget
         self.rank_of = list(ranks)
@@ -82,3 +87,24 @@ class Rules:
         self.needs = [tuple(some) for some in needs]
         self.exclusive = list(structure.exclusive)
         self.plain = not self.limits and not callers and not any(self.exclusive)
+
+    def lost_with(self, i: int, lost: set[int]) -> tuple[list[int], list[int]]:
+        """Return what cannot run without node `i`, and what merely was to start after it or one of these.
+
+        Parameters
+        ----------
+        i : int
+        lost : set of int
+            What could not run before; added to.
+        """
+        found: list[int] = []
+        ahead = [i]
+        while ahead:
+            p = ahead.pop()
+            loose = self.loose.get(p, ())
+            for s in self.succs[p]:
+                if s not in lost and s not in loose:
+                    lost.add(s)
+                    found.append(s)
+                    ahead.append(s)
+        return sorted(found), [s for p in (i, *found) for s in self.loose.get(p, ()) if s not in lost]

@@ -12,7 +12,7 @@ from makespan.errors import DescribeError, PlanError
 from makespan.preparing.order import default_ranks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from makespan.graph import DAG
     from makespan.plan import Plan, PlanCluster, PlanNode
@@ -47,6 +47,8 @@ class Fit(NamedTuple):
         Nodes that do not run, or run within another one.
     notes : tuple of str
         What of the plan could not be followed, in sentences.
+    loose : mapping of int to set of int
+        Of the edges, from node to node, those that the plan adds.
     """
 
     structure: Structure
@@ -61,6 +63,7 @@ class Fit(NamedTuple):
     switch_interval_s: float | None = None
     vacant: frozenset[int] = frozenset()
     notes: tuple[str, ...] = ()
+    loose: Mapping[int, Collection[int]] = {}
 
 
 def fit(dag: DAG[..., Any], plan: Plan | None, threads: int | None, where: str, settings: Settings) -> Fit:
@@ -100,6 +103,11 @@ def fit(dag: DAG[..., Any], plan: Plan | None, threads: int | None, where: str, 
         for group in follow.groups
         if group.reason not in ("lock", "exclusive")
     ]
+    loose: dict[int, set[int]] = {}
+    for node in follow.nodes:
+        for name in node.starts_after:
+            if number[name] not in structure.preds[number[node.name]]:
+                loose.setdefault(number[name], set()).add(number[node.name])
     return Fit(
         _with_starts_after(structure, follow.nodes, where),
         follow.ranks,
@@ -112,6 +120,7 @@ def fit(dag: DAG[..., Any], plan: Plan | None, threads: int | None, where: str, 
         [tuple(number[name] for name in chain) for chain in follow.chains],
         plan.switch_interval_s,
         notes=follow.notes,
+        loose=loose,
     )
 
 

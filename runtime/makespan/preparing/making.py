@@ -159,6 +159,7 @@ def _rules(fitted: Fit) -> Rules:
         fitted.groups,
         vacant=fitted.vacant,
         callers=frozenset(i for i, mode in fitted.modes.items() if mode == "caller"),
+        loose=fitted.loose,
     )
 
 
