@@ -7,8 +7,9 @@
     worker                           └ unpickle, nodes…, pickle ────┘ (a GIL of its own)
 
 The parent's thread waits meanwhile: the GIL is taken only while it pickles and unpickles. What crosses is
-pickled once and copied twice; `makespan.measurement.Pickling` tells both ends of it, copies of large buffers
-included. What does not pickle, or was not measured, does not cross.
+pickled once, and goes through a socket, or, when it is large, through memory that both map: either is the
+pipe here. `makespan.measurement.Pickling` tells both ends of it, copies of large buffers included. What does
+not pickle, or was not measured, does not cross.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
     from makespan.measurement import NodeProfile, Pickling
     from makespan.profile import Shape
 
-# Medians with a warm worker on two cores of a virtual machine (CPython 3.11, Linux): a call that does nothing
-# through concurrent.futures' process pool and back.
-HAND_OVER_S = 0.0004
-# A byte through a pipe between two processes, in 1 to 32 MiB: 0.5 to 0.8 GB/s.
-BYTE_S = 1.6e-9
-# Until a spawned process answers; only counts for a process that runs the DAG once.
-START_S = 0.13
+# Medians on two cores of a virtual machine (CPython 3.11, Linux). A call that does nothing, of a worker that
+# had waited for 3 ms; one after the other they take 0.11 ms.
+HAND_OVER_S = 0.0002
+# What a byte takes beside pickling and unpickling, in 1 to 32 MiB: tables and arrays 0.4 to 0.7 ns (all of it
+# 0.6 to 0.9), others -4 to 3, for their pickling alone varies by more than that.
+BYTE_S = 0.5e-9
+# Until a new worker has answered a call of a builtin; only counts for a process that runs the DAG once.
+START_S = 0.09
 
 _SAME_SHARE = 0.02  # arguments this much larger than the results they are made of hold nothing else
 _SAME_BYTES = 1024
