@@ -9,7 +9,9 @@ import sys
 import msgspec
 import pytest
 
+from makespan import DAG
 from makespan.cli import main
+from makespan.cli.check import judge
 from makespan.cli.codes import Exit
 from makespan.machine import this_machine
 from makespan.plan import DagId
@@ -92,6 +94,16 @@ def test_the_median_over_runs_has_drifted(cli, folder):
         "  note: the runs took 9.00 s, planned were 3.00 s\n"
     )
     assert cli("check", "plan.json", "flow:flow", "--runs", "run0.json").code == Exit.OK
+
+
+def test_set_up_nodes_are_not_compared(folder):
+    run, plan = folder
+    run("run1.json", 9.0, 9.0)  # in a server the first run alone would take so long
+    made = DAG("flow")
+    made.add(int, name="b", after=[made.add(int, name="a", setup=True)])
+    verdict = judge(plan, made, runs=[load_record("run1.json")])
+    assert [its.name for its in verdict.drift] == ["b"]
+    assert "set up once, and not compared: 'a'" in verdict.notes
 
 
 def test_as_json_and_by_a_pattern_that_no_shell_expanded(cli, folder):

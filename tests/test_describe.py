@@ -423,7 +423,7 @@ def test_misuse_in_a_description_names_the_line():
         return render(page) if page else page
 
     line = inspect.getsourcelines(d.__wrapped__)[1] + 3
-    assert refused("the result of 'fetch'.*tested for truth", d, "u").where == f"{__file__}:{line}"
+    assert refused("the result of 'fetch'.*tested for truth.*when=", d, "u").where == f"{__file__}:{line}"
 
     @dag
     def e(url):

@@ -2,7 +2,8 @@
 
 A node has drifted when it takes more than `FACTOR` times as long as planned, or less than that part of it,
 and the difference is more than `LEAST_S` as well: times of a few milliseconds vary by such factors by
-themselves, and do not matter in what takes seconds. Where the whole plan is short, 2 % of it is enough.
+themselves, and do not matter in what takes seconds. Where the whole plan is short, 2 % of it is enough, but
+never less than what a first call or a clock adds by chance.
 
 A plan says what a node takes beside what runs at the same time, and that is what runs are compared with; a
 profile measures one node at a time, and is compared with what the plan was made of (`PlanNode.alone_s`).
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 FACTOR = 1.5
 LEAST_S = 0.005
 _LEAST_SHARE = 0.02
+_CHANCE_S = 0.0002
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -59,7 +61,7 @@ def band(planned_s: float, least_s: float = LEAST_S, factor: float = FACTOR) -> 
 
 def least_s(plan: Plan) -> float:
     """Return the smallest difference that matters in a plan."""
-    return min(LEAST_S, _LEAST_SHARE * plan.makespan_s)
+    return max(_CHANCE_S, min(LEAST_S, _LEAST_SHARE * plan.makespan_s))
 
 
 def drift_of(name: str, planned_s: float, actual_s: float) -> Drift:

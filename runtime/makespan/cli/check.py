@@ -115,10 +115,15 @@ def judge(
     (notes if any_machine else reasons).extend(differences)
     if profile is not None:
         reasons += drift_by_profile(plan, profile)
-    drifted = drift_of_runs(plan, runs)
+    set_up = {node.name for node in dag.nodes.values() if node.options.setup}
+    drifted = [its for its in drift_of_runs(plan, runs) if its.name not in set_up]
     reasons += [_sentence(its, len(runs)) for its in drifted]
     if runs:
         notes += _seen(plan, runs)
+        if found := [node.name for node in plan.nodes if node.name in set_up]:
+            from makespan.preparing.stale import some
+
+            notes.append(f"set up once, and not compared: {some(found)}")
     return Verdict(where, dag.target or dag.name, not reasons, reasons, notes, tuple(drifted))
 
 

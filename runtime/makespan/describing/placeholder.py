@@ -82,7 +82,7 @@ class Placeholder:
         _refuse(self, f"have an attribute {attribute!r} set", "set it inside a node")
 
     def __delattr__(self, attribute: str) -> NoReturn:
-        _refuse(self, f"have its attribute {attribute!r} deleted")
+        _refuse(self, f"have its attribute {attribute!r} deleted", "hand it on as it is")
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse: the value is not there yet."""
@@ -92,7 +92,7 @@ class Placeholder:
         _refuse(self, "be copied or pickled", "hand it to a node as it is")
 
 
-def _refuse(placeholder: Placeholder, what: str, hint: str = "do this inside a node") -> NoReturn:
+def _refuse(placeholder: Placeholder, what: str, hint: str) -> NoReturn:
     raise DescribeError(
         f"{label(placeholder)} is not known while the DAG is described, and cannot {what}",
         where=caller_place(),
@@ -100,9 +100,17 @@ def _refuse(placeholder: Placeholder, what: str, hint: str = "do this inside a n
     )
 
 
+_HINTS = {
+    "be tested for truth": "do this inside a node; what runs on a condition: render.options(when=…)(page)",
+    "be awaited": "the run awaits it: hand it on as it is",
+}
+
+
 def _refusal(what: str) -> Callable[..., NoReturn]:
+    hint = _HINTS.get(what, "do this inside a node")
+
     def method(self: Placeholder, *_: Any) -> NoReturn:
-        _refuse(self, what)
+        _refuse(self, what, hint)
 
     return method
 
