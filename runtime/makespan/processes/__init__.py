@@ -8,9 +8,9 @@
 Workers are started when they are first needed, kept warm for all later runs of this process, and end with it.
 A worker is a new interpreter: it knows what modules hold when they are imported, not what this process has
 put into them since, its sets have an order of their own, and its environment variables are those of its
-start. Each node begins in the folder of this process; what it prints goes to the standard output and error
-that this process has, not to what stands in their place, and its standard input is empty. What runs there may be a function of ``__main__``: it is sent by its code, and the script is not run
-again, with or without ``if __name__ == …``.
+start. Each node begins in the folder of this process; what it prints goes to this process's own output, not
+to what stands in its place, and its input is empty. What runs there may be a function of ``__main__``: it is
+sent by its code, and the script is not run again, with or without ``if __name__ == …``.
 """
 
 from __future__ import annotations
