@@ -448,19 +448,18 @@ def test_ctrl_c_at_any_moment_loses_no_helper():
     main = threading.main_thread().ident
     made = dag_of([[]] * 12, lambda _: lambda: None).prepare(threads=3)
     made()
-    over = threading.Event()
+    armed, over = [False], [False]  # no events: Ctrl-C within their methods would leave them locked
 
     def press():
         import random
 
         rng = random.Random(4)
-        while not over.wait(rng.uniform(0.0003, 0.004)):
-            armed.wait()
-            if not over.is_set():
+        while not over[0]:
+            time.sleep(rng.uniform(0.0003, 0.004))
+            if armed[0]:
+                armed[0] = False
                 signal.pthread_kill(main, signal.SIGINT)
-                armed.clear()
 
-    armed = threading.Event()
     presser = threading.Thread(target=press)
     presser.start()
     caught = 0
@@ -468,7 +467,7 @@ def test_ctrl_c_at_any_moment_loses_no_helper():
 
     def run_on():
         while time.monotonic() < deadline:
-            armed.set()
+            armed[0] = True
             for _ in range(200):
                 made()
 
@@ -482,8 +481,7 @@ def test_ctrl_c_at_any_moment_loses_no_helper():
     finally:
         while True:
             try:
-                over.set()
-                armed.set()
+                armed[0], over[0] = False, True
                 presser.join()
                 break
             except KeyboardInterrupt:

@@ -95,6 +95,7 @@ class Coordinator(Workers):
     def _coordinate(self) -> None:
         """Have helpers do all the work (but the nodes that only the caller may run)."""
         self.coordinated = True
+        self._brief = False
         self.deals = self._callers
         self.active = 0
         self._room = self._budget
@@ -123,6 +124,7 @@ class Coordinator(Workers):
     def _end(self) -> None:
         """Let go of what the run held, once it is over."""
         self._cancels.rearm = nobody_waits
+        self._forget()
         if self.wanted:
             self._crew.withdraw(self)
         if self.core is not None and self.core.stuck:

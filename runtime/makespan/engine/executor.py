@@ -26,6 +26,7 @@ from __future__ import annotations
 from _thread import RLock
 from contextvars import copy_context
 from threading import get_ident
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from makespan.dispatch import Dispatch
@@ -35,6 +36,7 @@ from makespan.engine.crew import crew
 from makespan.engine.tables import Tables
 from makespan.engine.terms import PLAIN_TERMS, Terms
 from makespan.engine.tracing import Trace, tracing
+from makespan.engine.watching import watcher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,6 +117,10 @@ class Execution(Coordinator):
         self.lock = RLock()  # it knows who holds it when Ctrl-C comes
         self._budget = budget = 1 if around else rules.budget
         self._room = budget - 1
+        self._brief = tables.pace.brief
+        self._entry = self._solo = None
+        self.taken = False
+        self.at = -1
         self.active = 1
         self.spare = budget > 1
         self.coordinated = self.deals = self._alone = False
@@ -164,6 +170,11 @@ class Execution(Coordinator):
         try:
             if self.coordinated:
                 self._wait_for_helpers()
+            elif self._room:
+                begun = monotonic()
+                if not (self._brief and self.core is None and self._work_alone()):
+                    self._engine(helping=False)
+                self.tables.pace.ended(monotonic() - begun, crowded=watcher.late)
             else:
                 self._engine(helping=False)
         except BaseException as error:

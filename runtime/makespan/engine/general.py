@@ -11,7 +11,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from makespan.engine.crew import crew
-from makespan.engine.plain import STINT_S, deal_out
+from makespan.engine.dealing import deal_out
+from makespan.engine.plain import STINT_S
 
 if TYPE_CHECKING:
     from makespan.dispatch import Dispatch
@@ -87,7 +88,7 @@ def work(run: Workers, *, helping: bool) -> None:
                 return
             i = n
             continue
-        i = chosen
+        run.at = i = chosen
         arguments = slots[i]
         slots[i] = None
         act = None

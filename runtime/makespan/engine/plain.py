@@ -18,10 +18,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from makespan.engine.crew import crew
+from makespan.engine.dealing import deal_out
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from makespan.engine.tables import Tables
     from makespan.engine.workers import Workers
 
@@ -144,10 +143,3 @@ def _deal_out(
                 else:
                     heappush(ready, consumer)
     return first
-
-
-def deal_out(parts: Sequence[Sequence[tuple[int, int]]], slots: list[Any], values: Sequence[Any]) -> None:
-    """Put each of several results into the slots that take it."""
-    for links, value in zip(parts, values, strict=True):
-        for consumer, slot in links:
-            slots[consumer][slot] = value

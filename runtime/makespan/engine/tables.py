@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from makespan.engine import solo
+from makespan.engine.pace import Pace
 from makespan.preparing.parts import Values
 
 if TYPE_CHECKING:
@@ -71,12 +73,15 @@ class Tables:
     kept : list of int
         Nodes whose results are kept, in the order of the last slots.
     worth : list of bool, shape (n + 1,), or None
+    pace : Pace
+        How quick the runs were that looked things up here.
     """
 
     __slots__ = (
         "_changing",
         "_fresh",
         "_inputs",
+        "_order",
         "calls",
         "inner",
         "kept",
@@ -84,6 +89,7 @@ class Tables:
         "n",
         "nodes",
         "orders",
+        "pace",
         "parts",
         "plain",
         "roots",
@@ -96,6 +102,8 @@ class Tables:
     ) -> None:
         n = self.n = len(program.calls)
         self.plain = plain
+        self.pace = Pace(n)
+        self._order: list[int] | None = None
         number = list(rules.rank_of) if plain else list(range(n))
         self.nodes = [*(rules.node_at if plain else range(n)), -1]
         vacant = rules.vacant
@@ -174,6 +182,13 @@ class Tables:
         self.waiting = [*waiting, len(self.kept) + 1]
         self.orders = orders if any(orders) else None
         self.roots = rules.roots  # ranks, sorted
+
+    @property
+    def order(self) -> list[int]:
+        """The order in which a lone worker runs the nodes (plain engine)."""
+        if self._order is None:
+            self._order = solo.order_of(self)
+        return self._order
 
     def slots(self, inputs: Mapping[str, Any], trace: Trace | None) -> list[Any]:
         """Return fresh slots for one run, inputs in place."""

@@ -1,124 +1,38 @@
-"""What the workers of one run share, and how they come and go.
+"""How the workers of one run come and go.
 
 A worker is a thread that is in an engine (`makespan.engine.plain`, `makespan.engine.general`): the caller,
 unless it coordinates, and helpers. Each runs one node at a time, so there are never more workers than the
 budget has places; one that finds nothing to start leaves (a helper) or parks (the caller), and whoever makes
 more nodes ready than it can take itself offers them: to the parked caller first, else to a helper, one at a
-time.
-
-All under one lock, which is never held while anything of the user's runs.
+time. A run that is thought to be brief does not call its first helper at once: it is left to the watcher
+(`makespan.engine.watching`).
 """
 
 from __future__ import annotations
 
 from _thread import allocate_lock
 from heapq import heappush
-from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from operator import length_hint
+from typing import TYPE_CHECKING
 
-from makespan.engine import general, plain
+from makespan.engine import general, plain, solo
 from makespan.engine.cancelling import nobody_waits
-from makespan.engine.deadlines import node_late
-from makespan.engine.failure import blame
+from makespan.engine.shared import Shared
+from makespan.engine.watching import watcher
 
 if TYPE_CHECKING:
-    from _thread import LockType
     from collections.abc import Callable
-    from contextvars import Context
 
-    from makespan.engine.cancelling import Cancels
-    from makespan.engine.crew import Helpers
-    from makespan.engine.deadlines import Watch
-    from makespan.engine.tables import Tables
-    from makespan.engine.tracing import Trace
-    from makespan.preparing.program import Program
+    from makespan.engine.watching import Entry
 
 SIGNALS_S = 0.5
 """A signal that comes just before a thread begins to wait is seen when it stops waiting for a moment."""
 
 
-class Workers:
-    """A run, as its workers see it; `makespan.engine.executor.Execution` makes it.
+class Workers(Shared):
+    """A run, as its workers see it; `makespan.engine.executor.Execution` makes it."""
 
-    Attributes
-    ----------
-    lock : RLock
-        Guards all of this. It knows who holds it when Ctrl-C comes.
-    slots, ready, waiting : list
-        Of the plain engine; see `makespan.engine.tables`.
-    core : Dispatch or None
-        What decides; None: the plain engine does.
-    spare : bool
-        Somebody could take another node.
-    parked : bool
-        The caller waits for `wake`.
-    stopped : bool
-        Nothing starts any more.
-    coordinated, deals : bool
-        The caller only waits; but some nodes are for it to run.
-    """
-
-    __slots__ = (
-        "_alone",
-        "_called",
-        "_cancels",
-        "_crew",
-        "_program",
-        "_room",
-        "active",
-        "base",
-        "coordinated",
-        "core",
-        "deals",
-        "dropped",
-        "error",
-        "failures",
-        "lock",
-        "notify",
-        "over",
-        "overdue",
-        "parked",
-        "ready",
-        "slots",
-        "spare",
-        "stopped",
-        "tables",
-        "trace",
-        "waiting",
-        "wake",
-        "wanted",
-        "watch",
-    )
-
-    _alone: bool
-    _called: bool
-    _cancels: Cancels
-    _crew: Helpers
-    _program: Program
-    _room: int
-    active: int
-    base: Context
-    coordinated: bool
-    core: Any
-    deals: bool
-    dropped: dict[int, int]
-    error: BaseException | None
-    failures: list[tuple[int, BaseException]]
-    lock: Any
-    notify: Callable[[], object]
-    over: bool
-    overdue: list[int]
-    parked: bool
-    ready: list[int]
-    slots: list[Any]
-    spare: bool
-    stopped: bool
-    tables: Tables
-    trace: Trace | None
-    waiting: list[int]
-    wake: LockType
-    wanted: bool
-    watch: Watch | None
+    __slots__ = ()
 
     def abandon(self, error: BaseException | None = None) -> None:
         """End the run at once: nothing new starts, what runs is asked to end, and its results are dropped.
@@ -143,6 +57,7 @@ class Workers:
             self.slots.clear()  # the frames of a traceback hold the same list
         finally:
             lock.release()
+        self._forget()
         self._cancels.close()
         self._cancels.rearm = nobody_waits
         if self.wanted:
@@ -156,6 +71,30 @@ class Workers:
         """Whether nothing will happen before one of so many sleeping nodes ends; under the lock."""
         dealt = self.core is not None and self.core.due is not None
         return self.active == sleeping and not dealt and (not self._called or self.wanted)
+
+    def left(self) -> int:
+        """Return a number that changes with every node that starts, of a run without helpers."""
+        left = self._solo
+        return self.at if left is None else length_hint(left)
+
+    def relieve(self) -> None:
+        """Call a helper to a run that began without one and needs it; without the lock, in any thread."""
+        with self.lock:
+            if self.over or not self._called:
+                return
+            core, left = self.core, self._solo
+            if left is not None and not self.stopped:
+                self._solo = None
+                solo.take_over(self, left)
+            if self.stopped or not (self.ready if core is None else core.may_start):
+                self._called = False
+                self._brief = core is not None  # until there is something to do for a helper
+                self._set_spare()
+                return
+        self.tables.pace.helped()
+        self._hire()
+        if self.over:  # meanwhile
+            self._crew.withdraw(self)
 
     # -- for workers; under the lock, unless said otherwise --------------------------------------------------
 
@@ -184,6 +123,9 @@ class Workers:
         if self._room > 0 and not self._called and not self.over:
             self._called = True
             self._set_spare()
+            if self._brief:
+                self._brief = False
+                return self._defer
             return self._hire
         return None
 
@@ -214,88 +156,12 @@ class Workers:
         self._set_spare()
         return self._offer_if_any() if helping or self.coordinated else None
 
-    def wait(self) -> None:
-        """Wait, as the caller that parked and without the lock, until there is something to do."""
-        while not self.wake.acquire(timeout=SIGNALS_S):
-            pass
-
     def may_leave(self, k: int) -> bool:
         """Whether a helper may go to another run now; if so, its next node is queued again (plain engine)."""
         if self.active < 2:
             return False
         heappush(self.ready, k)
         return True
-
-    def caught(self, i: int, raised: BaseException, *, helping: bool) -> None:
-        """Keep what a node raised; without the lock.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            In the caller's thread: Ctrl-C.
-        """
-        node, error = blame(i, raised)
-        if isinstance(error, KeyboardInterrupt) and not helping:
-            if self.trace is not None:
-                self.trace.end[node] = 0  # it did not come to its end
-            context = error.__context__
-            try:
-                raise error
-            finally:
-                error.__context__ = context  # not what a part raised around it
-        with self.lock:
-            core, watch = self.core, self.watch
-            if self.over:
-                return  # it was abandoned
-            if core is None:
-                self.failures.append((node, error))
-                self._stop()
-                return
-            if watch is not None:
-                ticket = watch.ended(get_ident())
-                if ticket.given_up:
-                    self._free(i)
-                    return
-                if ticket.asked and isinstance(error, TimeoutError):
-                    late = node_late(self._program.structure.names[node], watch.limit_s(i))
-                    late.__cause__ = error
-                    error = late
-                    self.overdue.append(node)
-            self.failures.append((node, error))
-            self._lose(node, core.fail(i))
-
-    def returned(self, i: int) -> bool:
-        """Note that a node returned in this thread; return whether it is too late (general engine)."""
-        late = self.watch is not None and self.watch.ended(get_ident()).given_up
-        if late:
-            self._free(i)
-        return late
-
-    def _engine(self, *, helping: bool) -> None:
-        if self.core is None:
-            plain.work(self, helping=helping)
-        else:
-            general.work(self, helping=helping)
-
-    def _stop(self) -> None:
-        self.stopped = self._cancels.stopping = True
-        if self.core is None:
-            self.ready.clear()
-        else:
-            self.core.stop()
-
-    def _lose(self, node: int, dropped: list[int]) -> None:
-        for i in dropped:
-            self.dropped[i] = node
-        self.stopped = self._cancels.stopping = self.core.stopped
-
-    def _free(self, i: int) -> None:
-        self.core.free(i)
-        self._room -= 1
-        self._set_spare()
-
-    def _set_spare(self) -> None:
-        self.spare = self.parked or (self._room > 0 and not self._called)
 
     def _offer_if_any(self) -> Callable[[], object] | None:
         core = self.core
@@ -305,6 +171,17 @@ class Workers:
             return self._hire
         return self.offer()
 
+    def wait(self) -> None:
+        """Wait, as the caller that parked and without the lock, until there is something to do."""
+        while not self.wake.acquire(timeout=SIGNALS_S):
+            pass
+
+    def _engine(self, *, helping: bool) -> None:
+        if self.core is None:
+            plain.work(self, helping=helping)
+        else:
+            general.work(self, helping=helping)
+
     def _hire(self) -> None:
         """Call a helper; without the lock."""
         at_it = self.active if self.core is None else self.active - self.core.stuck
@@ -313,6 +190,26 @@ class Workers:
                 self._called = False
                 self._room = 0
                 self._set_spare()
-                self._alone = not self.active
+                self._alone = not (self.active or self.over)
             if self._alone:
                 self.notify()
+
+    def _work_alone(self) -> bool:
+        """Work as the caller of a brief run (plain engine) until it is over, or others work on it too."""
+        self._brief = self.spare = False
+        self._called = True
+        left = self._solo = iter(self.tables.order)
+        self._defer()
+        return solo.work(self, left)
+
+    def _defer(self) -> None:
+        """Have the watcher call a helper, should it be needed; without the lock."""
+        entry: Entry = [self]
+        self._entry = entry
+        watcher.watch(entry)
+
+    def _forget(self) -> None:
+        """Have the watcher forget the run, which holds inputs and results."""
+        entry = self._entry
+        if entry is not None:
+            entry[0] = self._entry = None
