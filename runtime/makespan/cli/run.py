@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "makespan run pipeline:news --args '[\"https://example.org\"]' --plan plan.json -o run.json",
-    "makespan run pipeline.py --args '[\"https://example.org\"]' --threads 2 --measure -o run.json",
+    "makespan run pipeline.py --args '[\"https://example.org\"]' --threads 2 --measure -o measured.json",
 )
 
 
