@@ -18,6 +18,7 @@ from makespan_optimizer.rigid.solve import solve
 @pytest.fixture(scope="module")
 def shared():
     with SolverProcess() as process:
+        process.start()
         yield process
 
 

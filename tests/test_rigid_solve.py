@@ -44,6 +44,7 @@ def project(n: int, seed: int = 0) -> Problem:
 @pytest.fixture(scope="module")
 def shared():
     with SolverProcess() as process:
+        process.start()
         yield process
 
 

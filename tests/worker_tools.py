@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-
 import pytest
 
 import makespan
 from makespan.processes import configure
+from tests.leaks import child_processes
 
 
 @pytest.fixture(scope="module")
@@ -23,15 +21,7 @@ def workers():
 
 def children():
     """The processes that this one has started and that still are, zombies included."""
-    me = str(os.getpid())
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            with open(f"/proc/{pid}/stat") as file:
-                fields = file.read().rpartition(")")[2].split()
-            if fields[1] == me:
-                found.append(int(pid))
-    return found
+    return list(child_processes())
 
 
 def exists(pid):

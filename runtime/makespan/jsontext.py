@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+from _thread import allocate_lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -79,6 +81,32 @@ def strict_json(data: bytes, where: str, error_type: type[MakespanError], *, typ
     return value
 
 
+_known: set[object] = set()
+_looking = allocate_lock()
+
+
+def known(type_: type[T]) -> type[T]:
+    """Return a type that msgspec has looked at, which it does when the type is first read.
+
+    Only one thread may do that at a time: msgspec 0.22 shows other threads what is not filled in yet, and the
+    interpreter crashes.
+    """
+    if type_ not in _known:
+        with _looking:
+            msgspec.json.Decoder(type_)
+            _known.add(type_)
+    return type_
+
+
+def _after_fork() -> None:
+    global _looking  # noqa: PLW0603 (another thread may have held it)
+    _looking = allocate_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def convert(value: Any, type_: type[T], where: str, error_type: type[MakespanError], pointer: str = "") -> T:
     """Turn parsed JSON into a struct; a wrong field is named by its JSON pointer.
 
@@ -88,7 +116,7 @@ def convert(value: Any, type_: type[T], where: str, error_type: type[MakespanErr
         As `error_type`.
     """
     try:
-        return msgspec.convert(value, type_, strict=True)
+        return msgspec.convert(value, known(type_), strict=True)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at ")
         raise error_type(problem, where=f"{where}#{pointer}{_pointer(path)}") from error
@@ -164,5 +192,5 @@ def _line(item: Any) -> str:
 
 def _pointer(path: str) -> str:
     """Turn msgspec's ``$.nodes[3].rank`` into ``/nodes/3/rank``; it does not say which key of a mapping."""
-    known = path.strip("`").removeprefix("$").partition("[...]")[0]
-    return re.sub(r"\[(\d+)\]", r"/\1", known).replace(".", "/")
+    found = path.strip("`").removeprefix("$").partition("[...]")[0]
+    return re.sub(r"\[(\d+)\]", r"/\1", found).replace(".", "/")

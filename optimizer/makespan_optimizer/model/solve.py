@@ -23,6 +23,7 @@ import msgspec
 import makespan
 import makespan_optimizer
 from makespan.errors import missing_extra
+from makespan.jsontext import known
 from makespan_optimizer.model.request import Event, Stop
 
 if TYPE_CHECKING:
@@ -262,7 +263,7 @@ def solve(
 
 def _event(line: bytes) -> Event | None:
     try:
-        return msgspec.json.decode(line, type=Event)
+        return msgspec.json.decode(line, type=known(Event))
     except msgspec.DecodeError:
         return None  # not ours: a library that prints
 
