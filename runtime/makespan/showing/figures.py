@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from makespan.measurement import Measured, SamplerSource
-from makespan.plan import WhatIf
+from makespan.plan import PlanBound, WhatIf
 from makespan.record import RunFailure
 from makespan.showing.observed import Step
 
@@ -53,6 +53,45 @@ PARTS = ("gil", "native", "blocked", "gil_wait", "delay", "longer")
 """The fields of `Shares` in the order in which a bar is filled, from the bottom."""
 
 
+LaneKind = Literal["caller", "thread", "process", "loop"]
+IdleCause = Literal["inputs", "lock", "GIL", "budget", "nothing left"]
+"""Why a lane stood idle: what was left waited for results; for a lock or group; was kept back so that the GIL
+is not fought for; a node was ready, and no worker took it (yet); nothing was left to do."""
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """A row of the Gantt."""
+
+    name: str
+    """In words: ``lane 0``, ``caller``, ``worker process 1``."""
+    kind: LaneKind
+    busy: float
+    """Share of the makespan in which nodes ran in it."""
+    idle_s: tuple[tuple[IdleCause, float], ...] = ()
+    """The rest of it by cause, the largest first."""
+
+
+class Idle(msgspec.Struct, frozen=True):
+    """A stretch of time in which nothing ran in a row."""
+
+    row: int
+    start_s: float
+    end_s: float
+    cause: IdleCause
+    of: str = ""
+    """The node, lock or group that was waited for; empty where that is more than one."""
+
+
+class Band(msgspec.Struct, frozen=True):
+    """A lock or group: who held it, where and when."""
+
+    name: str
+    kind: Literal["lock", "group", "exclusive", "chain", "cluster"]
+    limit: int
+    spans: tuple[tuple[float, float, int], ...]
+    """(start, end, row) of each node in it, by start."""
+
+
 class Bar(msgspec.Struct, frozen=True):
     """A node drawn in a row of the Gantt."""
 
@@ -92,6 +131,15 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 1
     process: int | None = None
     """The worker process that it ran in, while the thread of its lane waited."""
+    rank: int | None = None
+    mode: str = ""
+    """``thread``, ``process`` …, and what limits it; empty when it is as usual."""
+    groups: tuple[str, ...] = ()
+    """Names of the bands that it is part of."""
+    why: str = ""
+    """Why it has its rank, group and mode, in a sentence or two."""
+    profiled: tuple[tuple[str, str], ...] = ()
+    """What the profile says of it, as label and words, when there is a profile."""
 
     @property
     def also(self) -> str:
@@ -185,6 +233,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     default_source: Source | None
     repeats: int
     """How many measured runs of each stand behind the comparison."""
+    speedup_range: tuple[float, float] | None = None
+    """The 95 % interval of `speedup`, where it was measured often enough."""
     bound_s: float | None
     binding: str
     gap: float | None
@@ -207,6 +257,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     sampler: SamplerSource | None = None
     """How `NodeRow.measured` was had; None: the run was not measured."""
     notes: tuple[str, ...]
+    lanes: tuple[Lane, ...] = ()
+    """The rows of the Gantt, in words."""
+    idle: tuple[Idle, ...] = ()
+    """Of what happened; of the plan when it has not run."""
+    bands: tuple[Band, ...] = ()
+    bounds: tuple[PlanBound, ...] = ()
+    """All lower bounds, the largest first."""
     whole: bool = True
     """Whether all nodes ran that there are: otherwise the plan's makespan is not to be compared with."""
 
