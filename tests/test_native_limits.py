@@ -269,6 +269,31 @@ def test_the_blas_of_numpy():
     assert blas() == before
 
 
+def test_the_blas_of_numpy_from_one_thread_after_another():
+    before = blas()
+    if not before or max(before) < 2:
+        pytest.skip("no BLAS with several threads")
+    here, elsewhere, done = [], [], threading.Event()
+
+    def other():
+        with limit(1):
+            elsewhere.append(blas())
+        done.wait()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    while not elsewhere:
+        thread.join(0.001)
+    try:
+        with limit(1):
+            here = blas()
+    finally:
+        done.set()
+        thread.join()
+    assert set(here) == set(elsewhere[0]) == {1}
+    assert blas() == before
+
+
 def test_torch_in_one_thread_only():
     torch = pytest.importorskip("torch")
     usual = torch.get_num_threads()

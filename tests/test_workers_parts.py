@@ -104,7 +104,7 @@ def test_parts_of_clusters_give_what_parts_of_threads_give(given, without, targe
     made = line()
     chosen = {
         "given": {name: [name] for name in given},
-        "without": without - given,
+        "without": without - given - (targets or set()),
         "targets": targets,
     }
     threads = made.run("x", **chosen)

@@ -86,9 +86,32 @@ def controlled() -> tuple[list[Pool], dict[str, str]]:
         except Exception as error:
             return [], {"BLAS and OpenMP": f"threadpoolctl cannot look at them ({type(error).__name__})"}
     return [
-        Pool(it.internal_api, it.get_num_threads, it.set_num_threads, it.user_api == "openmp", it.filepath)
+        Pool(
+            it.internal_api,
+            it.get_num_threads,
+            _setter(it),
+            it.user_api == "openmp" or getattr(it, "threading_layer", "") == "openmp",
+            it.filepath,
+        )
         for it in libraries
     ], {}
+
+
+def _setter(library: Any) -> Callable[[int], object]:
+    """Return what sets a library's number, whichever thread calls it.
+
+    threadpoolctl 3.8 lets only the thread that set OpenBLAS' number first set it again, and says nothing.
+    """
+    forget = getattr(type(library), "clear_controlling_thread", None)
+    if forget is None:
+        return library.set_num_threads  # type: ignore[no-any-return]
+
+    def put(threads: int) -> None:
+        forget(force=True)
+        library.set_num_threads(threads)
+        forget(force=True)
+
+    return put
 
 
 class _IdleError(Exception):
