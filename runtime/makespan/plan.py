@@ -23,7 +23,9 @@ from makespan.plan_check import check_plan
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable, Mapping
 
+    from makespan.adapters.sorter import Sorter
     from makespan.structure import Structure
     from makespan_optimizer.questions.explain import Explanation
 
@@ -250,6 +252,47 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         from makespan_optimizer.questions.explain import explain
 
         return explain(self, node)
+
+    def to_frame(self) -> Any:
+        """Return a ``pandas.DataFrame``, a row a node in the order of the ranks, units in the columns' names.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed.
+        """
+        from makespan.exporting.rows import to_frame
+
+        return to_frame(self)
+
+    def sorter(self, graph: Mapping[Any, Iterable[Any]] | None = None) -> Sorter:
+        """Return a `graphlib.TopologicalSorter` in plan order, with groups and budget, for loops of your own.
+
+        Parameters
+        ----------
+        graph : mapping of node to iterable of nodes, optional
+            The graph as `graphlib` takes it: the plan must fit it, and its own keys are handed out.
+
+        Raises
+        ------
+        PlanError
+            The plan is for another graph.
+        """
+        from makespan.adapters.sorter import Sorter
+
+        return Sorter(self, graph)
+
+    def get(self, dsk: Any, keys: Any, **settings: Any) -> Any:
+        """Be dask's scheduler: ``dask.compute(x, scheduler=plan.get)``; see `makespan.adapters.from_dask`.
+
+        Raises
+        ------
+        PlanError
+            The plan is for another collection; before anything runs.
+        """
+        from makespan.adapters.dask_get import get
+
+        return get(self, dsk, keys, settings)
 
     def summary(self) -> str:
         """Say in a few lines what the plan promises."""
