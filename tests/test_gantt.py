@@ -17,8 +17,10 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from makespan.showing.bars import ACTUAL, FILL, INK, PAPER
-from makespan.showing.gantt import picture, plot_gantt
+from makespan.showing.colours import FILL, INK, PAPER
+from makespan.showing.plots.bars import ACTUAL
+from makespan.showing.plots.gantt import plot_gantt
+from makespan.showing.plots.picture import picture
 from makespan.showing.report import report_of
 from tests.report_data import HOSTILE, blog_run, failed_run, measured_run, random_run
 

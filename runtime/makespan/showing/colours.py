@@ -1,0 +1,51 @@
+"""The colours of all pictures: they carry meaning, never identity, and never alone.
+
+What a bar is filled with differs in lightness too, so that it can be told apart by the colour-blind and in
+grey print; waits are striped or dotted besides.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+INK, QUIET, LINE, PAPER = "#1d1c1a", "#6b6862", "#dedad2", "#ffffff"
+
+FILL: Final = {
+    "gil": "#b5402f",
+    "native": "#4a86b8",
+    "blocked": "#d8d2c4",
+    "gil_wait": "#f3cdc3",
+    "delay": "#f3e3b3",
+    "longer": "#f3e3b3",
+    "unknown": "#a9a59c",
+}
+WORDS: Final = {
+    "gil": "holds the GIL",
+    "native": "native, GIL released",
+    "blocked": "blocked / IO",
+    "gil_wait": "waits for the GIL",
+    "delay": "waits for a core",
+    "longer": "longer than alone",
+    "unknown": "not profiled",
+}
+# A wait has the colour of what is waited for, as stripes the other way than those of blocked time.
+HATCH: Final = {"blocked": "////", "gil_wait": "\\\\\\\\", "delay": "...."}
+HATCH_INK: Final = {"gil_wait": FILL["gil"], "delay": QUIET}
+
+RUNNING: Final = "#b9c4cc"
+IDLE_FILL: Final = {
+    "inputs": "#e6ecf1",
+    "lock": "#e3d3ea",
+    "GIL": FILL["gil_wait"],
+    "budget": FILL["delay"],
+    "nothing left": "#ffffff",
+}
+"""Of time in which nothing ran in a lane, by cause; see `makespan.showing.figures.IdleCause`."""
+IDLE_WORDS: Final = {
+    "inputs": "idle: waits for inputs",
+    "lock": "idle: waits for a lock",
+    "GIL": "idle: kept off the GIL",
+    "budget": "idle: a node was ready",
+    "nothing left": "idle: nothing left to do",
+}
+IDLE_HATCH: Final = {"inputs": "....", "lock": "////", "GIL": "\\\\\\\\", "budget": "xxxx"}
