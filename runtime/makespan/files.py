@@ -26,6 +26,10 @@ _BEGINS = {
     "svg": (b"<svg", b"<?xml"),
     "pdf": (b"%PDF",),
     "text": (b"makespan report",),
+    "csv": (b"name,",),
+    "networkx": (b'{"directed"',),
+    "dot": (b"digraph",),
+    "mermaid": (b"flowchart",),
 }
 
 

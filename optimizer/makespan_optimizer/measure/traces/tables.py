@@ -11,8 +11,8 @@ exclusive     yes or no
 tags          separated likewise
 ============  ==========================================================================================
 
-Only the first two are needed. Other columns are left out, and named in a warning; a name that is nearly one
-of these is refused.
+Names in one cell may also be a JSON list. Only the first two columns are needed. Other columns are left out,
+and named in a warning; a name that is nearly one of these is refused.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan.errors import MakespanError, OptionError, ProfileError, did_you_mean
+from makespan.exporting.rows import every_field
 from makespan.files import read_bytes
 from makespan.jsontext import strict_json
 from makespan.profile import ProfileWarning
-from makespan.showing.profile_rows import fields
 from makespan.showing.words import some
 from makespan_optimizer.measure.hints import Hint, hinted, parse_kind, seconds_of
 from makespan_optimizer.measure.traces.records import Row, profile_of
@@ -49,8 +49,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "exclusive": ("exclusive",),
     "tags": ("tags",),
 }
-# Columns of `Profile.to_frame` that a table need not tell again.
-_OURS = fields()
+# Columns of our own tables that need not be told again.
+_OURS = every_field()
 _WORDS = {"": False, "0": False, "no": False, "false": False, "1": True, "yes": True, "true": True}
 
 
@@ -240,7 +240,9 @@ def _names(value: Any, where: str) -> tuple[str, ...]:
     """Return the names in a cell: a list, or text separated by ``;`` or blanks."""
     if value is None:
         return ()
-    if isinstance(value, str):
+    if isinstance(value, str) and value.startswith('["'):
+        value = strict_json(value.encode(errors="surrogatepass"), where, ProfileError)
+    elif isinstance(value, str):
         parts = value.split(";") if ";" in value else value.split()
         return tuple(part.strip() for part in parts if part.strip())
     if hasattr(value, "__iter__") and not isinstance(value, bytes | dict):

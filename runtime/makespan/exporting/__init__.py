@@ -1,0 +1,1 @@
+"""DAGs, profiles, plans and runs in the form that other programs take: tables, graphs, drawings."""
