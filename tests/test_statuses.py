@@ -80,7 +80,7 @@ def test_pages_and_pictures_show_every_status():
             assert told["never"] == "not started"
             assert told["save"] == "failed"
             assert told["mail"] == "timed out"
-            assert told["other"].endswith("in worker process 1")
+            assert told["other"].endswith("in worker process 2")
             assert told["fetch"].endswith("3 attempts")
             assert "1 node not run, after a failure of what it waits for: late" in page
             data = json.loads(re.search(r'<script[^>]*id="data"[^>]*>(.*?)</script>', page, re.S)[1])

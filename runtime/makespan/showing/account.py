@@ -7,63 +7,68 @@ node or none, with more helper threads than the budget (rows are then coloured a
 from __future__ import annotations
 
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
+from makespan.comparing.plan_spans import spans_of
+from makespan.errors import ProfileError
 from makespan.record import waited_for
-from makespan.showing.caveats import caveats
-from makespan.showing.figures import Bar, NodeRow, Report, Source, Status
-from makespan.showing.observed import Span, colour, critical_chain, fit_lanes, stack
+from makespan.showing.assemble import assemble
+from makespan.showing.caveats import caveats, caveats_of_profile
+from makespan.showing.interval import interval
+from makespan.showing.node_rows import Known, node_row
+from makespan.showing.observed import Span, critical_chain
+from makespan.showing.rows import rows_of, rows_of_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from makespan.measurement import Measured
-    from makespan.plan import Plan, PlanNode
+    from makespan.plan import Plan
+    from makespan.profile import Profile
     from makespan.record import RunNode, RunRecord
+    from makespan.showing.bands import Member
+    from makespan.showing.figures import Report, Source, Status
 
 
-def report_of(record: RunRecord) -> Report:
+def report_of(record: RunRecord, *, profile: Profile | None = None) -> Report:
     """Compute everything that is shown of a run.
 
     Parameters
     ----------
     record : RunRecord
         A run; its plan may be missing or speak of other nodes.
+    profile : Profile, optional
+        What is known of the nodes alone; fills bars where there is no plan, and is shown with each node.
+
+    Raises
+    ------
+    ProfileError
+        The profile has no node in common with the run.
     """
     plan = record.plan
-    of_plan = {node.name: node for node in plan.nodes} if plan else {}
     drawn = [node for node in record.nodes if node.status != "skipped"]
-    threads = _threads(record, drawn)
-    fitted = fit_lanes({name: (node.lane, node.duration_s) for name, node in of_plan.items()}, threads)
-    chain = critical_chain(_spans(record, drawn, threads))
+    rows = rows_of(record, drawn)
+    known = Known(plan, profile, rows)
+    if profile is not None and record.nodes:
+        _ensure_common(profile, {node.name for node in record.nodes})
+    chain = critical_chain(_spans(record, drawn, rows.place, known.members))
     on_chain = {step.name for step in chain}
-    ran = [
-        _row(
-            of_plan.get(node.name),
-            fitted,
-            node.name,
-            node.status,
-            node,
-            threads[node.name],
-            node.name in on_chain,
-            _measured(record, node, of_plan.get(node.name)),
-        )
-        for node in drawn
-    ]
+    ran = [node_row(known, record, node, node.name in on_chain) for node in drawn]
     idle: dict[str, Status] = {node.name: "skipped" for node in record.nodes if node.status == "skipped"}
     idle |= dict.fromkeys(record.dropped, "dropped")
     idle |= dict.fromkeys(record.not_started, "not started")
     idle |= dict.fromkeys(record.left_out, "left out")
-    idle |= dict.fromkeys(sorted(of_plan.keys() - threads.keys() - idle.keys()), "not started")
-    nodes = (*ran, *(_row(of_plan.get(name), fitted, name, status) for name, status in idle.items()))
+    idle |= dict.fromkeys(sorted(known.plan.keys() - rows.row.keys() - idle.keys()), "not started")
+    nodes = (*ran, *(known.row(name, status) for name, status in idle.items()))
     whole = len(drawn) == len(record.nodes) and not record.dropped and not record.left_out
     ok = record.status == "ok" and whole
     default_s, compared_s, source, repeats = _comparison(record, whole)
-    return _assemble(
+    waited = waited_for(record)
+    return assemble(
         nodes,
-        plan,
+        known,
+        tasks={
+            node.name: (node.start_s, node.end_s, rows.row[node.name], waited[node.name]) for node in drawn
+        },
         title=(plan.dag if plan and not record.dag.name else record.dag).name,
         status=record.status,
         started_at=record.started_at,
@@ -75,25 +80,38 @@ def report_of(record: RunRecord) -> Report:
         compared_s=compared_s,
         default_source=source,
         repeats=repeats,
+        speedup_range=_range(record) if source == "measured" else None,
         gap=1 - plan.lower_bound_s / record.makespan_s if plan and ok and record.makespan_s > 0 else None,
         chain=chain,
         failures=record.failures,
         sampler=record.sampler,
-        notes=caveats(record),
+        notes=(*caveats(record, profile), *caveats_of_profile(record.machine, rows.row, profile)),
         whole=whole,
     )
 
 
-def report_of_plan(plan: Plan) -> Report:
-    """Compute everything that is shown of a plan that has not run."""
-    lanes = {node.lane: node.lane for node in plan.nodes}
+def report_of_plan(plan: Plan, *, profile: Profile | None = None) -> Report:
+    """Compute everything that is shown of a plan that has not run.
+
+    Raises
+    ------
+    ProfileError
+        The profile has no node in common with the plan.
+    """
+    known = Known(plan, profile, rows_of_plan(plan))
+    if profile is not None and plan.nodes:
+        _ensure_common(profile, known.plan)
     nodes = [
-        _row(node, lanes, node.name, "planned")
+        known.row(node.name, "planned")
         for node in sorted(plan.nodes, key=lambda node: (node.start_s, node.rank))
     ]
-    return _assemble(
+    return assemble(
         tuple(nodes),
-        plan,
+        known,
+        tasks={
+            span.name: (span.start_s, span.end_s, known.rows.planned[span.name], span.after)
+            for span in spans_of(plan)
+        },
         title=plan.dag.name,
         status="planned",
         started_at=None,
@@ -108,101 +126,43 @@ def report_of_plan(plan: Plan) -> Report:
         gap=plan.gap,
         chain=(),
         failures=(),
-        notes=(),
+        notes=caveats_of_profile(plan.machine, known.plan, profile),
     )
 
 
-def _threads(record: RunRecord, drawn: Sequence[RunNode]) -> dict[str, int]:
-    """Row of each node that ran: its thread, or lanes coloured anew when helpers outnumber the budget."""
-    threads = {node.name: node.thread for node in drawn}
-    numbers = set(threads.values())
-    if numbers and (min(numbers) < 0 or max(numbers) >= record.threads):
-        rows = colour([(node.start_s, node.end_s) for node in drawn])
-        return {node.name: row for node, row in zip(drawn, rows, strict=True)}
-    return threads
+def _ensure_common(profile: Profile, names: Mapping[str, object] | set[str]) -> None:
+    if not any(shape.name in names for shape in profile.shape):
+        raise ProfileError(
+            f"is of another DAG ({profile.dag.name!r}): it has no node in common with what is shown",
+            hint="give the profile that the plan was made of",
+        )
 
 
-def _spans(record: RunRecord, drawn: Sequence[RunNode], rows: Mapping[str, int]) -> list[Span]:
-    held: dict[str, tuple[str, ...]] = {}
+def _spans(
+    record: RunRecord, drawn: Sequence[RunNode], places: Mapping[str, int], found: Sequence[Member]
+) -> list[Span]:
+    """Return what the critical chain is read off: of groups, those that hold one node at a time."""
+    held: dict[str, list[str]] = {}
     alone: set[str] = set()
-    if record.plan is not None:
-        for node in record.plan.nodes:
-            held[node.name] = node.locks
-            if node.exclusive:
-                alone.add(node.name)
-        for number, group in enumerate(record.plan.groups):
-            for name in group.nodes:
-                held[name] = (*held.get(name, ()), f"group {number}")
+    for number, member in enumerate(found):
+        for name in member.nodes:
+            if member.kind == "exclusive":
+                alone.add(name)
+            elif member.kind in ("lock", "group") and member.limit == 1:
+                held.setdefault(name, []).append(f"{number}")
     waited = waited_for(record)
     return [
         Span(
             node.name,
             node.start_s,
             node.end_s,
-            rows[node.name],
+            places[node.name],
             waited[node.name],
-            held.get(node.name, ()),
+            tuple(held.get(node.name, ())),
             node.name in alone,
         )
         for node in drawn
     ]
-
-
-def _row(
-    plan: PlanNode | None,
-    fitted: Mapping[int, int],
-    name: str,
-    status: Status,
-    ran: RunNode | None = None,
-    row: int | None = None,
-    critical: bool = False,
-    measured: Measured | None = None,
-) -> NodeRow:
-    if plan is None:
-        known = NodeRow(name=name, status=status, after=ran.after if ran else ())
-    else:
-        known = NodeRow(
-            name=name,
-            status=status,
-            planned_row=fitted[plan.lane],
-            planned_start_s=plan.start_s,
-            planned_s=plan.duration_s,
-            alone_s=plan.alone_s,
-            gil_s=plan.gil_s,
-            native_s=plan.native_s,
-            blocked_s=plan.blocked_s,
-            slack_s=plan.slack_s,
-            kind=plan.kind,
-            locks=plan.locks,
-            after=ran.after if ran else plan.after,
-            planned_critical=plan.critical,
-        )
-    if ran is None:
-        return known
-    return msgspec.structs.replace(
-        known,
-        row=row,
-        start_s=ran.start_s,
-        end_s=ran.end_s,
-        critical=critical,
-        measured=measured,
-        attempts=ran.attempts,
-        process=ran.process,
-    )
-
-
-def _measured(record: RunRecord, node: RunNode, plan: PlanNode | None) -> Measured | None:
-    """Return what a node did in the run, if that is known.
-
-    Without a sample (a short node, or clocks alone) the clocks do not tell the GIL from native code, nor a
-    wait for the GIL from another. The profile's shares are the better picture then; and where there is no
-    profile, what clocks alone say is shown as the upper bound that it is.
-    """
-    its = node.measured
-    if its is None or its.samples or not record.machine.gil:
-        return its
-    profiled = plan is not None and plan.gil_s + plan.native_s + plan.blocked_s > 0
-    return its if record.sampler == "clocks" and not profiled else None
 
 
 def _comparison(record: RunRecord, whole: bool) -> tuple[float | None, float | None, Source | None, int]:
@@ -215,82 +175,7 @@ def _comparison(record: RunRecord, whole: bool) -> tuple[float | None, float | N
     return None, None, None, 0
 
 
-def _assemble(nodes: tuple[NodeRow, ...], plan: Plan | None, **known: Any) -> Report:
-    """Close the ranks of the rows that are used, draw the bars, add up lanes and demand."""
-    used = sorted({row for node in nodes for row in (node.row, node.planned_row) if row is not None})
-    number = {row: i for i, row in enumerate(used)}
-    nodes = tuple(
-        msgspec.structs.replace(
-            node,
-            row=None if node.row is None else number[node.row],
-            planned_row=None if node.planned_row is None else number[node.planned_row],
-        )
-        for node in nodes
-    )
-    actual = tuple(_actual_bar(node) for node in nodes if node.row is not None)
-    planned = tuple(_planned_bar(node) for node in nodes if node.planned_row is not None)
-    ran = known["actual_s"] is not None
-    makespan_s = known["actual_s"] if ran else plan.makespan_s if plan else 0.0
-    row_s = [0.0] * len(used)
-    for bar in actual if ran else planned:
-        row_s[bar.row] += bar.end_s - bar.start_s
-    cores_used, gil_demand = _demand(nodes)
-    return Report(
-        planned_s=plan.makespan_s if plan else None,
-        bound_s=plan.lower_bound_s if plan else None,
-        binding=plan.binding if plan else "",
-        what_if=plan.what_if if plan else (),
-        busy=_share(sum(row_s), known["threads"] * makespan_s),
-        row_busy=tuple(_share(one_s, makespan_s) for one_s in row_s),
-        planned_bars=planned,
-        actual_bars=actual,
-        nodes=nodes,
-        cores_used=cores_used,
-        gil_demand=gil_demand,
-        **known,
-    )
-
-
-def _share(part: float, whole: float) -> float:
-    return min(1.0, part / whole) if whole > 0 else 0.0
-
-
-def _actual_bar(node: NodeRow) -> Bar:
-    start_s, end_s = node.start_s or 0.0, node.end_s or 0.0
-    shares = node.measured_shares or node.shares(end_s - start_s)
-    return Bar(node.name, node.row or 0, start_s, end_s, shares, node.critical, node.status)
-
-
-def _planned_bar(node: NodeRow) -> Bar:
-    start_s, duration_s = node.planned_start_s or 0.0, node.planned_s or 0.0
-    return Bar(
-        node.name,
-        node.planned_row or 0,
-        start_s,
-        start_s + duration_s,
-        node.shares(duration_s),
-        node.planned_critical,
-        "planned",
-    )
-
-
-def _demand(nodes: tuple[NodeRow, ...]) -> tuple[tuple[tuple[float, float], ...], ...]:
-    """Return the steps of cores in use and of GIL demand, over what happened (else over what is planned)."""
-    cores, gil = [], []
-    for node in nodes:
-        if node.start_s is not None and node.end_s is not None:
-            start_s, end_s = node.start_s, node.end_s
-        elif node.planned_start_s is not None and node.status == "planned":
-            start_s, end_s = node.planned_start_s, node.planned_start_s + (node.planned_s or 0.0)
-        else:
-            continue
-        if end_s > start_s:
-            its, cpu_s = node.measured, node.gil_s + node.native_s
-            wanted = min(1.0, _share(node.gil_s, node.alone_s or 0.0))
-            if its is not None:  # what it held and what it waited for: that is what it demanded
-                wanted = min(1.0, (its.gil_s + its.gil_wait_s) / (end_s - start_s))
-                cpu_s = cpu_s or its.gil_s + its.native_s  # the profile knows of other threads, too
-            # A node that was shorter than profiled did not use more cores for it: it did less.
-            cores.append((start_s, end_s, cpu_s / max(end_s - start_s, node.alone_s or 0.0)))
-            gil.append((start_s, end_s, wanted))
-    return stack(cores), stack(gil)
+def _range(record: RunRecord) -> tuple[float, float] | None:
+    """Return the interval of the speed-up; the repeats of both orders ran in turns."""
+    measured = record.comparison
+    return None if measured is None else interval(measured.default_s, measured.planned_s, together=True)

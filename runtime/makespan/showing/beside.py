@@ -19,7 +19,7 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
     """Makespan of a; where it was run several times, the median."""
     b_s: float
     a_repeats: int
-    """How many runs `a_s` is the median of; 1: the run that is drawn; 0: it is a plan, nothing was measured."""
+    """How many runs `a_s` is the median of; 1: the run that is drawn; 0: it is a plan, not measured."""
     b_repeats: int
     range_s: tuple[float, float] | None = None
     """The 95 % interval of `difference_s`; None where either was run too seldom to say."""

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from makespan.showing.words import clean, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from makespan.machine import Machine
     from makespan.measurement import RunHeader, SamplerSource
+    from makespan.profile import Profile
     from makespan.record import RunRecord
 
 SAMPLED: dict[SamplerSource, str] = {
@@ -42,7 +44,7 @@ def _sampled(run: RunHeader) -> str:
     return f"{SAMPLED[run.sampler]}{f' at {run.rate_hz:,.0f} Hz' if run.rate_hz else ''}"
 
 
-def caveats(record: RunRecord) -> tuple[str, ...]:
+def caveats(record: RunRecord, profile: Profile | None = None) -> tuple[str, ...]:
     """Return what does not fit together, and what is not known, in sentences."""
     plan = record.plan
     notes = list(record.notes)
@@ -55,7 +57,9 @@ def caveats(record: RunRecord) -> tuple[str, ...]:
         )
     if plan is None:
         unknown = (
-            "planned times are not known" if record.sampler else "planned times and shares are not known"
+            "planned times are not known"
+            if record.sampler or profile is not None
+            else "planned times and shares are not known"
         )
         return (*notes, f"it ran in the default order, without a plan: {unknown}")
     ran = {node.name for node in record.nodes}
@@ -76,4 +80,19 @@ def caveats(record: RunRecord) -> tuple[str, ...]:
     differ = plan.machine.differences(record.machine)
     if differ:
         notes.append(f"the plan was made on another machine ({'; '.join(differ)})")
+    return tuple(notes)
+
+
+def caveats_of_profile(machine: Machine, names: Collection[str], profile: Profile | None) -> tuple[str, ...]:
+    """Say where a profile does not fit what is shown beside it."""
+    if profile is None:
+        return ()
+    notes = []
+    shapes = {shape.name for shape in profile.shape}
+    missing = len(set(names) - shapes)
+    if missing:
+        notes.append(f"the profile does not have {plural(missing, 'node')} of those shown")
+    differ = profile.machine.differences(machine)
+    if differ:
+        notes.append(f"the profile is of another machine ({'; '.join(differ)})")
     return tuple(notes)

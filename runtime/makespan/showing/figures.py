@@ -14,13 +14,39 @@ from makespan.measurement import Measured, SamplerSource
 from makespan.plan import PlanBound, WhatIf
 from makespan.record import RunFailure
 from makespan.showing.observed import Step
+from makespan.showing.shapes import (
+    PARTS,
+    Band,
+    Bar,
+    Idle,
+    IdleCause,
+    Lane,
+    LaneKind,
+    Shares,
+    Status,
+)
+
+__all__ = [
+    "BROKEN",
+    "IDLE",
+    "NOISE_SHARE",
+    "PARTS",
+    "Band",
+    "Bar",
+    "Idle",
+    "IdleCause",
+    "Lane",
+    "LaneKind",
+    "NodeRow",
+    "Report",
+    "Shares",
+    "Source",
+    "Status",
+]
 
 # Less than this share of a bar beyond its profile is noise, not waiting.
 NOISE_SHARE = 0.03
 
-Status = Literal[
-    "ok", "failed", "timed out", "unfinished", "skipped", "not started", "dropped", "left out", "planned"
-]
 Source = Literal["measured", "predicted"]
 
 BROKEN = frozenset({"failed", "timed out", "unfinished"})
@@ -33,75 +59,6 @@ IDLE: dict[Status, str] = {
     "left out": "left out",
 }
 """What is told of the nodes that no failure tells of, in words."""
-
-
-class Shares(msgspec.Struct, frozen=True):
-    """Of a bar's time, as shares that add up to 1; how much, not when."""
-
-    gil: float
-    native: float
-    blocked: float
-    longer: float
-    """Longer than the node takes alone: waiting for the GIL or a core, or slower than profiled."""
-    gil_wait: float = 0.0
-    """Waiting for the GIL, as measured in the run."""
-    delay: float = 0.0
-    """Ready, but without a core, as measured in the run."""
-
-
-PARTS = ("gil", "native", "blocked", "gil_wait", "delay", "longer")
-"""The fields of `Shares` in the order in which a bar is filled, from the bottom."""
-
-
-LaneKind = Literal["caller", "thread", "process", "loop"]
-IdleCause = Literal["inputs", "lock", "GIL", "budget", "nothing left"]
-"""Why a lane stood idle: what was left waited for results; for a lock or group; was kept back so that the GIL
-is not fought for; a node was ready, and no worker took it (yet); nothing was left to do."""
-
-
-class Lane(msgspec.Struct, frozen=True):
-    """A row of the Gantt."""
-
-    name: str
-    """In words: ``lane 0``, ``caller``, ``worker process 1``."""
-    kind: LaneKind
-    busy: float
-    """Share of the makespan in which nodes ran in it."""
-    idle_s: tuple[tuple[IdleCause, float], ...] = ()
-    """The rest of it by cause, the largest first."""
-
-
-class Idle(msgspec.Struct, frozen=True):
-    """A stretch of time in which nothing ran in a row."""
-
-    row: int
-    start_s: float
-    end_s: float
-    cause: IdleCause
-    of: str = ""
-    """The node, lock or group that was waited for; empty where that is more than one."""
-
-
-class Band(msgspec.Struct, frozen=True):
-    """A lock or group: who held it, where and when."""
-
-    name: str
-    kind: Literal["lock", "group", "exclusive", "chain", "cluster"]
-    limit: int
-    spans: tuple[tuple[float, float, int], ...]
-    """(start, end, row) of each node in it, by start."""
-
-
-class Bar(msgspec.Struct, frozen=True):
-    """A node drawn in a row of the Gantt."""
-
-    name: str
-    row: int
-    start_s: float
-    end_s: float
-    shares: Shares | None
-    critical: bool
-    status: Status
 
 
 class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +87,7 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     planned_critical: bool = False
     attempts: int = 1
     process: int | None = None
-    """The worker process that it ran in, while the thread of its lane waited."""
+    """The worker process that it ran in, counted from 0, while a thread waited for it."""
     rank: int | None = None
     mode: str = ""
     """``thread``, ``process`` …, and what limits it; empty when it is as usual."""
@@ -144,10 +101,15 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def also(self) -> str:
         """What is to be said of how it ran, in words: where, and how often."""
-        found = [] if self.process is None else [f"in worker process {self.process}"]
+        found = [] if self.process is None else [f"in worker process {self.process + 1}"]
         if self.attempts > 1:
             found.append(f"{self.attempts} attempts")
         return ", ".join(found)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it ran (or else is planned) in a worker process."""
+        return self.process is not None or (self.status == "planned" and "process" in self.mode)
 
     @property
     def actual_s(self) -> float | None:
