@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from makespan.adapters import adapt, adapter_of
 from makespan.errors import MakespanError, TargetError, did_you_mean
 from makespan.graph import DAG
 
@@ -233,11 +234,13 @@ def _shadowed() -> list[str]:
 
 
 def _pick(module: ModuleType, target: Target) -> DAG[..., Any]:
-    dags = {name: value for name, value in vars(module).items() if isinstance(value, DAG)}
+    dags: dict[str, Any] = {name: value for name, value in vars(module).items() if isinstance(value, DAG)}
+    if not dags:  # those of other libraries
+        dags = {name: value for name, value in vars(module).items() if adapter_of(value) is not None}
     if not target.attribute:
         distinct = {id(value): name for name, value in dags.items()}
         if len(distinct) == 1:
-            return next(iter(dags.values()))
+            return _as_dag(next(iter(dags.values())), target)
         if not distinct:
             raise TargetError(
                 "the module holds no DAG", where=target.text, hint="put @dag over a function, or name one"
@@ -262,17 +265,25 @@ def _pick(module: ModuleType, target: Target) -> DAG[..., Any]:
                 hint=did_you_mean(part, words) or (f"DAGs there: {', '.join(dags)}" if dags else None),
             ) from None
     if not isinstance(value, DAG):
+        if adapter_of(value) is not None:
+            return _as_dag(value, target)
         what = "a node" if hasattr(value, "__makespan_node__") else f"of type {type(value).__name__}"
         hint = f"DAGs there: {', '.join(dags)}" if dags else "put @dag over a function that calls nodes"
         raise TargetError(f"{target.attribute!r} is {what}, not a DAG", where=target.text, hint=hint)
     return value
 
 
+def _as_dag(value: Any, target: Target) -> DAG[..., Any]:
+    """Return a DAG of ours or of another library."""
+    try:
+        return value if isinstance(value, DAG) else adapt(value)  # type: ignore[return-value]  # it is known
+    except Exception as error:
+        _refuse(target, error, "it cannot be taken over: {}")
+
+
 def _modules_here() -> list[str]:
     here = Path.cwd()
-    return [path.stem for path in here.glob("*.py")] + [
-        path.parent.name for path in here.glob("*/__init__.py")
-    ]
+    return [p.stem for p in here.glob("*.py")] + [p.parent.name for p in here.glob("*/__init__.py")]
 
 
 def _make_importable(folder: Path) -> None:

@@ -1,0 +1,26 @@
+"""Tawazi: its DAGs run here, and plans go back to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from makespan.graph import DAG
+
+LIBRARY = "tawazi"
+TESTED = ("0.6.2", "0.6.2")
+
+
+def knows(thing: Any) -> bool:
+    """Say whether a thing is a DAG of Tawazi's, by the name of its type's module."""
+    return any(
+        kind.__module__.partition(".")[0] == LIBRARY and kind.__name__ in {"BaseDAG", "DAG", "AsyncDAG"}
+        for kind in type(thing).__mro__
+    )
+
+
+def adapt(thing: Any) -> DAG[..., Any]:
+    """Return the DAG of one of Tawazi's."""
+    from makespan.adapters.tawazi.walk import from_tawazi
+
+    return from_tawazi(thing)
