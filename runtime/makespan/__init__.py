@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from makespan.profile import Profile, ProfileWarning, load_profile
     from makespan.record import RunRecord, load_record
     from makespan.run import Run
+    from makespan.showing.plots.gantt import plot_gantt
+    from makespan.showing.plots.profile import plot_profile
+    from makespan.showing.plots.utilisation import plot_utilisation
+    from makespan.showing.plots.what_if import plot_what_if
 else:
     _HOMES = {
         "CacheInfo": "around.cache",
@@ -51,6 +55,10 @@ else:
         "Run": "run",
         "compare": "comparing.comparison",
         "Drift": "around.drift",
+        "plot_gantt": "showing.plots.gantt",
+        "plot_profile": "showing.plots.profile",
+        "plot_utilisation": "showing.plots.utilisation",
+        "plot_what_if": "showing.plots.what_if",
         "profile_from_table": "from_table",
         "WorkerDied": "processes.faults",
         "WorkerError": "processes.faults",
@@ -106,6 +114,10 @@ __all__ = [
     "load_profile",
     "load_record",
     "node",
+    "plot_gantt",
+    "plot_profile",
+    "plot_utilisation",
+    "plot_what_if",
     "profile_from_table",
     "warm_workers",
 ]

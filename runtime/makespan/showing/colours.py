@@ -48,4 +48,4 @@ IDLE_WORDS: Final = {
     "budget": "idle: a node was ready",
     "nothing left": "idle: nothing left to do",
 }
-IDLE_HATCH: Final = {"inputs": "....", "lock": "////", "GIL": "\\\\\\\\", "budget": "xxxx"}
+IDLE_HATCH: Final = {"inputs": "...", "lock": "////", "GIL": "\\\\\\\\"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from makespan.errors import OptionError, missing_extra
@@ -139,15 +140,12 @@ def legend(ax: Axes, keys: Sequence[Artist], below_pt: float = 24.0, title: str 
         return
     width_pt, height_pt = size_pt(ax)
     wide_pt = [columns(str(key.get_label())) * 0.54 * 8 + 32 for key in keys]
-    rows = 1
-    while rows < len(keys) and sum(sorted(wide_pt)[-(-(-len(keys) // rows)) :]) > width_pt:
-        rows += 1
     drawn = ax.legend(
         handles=list(keys),
         title=title,
         loc="upper left",
         bbox_to_anchor=(-0.004, -below_pt / height_pt),
-        ncols=-(-len(keys) // rows),
+        ncols=_side_by_side(wide_pt, width_pt),
         frameon=False,
         fontsize=8,
         title_fontsize=8,
@@ -159,3 +157,15 @@ def legend(ax: Axes, keys: Sequence[Artist], below_pt: float = 24.0, title: str 
     )
     for text in drawn.get_texts():
         plain(text)
+
+
+def _side_by_side(widths: Sequence[float], room: float) -> int:
+    """Return how many keys stand side by side; matplotlib fills its columns one after the other.
+
+    >>> _side_by_side([3, 1, 1], 5), _side_by_side([3, 1, 1], 4.5)
+    (3, 2)
+    """
+    for rows in range(1, len(widths) + 1):
+        if sum(max(widths[at : at + rows]) for at in range(0, len(widths), rows)) <= room:
+            return ceil(len(widths) / rows)
+    return 1
