@@ -164,12 +164,13 @@ class DAG(Keeping, Generic[P, R]):
         drift: Callable[..., Any] | bool | None = None,
         measure: bool = False,
         sampler: SamplerName | None = None,
+        progress: bool = False,
         **kwargs: Any,
     ) -> Run:
         """Run it and return the `Run`: its result, and what started where and when.
 
-        Settings are those of `prepare`. With `measure`, also what each node did with its time beside the
-        others; see `Prepared.run`. Inputs that are called as a parameter here are given by position.
+        Settings are those of `prepare`; `measure` and `progress` (a live view) those of `Prepared.run`.
+        Inputs that are called as a parameter here are given by position.
 
         Raises
         ------
@@ -192,7 +193,8 @@ class DAG(Keeping, Generic[P, R]):
             allow_stale=allow_stale,
             drift=drift,
         )
-        return _raised(prepared.run(*args, measure=measure, sampler=sampler, **kwargs), on_error)
+        said: Any = {"measure": measure, "sampler": sampler, "progress": progress}
+        return _raised(prepared.run(*args, **said, **kwargs), on_error)
 
     async def arun(
         self,
@@ -211,6 +213,7 @@ class DAG(Keeping, Generic[P, R]):
         drift: Callable[..., Any] | bool | None = None,
         measure: bool = False,
         sampler: SamplerName | None = None,
+        progress: bool = False,
         **kwargs: Any,
     ) -> Run:
         """Run it as `run` does, and await the `Run`: within a running event loop; see `acall`."""
@@ -227,7 +230,8 @@ class DAG(Keeping, Generic[P, R]):
             allow_stale=allow_stale,
             drift=drift,
         )
-        return _raised(await prepared.arun(*args, measure=measure, sampler=sampler, **kwargs), on_error)
+        said: Any = {"measure": measure, "sampler": sampler, "progress": progress}
+        return _raised(await prepared.arun(*args, **said, **kwargs), on_error)
 
     def profile(
         self,

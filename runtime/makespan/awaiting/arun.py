@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from makespan.engine.executor import Execution
     from makespan.preparing.prepared import Prepared
     from makespan.run import Run
+    from makespan.showing.live.view import View
     from makespan_optimizer.measure.sampling.watch import SamplerName
 
 
@@ -147,11 +148,12 @@ async def arun(
     *,
     measure: bool = False,
     sampler: SamplerName | None = None,
+    view: View | None = None,
 ) -> Run:
     """Run with tracing, and return the `Run`; see `Prepared.arun`."""
     from makespan.engine.recording import Recording
 
-    recording = Recording(prepared, args, kwargs, measure=measure, sampler=sampler)
+    recording = Recording(prepared, args, kwargs, measure=measure, sampler=sampler, view=view)
     try:
         home = Home(asyncio.get_running_loop())
         execution = at_home(home, lambda: recording.begin(coordinated=True))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from makespan.cli.terminal import Terminal
     from makespan.plan import Plan
     from makespan.run import Run
+    from makespan.showing.live.view import View
     from makespan_optimizer.measure.sampling.watch import SamplerName
 
 EXAMPLES = (
@@ -80,6 +81,11 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         help="with --measure: auto is gil where that works, else clocks; gil, canary, clocks: this one or an "
         "error (default: auto)",
     )
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="show lanes, what runs, what is next and when it will be over, while stderr is a terminal",
+    )
     opt.add_output(parser, "run.json", "the record")
 
 
@@ -102,6 +108,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     budget = _budget(options)
     opt.ready_output(options.output, "makespan-run", force=options.force)
     plan = _read_plan(options.plan, terminal)
+    view = _view(options, terminal)
     with HeardOnce() as ctrl_c:
         to_stdout = options.output == "-" or options.json
         with stdout_kept_clean(to_stdout) as kept:
@@ -124,7 +131,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
                 raise PlanError(error.problem, where=options.plan, hint=error.hint) from error
             for note in prepared.notes:
                 terminal.warn(note)
-            ended = run_prepared(prepared, args, kwargs, measure=options.measure, sampler=sampler)
+            ended = run_prepared(prepared, args, kwargs, measure=options.measure, sampler=sampler, view=view)
             ctrl_c.deaf = True
             if ended.record.status in {"interrupted", "timed out"}:
                 terminal.out = kept.for_good()  # nodes in helper threads still run, and may print
@@ -149,6 +156,20 @@ def _budget(options: argparse.Namespace) -> int | None:
             hint="--plan PLAN, or --threads N",
         )
     return None
+
+
+def _view(options: argparse.Namespace, terminal: Terminal) -> View | None:
+    """Return who shows the run while it goes on; None when nobody is to, or there is no terminal.
+
+    Raises
+    ------
+    MissingExtraError
+    """
+    if not options.live or terminal.quiet:
+        return None
+    from makespan.showing.live.view import view_of
+
+    return view_of(True, color=terminal.colored(), leave=False)
 
 
 def _read_plan(path: str | None, terminal: Terminal) -> Plan | None:

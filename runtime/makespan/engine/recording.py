@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from makespan.preparing.prepared import Prepared
     from makespan.preparing.program import Program
     from makespan.run import Run
+    from makespan.showing.live.view import View
     from makespan_optimizer.measure.insitu import InSitu
     from makespan_optimizer.measure.sampling.watch import SamplerName
 
@@ -33,6 +34,8 @@ class Recording:
         The DAG's inputs.
     measure, sampler
         See `Prepared.run`.
+    view : View, optional
+        Who looks on while it goes on; it ends with the run.
 
     Raises
     ------
@@ -47,7 +50,9 @@ class Recording:
         *,
         measure: bool = False,
         sampler: SamplerName | None = None,
+        view: View | None = None,
     ) -> None:
+        self._view = view
         self._prepared = prepared
         self._inputs = bind(prepared.dag, args, kwargs)
         self._trace = Trace(len(prepared.program.calls))
@@ -81,6 +86,8 @@ class Recording:
             self._interval = held(prepared.switch_interval_s)
             self._interval.take()
         self._logged = begins(prepared)
+        if self._view is not None:
+            self._view.begin(prepared, trace, self._execution.failures)
         self._begun = trace.clock()
         return self._execution
 
@@ -98,6 +105,7 @@ class Recording:
         prepared, execution, error = self._prepared, self._execution, self._error
         assert execution is not None, "it has not begun"
         ended = self._trace.clock()
+        self._look_away()
         failures, execution.failures = execution.failures, []
         ends(prepared, self._logged, failures, error)
         record = record_of(
@@ -117,12 +125,32 @@ class Recording:
 
     def close(self) -> None:
         """Let go of what it holds, whatever came of it."""
+        self._look_away()
         if self._interval is not None:
             self._interval.end()
         if self._meters is not None:
             self._meters.close()
         self._error = self._execution = None
         self._inputs = {}
+
+    def _look_away(self) -> None:
+        view, self._view = self._view, None
+        if view is not None:
+            view.end()
+
+
+def view_of(progress: bool) -> View | None:
+    """Return who looks on while a run goes on; None when nobody is to, or there is no terminal.
+
+    Raises
+    ------
+    OptionError, MissingExtraError
+    """
+    if progress is False:
+        return None
+    from makespan.showing.live.view import view_of
+
+    return view_of(progress)
 
 
 def _meters(program: Program, measure: bool, sampler: SamplerName | None) -> InSitu | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from makespan.plan import Plan
     from makespan.preparing.program import Program
     from makespan.run import Run
+    from makespan.showing.live.view import View
     from makespan_optimizer.measure.sampling.watch import SamplerName
 
 
@@ -155,11 +156,17 @@ class Prepared:
         return (self.program, self.rules) if self._unfused is None else self._unfused()
 
     def run(
-        self, /, *args: Any, measure: bool = False, sampler: SamplerName | None = None, **kwargs: Any
+        self,
+        /,
+        *args: Any,
+        measure: bool = False,
+        sampler: SamplerName | None = None,
+        progress: bool = False,
+        **kwargs: Any,
     ) -> Run:
         """Run with tracing, and return the `Run`; failures and Ctrl-C are kept in it, not raised.
 
-        Inputs that are called ``measure`` or ``sampler`` are given by position.
+        Inputs that are called ``measure``, ``sampler`` or ``progress`` are given by position.
 
         Parameters
         ----------
@@ -168,6 +175,8 @@ class Prepared:
         sampler : {"auto", "gil", "canary", "clocks"}, optional
             How, when `measure` is set; "auto" is "gil" where that works, else "clocks"; "gil", "canary",
             "clocks": this one or an error.
+        progress : bool
+            Show lanes, what runs, what is next and when it will be over, where standard error is a terminal.
 
         Raises
         ------
@@ -176,9 +185,12 @@ class Prepared:
         OptionError
             The sampler is unknown, or cannot be had here.
         MissingExtraError
-            `measure` is set, and the measuring half of makespan is not installed.
+            `measure` is set, and the measuring half of makespan is not installed; `progress` is set, there is
+            a terminal, and rich is not installed.
         """
-        return run(self, args, kwargs, measure=measure, sampler=sampler)
+        from makespan.engine.recording import view_of
+
+        return run(self, args, kwargs, measure=measure, sampler=sampler, view=view_of(progress))
 
     async def acall(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run within a running event loop, which is not blocked meanwhile, and return the DAG's result.
@@ -198,12 +210,20 @@ class Prepared:
         return await acall(self, args, kwargs)
 
     async def arun(
-        self, /, *args: Any, measure: bool = False, sampler: SamplerName | None = None, **kwargs: Any
+        self,
+        /,
+        *args: Any,
+        measure: bool = False,
+        sampler: SamplerName | None = None,
+        progress: bool = False,
+        **kwargs: Any,
     ) -> Run:
         """Run as `acall` does, with tracing, and return the `Run`; parameters are those of `run`."""
         from makespan.awaiting.arun import arun
+        from makespan.engine.recording import view_of
 
-        return await arun(self, args, kwargs, measure=measure, sampler=sampler)
+        view = view_of(progress)
+        return await arun(self, args, kwargs, measure=measure, sampler=sampler, view=view)
 
 
 def run(
@@ -213,11 +233,12 @@ def run(
     *,
     measure: bool = False,
     sampler: SamplerName | None = None,
+    view: View | None = None,
 ) -> Run:
     """Run as `Prepared.run` does; inputs may have any name."""
     from makespan.engine.recording import Recording
 
-    recording = Recording(prepared, tuple(args), dict(kwargs), measure=measure, sampler=sampler)
+    recording = Recording(prepared, tuple(args), dict(kwargs), measure=measure, sampler=sampler, view=view)
     try:
         execution = recording.begin()
         try:
