@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan.describing.placeholder import Opaque
@@ -157,11 +158,11 @@ def _steps(
 
 def _task_spec() -> Any:
     try:
-        import dask
+        dask = import_module("dask")
     except ImportError:
         raise MissingExtraError("a dask graph needs dask", hint="pip install dask") from None
     try:
-        from dask import _task_spec as spec
+        spec = import_module("dask._task_spec")
     except ImportError:
         raise MissingExtraError(
             f"dask {dask.__version__} is too old: 2025.1 or newer is needed", hint="pip install -U dask"
@@ -224,7 +225,7 @@ def _fused(spec: Any, task: Any) -> tuple[dict[Any, Any], Any] | None:
 def _parts(spec: Any, task: Any) -> list[Any]:
     """Return the tasks that a task is made of, the last first: fused ones, and those in its arguments."""
     found: list[Any] = []
-    stack = [task]
+    stack: list[Any] = [task]
     seen: set[int] = set()
     while stack:
         one = stack.pop()
@@ -251,16 +252,17 @@ def code_of(task: Any) -> Any:
     found: dict[int, Any] = {}
     for one in _parts(_task_spec(), task):
         for item in (one.func, *one.args, *one.kwargs.values()):
-            inner = item
+            inner: Any = item
             while isinstance(inner, partial):
                 inner = inner.func
             if callable(inner) and hasattr(inner, "__module__"):
                 found.setdefault(id(inner), inner)
-    functions = list(found.values())
-    functions.sort(
-        key=lambda fn: str(fn.__module__).partition(".")[0] in _LIBRARIES
-    )  # stable: the user's first
-    return functions[0] if len(functions) == 1 else partial(*functions) if functions else type(task)
+    # Stable: the user's first.
+    functions = sorted(found.values(), key=lambda fn: str(fn.__module__).partition(".")[0] in _LIBRARIES)
+    if not functions:
+        return type(task)
+    first, *others = functions
+    return partial(first, *others) if others else first
 
 
 def _refuse_once(key: Any, values: Iterable[Any]) -> None:

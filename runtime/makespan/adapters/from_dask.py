@@ -19,6 +19,7 @@ Tested with dask 2025.1 to 2026.8.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from makespan.adapters.dask_graph import read_graph
@@ -88,7 +89,7 @@ def from_dask(
         dask is not installed, or too old.
     """
     try:
-        import dask
+        dask = import_module("dask")
     except ImportError:
         raise MissingExtraError("from_dask needs dask", hint="pip install dask") from None
     seen: list[tuple[Any, list[Any]]] = []
@@ -178,7 +179,7 @@ def _whole(value: Any) -> Any:
     """
     from gc import get_referents
 
-    left, seen = [value], set()
+    left, seen = [value], set[int]()
     for _ in range(4):
         inner = []
         for item in left:
