@@ -281,3 +281,19 @@ def test_loops_in_two_threads_at_once():
     for each in threads:
         each.join(30)
     assert results == [[16 * k for k in range(20)]] * 2
+
+
+def test_ctrl_c_while_our_loop_is_started_is_ctrl_c(monkeypatch):
+    start = threading.Thread.start
+    started = []
+
+    def start_and_be_interrupted(self):
+        start(self)
+        started.append(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_be_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        loop_thread.LoopThread("makespan-loop-of-a-test")
+    started[0].join(30)
+    assert not started[0].is_alive()

@@ -346,3 +346,18 @@ def test_a_hundred_thousand_in_a_fan():
     made = fan(100_000)
     for budget in (1, 2):
         assert made.prepare(threads=budget)() == {"n99999": None}
+
+
+def test_ctrl_c_before_the_coordinator_looks(monkeypatch):
+    made = DAG("early")
+    made.returns(made.add(int))
+    fast = made.prepare(threads=2, timeout_s=30)
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("makespan.engine.coordinating.canceller", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fast()
+    monkeypatch.undo()
+    assert fast() == 0

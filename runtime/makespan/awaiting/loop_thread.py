@@ -32,8 +32,12 @@ class LoopThread:
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
         try:
             self.thread.start()
-        except BaseException:
+        except Exception:  # no thread is to be had
             self.loop.close()
+            raise
+        except BaseException:  # Ctrl-C: nobody knows whether the thread has begun. If so, it closes the loop.
+            self._stopping = True
+            self.loop.call_soon_threadsafe(self.loop.stop)
             raise
 
     def stop(self) -> None:

@@ -94,6 +94,7 @@ class Coordinator(Workers):
 
     def _coordinate(self) -> None:
         """Have helpers do all the work (but the nodes that only the caller may run)."""
+        self.notify = nobody_waits  # until `start`: Ctrl-C may come before
         self.coordinated = True
         self._brief = False
         self.deals = self._callers
