@@ -434,6 +434,8 @@ def test_ctrl_c_after_the_last_node_does_not_cost_the_record(cli, folder, monkey
         (["-o", "x.png"], "x.png", b"\x89PNG"),
         (["--format", "pdf"], "report.pdf", b"%PDF"),
         (["--format", "text"], "report.txt", b"makespan report"),
+        (["--format", "trace"], "report.trace.json", b'{\n "format": "makespan-trace/1"'),
+        (["-o", "x.json"], "x.json", b'{\n "format": "makespan-report/1"'),
         (["-o", "x.dat", "--format", "html"], "x.dat", b"<!doctype html"),
     ],
 )
@@ -452,7 +454,7 @@ def test_report_on_stdout_and_of_a_plan(cli, files):
 
 def test_report_refuses(cli, files):
     done = cli("report", "--format", "htlm")
-    assert "'htlm' is none of html, png, svg, pdf, text (did you mean 'html'?)" in done.err
+    assert "'htlm' is none of html, png, svg, pdf, text, trace, json (did you mean 'html'?)" in done.err
     assert "none of" in cli("report", "-o", "x.doc").err
     assert "stdout cannot be opened" in cli("report", "--open", "-o", "-").err
     assert "is not a makespan-run file: it is a makespan-profile file" in cli("report", "profile.json").err

@@ -314,6 +314,8 @@ def test_every_kind_of_run_draws_in_every_format(record: RunRecord, kind: str) -
         "svg": b"<?xml",
         "pdf": b"%PDF",
         "text": b"makespan report",
+        "trace": b'{\n "format": "makespan-trace/1"',
+        "json": b'{\n "format": "makespan-report/1"',
     }
     assert render(record, kind).startswith(begins[kind])
     if record.plan is not None:
@@ -336,7 +338,7 @@ def test_the_format_follows_the_ending_and_may_be_named(tmp_path: Path) -> None:
     ("name", "format_", "said"),
     [
         ("r.htlm", None, "did you mean 'html'?"),
-        ("r.xyz", None, "formats: html, png, svg, pdf, text"),
+        ("r.xyz", None, "formats: html, png, svg, pdf, text, trace, json"),
         ("r", None, "no ending"),
         ("r.html", "pgn", "did you mean 'png'?"),
         ("nowhere/r.html", None, "its folder does not exist"),
@@ -378,7 +380,7 @@ except MissingExtraError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout == "the Gantt picture needs matplotlib (pip install 'makespan[report]')\n"
+    assert done.stdout.endswith(" needs matplotlib (pip install 'makespan[report]')\n")
 
 
 def test_the_report_is_light() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from makespan.record import RunFailure, RunNode, parse_record, waited_for
 from makespan.showing.account import report_of
 from makespan.showing.gantt import picture
@@ -91,10 +93,12 @@ def test_pages_and_pictures_show_every_status():
     assert "until its time was up" in render_page(report_of(everything(status="timed out"))).decode()
 
 
-def test_a_node_of_a_worker_process_is_in_the_lane_of_the_thread_that_waited():
+def test_a_node_of_a_worker_process_is_in_a_lane_of_its_own_while_its_thread_waits():
     report = report_of(everything())
     rows = {bar.name: bar.row for bar in report.actual_bars}
-    assert rows["other"] == rows["fetch"]
+    lane, waiting = report.lanes[rows["other"]], report.lanes[rows["fetch"]]
+    assert (lane.name, lane.kind) == ("worker process 2", "process")
+    assert (waiting.name, waiting.waiting_s) == ("caller", pytest.approx(1.0))
     assert "parse" not in rows
     assert {node.name: node.process for node in report.nodes}["other"] == 1
 

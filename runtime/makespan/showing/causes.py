@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING
 from makespan.showing.words import clean, seconds, signed_seconds
 
 if TYPE_CHECKING:
-    from makespan.showing.figures import NodeRow, Report
+    from makespan.showing.figures import IdleCause, NodeRow, Report
 
 SHARE = 0.3
 """Of the error: a part that explains less is not named."""
 MOST_WAITERS = 3
 _WORTH = 0.1
 """Of all waits: a node with less is not named."""
+
+IDLE_WORDS: dict[IdleCause, str] = {
+    "inputs": "for results",
+    "lock": "for a lock or group",
+    "GIL": "for the GIL",
+    "budget": "for a worker",
+    "nothing left": "nothing left",
+}
 
 
 def cause(node: NodeRow) -> str:
@@ -76,3 +84,17 @@ def gil_waits(report: Report) -> str:
     ]
     where = f": most in {', '.join(most)}" if most else ""
     return f"GIL waits {seconds(total_s)} over all nodes{where}"
+
+
+def idle_words(report: Report) -> str:
+    """Say for how long all lanes together were idle, and why; empty when they were not.
+
+    ``lanes idle for 1.40 s: for results 900 ms, nothing left 500 ms``
+    """
+    total: dict[IdleCause, float] = {}
+    for lane in report.lanes:
+        for cause_, idle_s in lane.idle_s:
+            total[cause_] = total.get(cause_, 0.0) + idle_s
+    told = sorted(((idle_s, word) for word, idle_s in total.items()), key=lambda its: (-its[0], its[1]))
+    shown = [f"{IDLE_WORDS[word]} {seconds(idle_s)}" for idle_s, word in told if seconds(idle_s) != "0 s"]
+    return f"lanes idle for {seconds(sum(total.values()))}: {', '.join(shown)}" if shown else ""

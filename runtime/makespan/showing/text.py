@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from makespan.showing.causes import cause, gil_waits
+from makespan.showing.causes import cause, gil_waits, idle_words
 from makespan.showing.caveats import how_measured
 from makespan.showing.figures import IDLE
 from makespan.showing.profile_rows import is_bound, shares
@@ -207,9 +207,7 @@ def _told(report: Report) -> str:
     compared = comparison_words(report)
     if compared:
         lines.append(compared)
-    waits = gil_waits(report)
-    if waits:
-        lines.append(waits)
+    lines += [line for line in (gil_waits(report), idle_words(report)) if line]
     lines += [
         f"{clean(failure.node, 60)} raised {clean(failure.type, 60)}{_at(failure.place)}"
         for failure in report.failures
@@ -261,7 +259,11 @@ def comparison_words(report: Report) -> str:
         )
     else:
         how = f"predicted for the default order: {seconds(report.default_s)}"
-    return f"{how} ({report.speedup:.2f}{TIMES})"
+    sure = ""
+    if report.speedup_range is not None:
+        low, high = report.speedup_range
+        sure = f", 95 % interval {low:.2f} … {high:.2f}"
+    return f"{how} ({report.speedup:.2f}{TIMES}{sure})"
 
 
 def _chain(report: Report) -> str:

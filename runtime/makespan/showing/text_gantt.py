@@ -43,21 +43,25 @@ def key(parts: Collection[str]) -> str:
     return f"{more}{_ALWAYS} (shares, not order)"
 
 
-def small_gantt(report: Report) -> Iterable[str]:
-    """Draw the lanes of what happened, else of what is planned, with a time axis and a key."""
-    extent_s = report.extent_s
+def small_gantt(report: Report, *, extent_s: float | None = None) -> Iterable[str]:
+    """Draw the lanes of what happened, else of what is planned, with a time axis and a key.
+
+    With `extent_s` the axis ends there, so that two can stand under one another.
+    """
+    extent_s = report.extent_s if extent_s is None else extent_s
     bars = report.actual_bars or report.planned_bars
     if extent_s <= 0:
         return
-    margin = len(f"lane {report.rows - 1}")
-    for row in range(report.rows):
+    names = [lane.name for lane in report.lanes] or [f"lane {row}" for row in range(report.rows)]
+    margin = max(map(len, names), default=0)
+    for row, name in enumerate(names):
         cells = [" "] * WIDTH
         for bar in (bar for bar in bars if bar.row == row):
             first = min(WIDTH - 1, int(WIDTH * bar.start_s / extent_s))
             last = max(first + 1, min(WIDTH, round(WIDTH * bar.end_s / extent_s)))
             # The last cell of a bar stays thin, so that neighbours can be told apart.
             cells[first:last] = _cells(bar, last - first)
-        yield f"{f'lane {row}':{margin}} {''.join(cells).rstrip()}"
+        yield f"{name:{margin}} {''.join(cells).rstrip()}"
     yield f"{'':{margin}} {f'0{seconds(extent_s):>{WIDTH - 1}}'}"
     yield f"{'':{margin}} {_key(bars)}"
 
