@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from makespan.adapters.tawazi.walk import TawaziWarning, from_tawazi
+
 if TYPE_CHECKING:
     from makespan.graph import DAG
+
+__all__ = ["LIBRARY", "TESTED", "TawaziWarning", "adapt", "from_tawazi", "knows"]
 
 LIBRARY = "tawazi"
 TESTED = ("0.6.2", "0.6.2")
@@ -21,6 +25,4 @@ def knows(thing: Any) -> bool:
 
 def adapt(thing: Any) -> DAG[..., Any]:
     """Return the DAG of one of Tawazi's."""
-    from makespan.adapters.tawazi.walk import from_tawazi
-
     return from_tawazi(thing)
