@@ -169,15 +169,15 @@ MUTANTS = (
         ENGINE,
     ),
     Mutant(
-        "workers: a falsy exception is none",
-        "self.failures.append((node, error))\n                self._stop()",
-        "self.failures += [(node, error)] if error else []\n                self._stop()",
+        "shared: a falsy exception is none",
+        "        else:\n            self.failures.append((node, error))",
+        "        elif error:\n            self.failures.append((node, error))",
         ENGINE,
     ),
     Mutant(
-        "workers: the plain engine goes on after a failure",
-        "self.failures.append((node, error))\n                self._stop()\n",
-        "self.failures.append((node, error))\n",
+        "shared: the plain engine goes on after a failure",
+        "self._failed(node, error)\n                self._stop()\n",
+        "self._failed(node, error)\n",
         ENGINE,
     ),
     Mutant(
@@ -200,9 +200,10 @@ MUTANTS = (
     ),
     Mutant(
         "workers: a run that is over holds itself",
-        "self._cancels.rearm = nobody_waits\n        if self.wanted:\n            self._crew.withdraw(self)\n"
-        "        if self.core",
-        "if self.wanted:\n            self._crew.withdraw(self)\n        if self.core",
+        "self._cancels.rearm = nobody_waits\n        self._forget()\n        if self.wanted:\n"
+        "            self._crew.withdraw(self)\n        if self.core",
+        "self._forget()\n        if self.wanted:\n"
+        "            self._crew.withdraw(self)\n        if self.core",
         LIMITS,
     ),
     Mutant(

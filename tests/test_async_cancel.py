@@ -12,6 +12,7 @@ import pytest
 
 from makespan import DAG
 from makespan.awaiting import loop_thread
+from makespan.engine.executor import Execution
 from tests.async_tools import Gate, budgets, fails, ladder, one, until
 from tests.leaks import open_descriptors
 
@@ -297,3 +298,24 @@ def test_ctrl_c_while_our_loop_is_started_is_ctrl_c(monkeypatch):
         loop_thread.LoopThread("makespan-loop-of-a-test")
     started[0].join(30)
     assert not started[0].is_alive()
+
+
+def test_cancelled_by_a_signal_at_the_moment_of_its_end(monkeypatch, caplog):
+    fast = one(time.sleep, 0.02).prepare(threads=2)
+    tend = Execution.tend
+
+    async def main():
+        task = asyncio.current_task()
+
+        def cancelled_within(self):
+            wait_s = tend(self)
+            if self.over:
+                task.cancel()  # as the handler of Ctrl-C does it, between two lines
+            return wait_s
+
+        monkeypatch.setattr(Execution, "tend", cancelled_within)
+        with pytest.raises(asyncio.CancelledError):
+            await fast.acall()
+
+    asyncio.run(main())
+    assert not caplog.records

@@ -96,12 +96,16 @@ class Tending:
             wait_s = execution.tend()
         except BaseException as error:  # the run's time is up; Ctrl-C in a node that this thread runs
             self._error = error  # not the future's: that would complain when nobody comes to ask for it
-            self._over.set_result(None)
+            self._is_over()
             return
         if execution.over:
-            self._over.set_result(None)
+            self._is_over()
         elif wait_s is not None:
             self._timer = self._loop.call_later(wait_s, self._tend)
+
+    def _is_over(self) -> None:
+        with suppress(asyncio.InvalidStateError):  # cancelled a moment ago, by a signal's handler
+            self._over.set_result(None)
 
     def _raise_error(self) -> None:
         error, self._error = self._error, None
