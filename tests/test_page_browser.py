@@ -156,19 +156,13 @@ def show(page: Page, record: RunRecord, tmp_path: Path) -> None:
 
 
 def bar_under(page: Page, name: str, *, planned: bool = False) -> tuple[float, float]:
-    """Where on the screen the thick (or thin) bar of a node lies, worked out from the data in the page."""
-    code = """((name, start, took, lane, band) => {
-      const data = JSON.parse(document.getElementById("data").textContent), c = data.chart;
-      const at = Object.fromEntries(data.columns.map((column, i) => [column, i]));
-      const row = data.nodes.find((node) => node[at.name] === name);
-      const x = c.left + (row[at[start]] + row[at[took]] / 2) * c.per_s;
-      const y = c.top + row[at[lane]] * c.pitch + c[band][0] + c[band][1] / 2;
-      const seen = new DOMPoint(x, y).matrixTransform(document.querySelector(".gantt").getScreenCTM());
-      return [seen.x, seen.y];
+    """Where on the screen the middle of the thick (or thin) bar of a node lies."""
+    code = """((name, planned) => {
+      const chart = document.querySelector(".plot").gantt, bars = planned ? chart.run.thin : chart.run.thick;
+      const box = chart.boxOf(bars.find((bar) => bar.node.name === name));
+      return [box.x + box.width / 2, box.y + box.height / 2];
     })"""
-    actual = ("start_s", "actual_s", "lane", "thick")
-    which = ("planned_start_s", "planned_s", "planned_lane", "thin") if planned else actual
-    x, y = page.eval(f"{code}(...{json.dumps([name, *which])})")
+    x, y = page.eval(f"{code}(...{json.dumps([name, planned])})")
     return x, y
 
 
@@ -188,7 +182,7 @@ def test_dump_of_the_dom_and_a_silent_console(tmp_path: Path) -> None:
     dom = done.stdout
     assert dom.count("<script") == 2  # ours: nothing that a name held became an element
     assert "<img" not in dom
-    assert 'class="pick"' in dom  # our script ran to its end
+    assert 'class="layer pick"' in dom  # our script ran to its end
     assert "<script>alert(1)</script>" in unescape(dom)
 
 

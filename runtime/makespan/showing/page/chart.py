@@ -1,8 +1,7 @@
 """The Gantt and the curves below it as SVG of our own, static: it is whole without JavaScript.
 
-All parts of one kind are one path (``M x y h w v h h -w z`` for each bar), so that a bar costs some twenty
-bytes a colour, and ten thousand of them are a handful of elements. Colours are classes: the style sheet
-knows them.
+The script of the page draws the same picture anew, in the width that there is, and zooms in it. Colours are
+classes: the style sheet knows them.
 """
 
 from __future__ import annotations
@@ -12,70 +11,72 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from makespan.showing.axis import bar_labels, label_rows, ticks
-from makespan.showing.figures import BROKEN
 from makespan.showing.observed import coarse
-from makespan.showing.page.paths import Box, boxes, number, outline
-from makespan.showing.words import clean, columns, percent, seconds
+from makespan.showing.page import fills
+from makespan.showing.page.data import lanes
+from makespan.showing.page.paths import Box, boxes, number
+from makespan.showing.page.shape import shape_of
+from makespan.showing.words import clean, columns, percent, plural, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from makespan.showing.figures import Bar, Report
+    from makespan.showing.figures import Bar, IdleCause, Report
+    from makespan.showing.page.shape import Shape
 
-WIDTH, LEFT, RIGHT = 1116.0, 92.0, 1100.0
-THIN, THICK, LABEL_Y, PITCH = (0.0, 8.0), (10.0, 24.0), 45.0, 60.0
+WIDTH, LEFT, RIGHT = 1116.0, 104.0, 1100.0
 LABEL_ROW, TICKS = 15.0, 20.0
 CURVE, CURVE_GAP = 46.0, 26.0
+BAND, BAND_GAP = 14.0, 10.0
 COLUMN = 6.6
 """Width of a text column at 11 px, on the safe side."""
-SLIM = 1.0
-"""A bar is drawn at least this wide, so that it never vanishes."""
 MOST_STEPS = 500
-PATTERN = (
-    '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" '
-    'patternTransform="rotate(45)"><rect class="hb" width="6" height="6"/>'
-    '<path class="hs" d="M0 0v6"/></pattern>'
-    '<pattern id="wait" width="5" height="5" patternUnits="userSpaceOnUse" '
-    'patternTransform="rotate(-45)"><rect class="wb" width="5" height="5"/>'
-    '<path class="wl" d="M0 0v5"/></pattern>'
-    '<pattern id="dots" width="4" height="4" patternUnits="userSpaceOnUse">'
-    '<rect class="db" width="4" height="4"/>'
-    '<rect class="dd" x="1" y="1" width="1.5" height="1.5"/></pattern></defs>'
-)
-LETTERS = {"gil": "g", "native": "n", "blocked": "b", "gil_wait": "w", "delay": "d", "longer": "l"}
-"""The class of each part of a bar."""
+MOST_BANDS = 8
+MOST_STATIC = 2000
+"""Bars that the page holds as SVG; more are drawn on a canvas by its script."""
+SLIM_OF_MANY = 8.0
+"""Of more bars, those that are thinner are drawn together where scripts do not run."""
+IDLE: dict[IdleCause, str] = {"inputs": "i0", "lock": "i1", "GIL": "i2", "budget": "i3", "nothing left": "i4"}
+"""The class of each cause of idle time."""
 
 
 class Chart(NamedTuple):
-    """The picture, and where in it the bars lie (for the hover card)."""
+    """The picture, and where in it the bars lie."""
 
     svg: str
     top: float
     per_s: float
 
 
-def draw(report: Report) -> Chart:
-    """Draw lanes, verticals and curves on one time axis."""
-    extent_s = report.extent_s or 1.0
+def draw(report: Report, extent_s: float | None = None) -> Chart:
+    """Draw lanes, verticals, bands and curves on one time axis."""
+    extent_s = extent_s or report.extent_s or 1.0
     per_s = (RIGHT - LEFT) / extent_s
+    shape = shape_of(report.rows)
+    many = len(report.actual_bars) + len(report.planned_bars) > MOST_STATIC
+    slim = SLIM_OF_MANY if many else fills.SLIM
     labels, label_space = _verticals(report, per_s)
     top = label_space + TICKS + 6
     thick = report.actual_bars or report.planned_bars
     thin = report.planned_bars if report.actual_bars else ()
-    bottom = top + PITCH * max(1, report.rows)
+    lanes_end = top + shape.pitch * max(1, report.rows)
+    bands, bottom = _bands(report, per_s, lanes_end)
     curves, height = _curves(report, per_s, bottom)
     box = f"0 0 {number(WIDTH)} {number(height)}"
     lines = [
-        f'<svg class="gantt" viewBox="{box}" role="img" tabindex="0" aria-label="{_aria(report)}">',
-        PATTERN,
-        _grid(report, per_s, label_space, top, height),
-        *_lane_names(report, top),
-        *_bars(thin, THIN, top, per_s, "p"),
-        *_bars(thick, THICK, top, per_s, ""),
-        _links(report, top, per_s),
-        *labels_below(thick, top, per_s),
+        f'<svg class="gantt" viewBox="{box}" role="img" tabindex="0" aria-label="{escape(summary(report))}">',
+        _grid(extent_s, per_s, label_space, top, height),
+        *_lane_names(report, shape, top),
+        f'<g transform="translate(0 {number(top)})">',
+        *_idle(report, shape, per_s, slim / 2 if many else 0.5),
+        *fills.bars(thin, shape.thin, shape.pitch, LEFT, per_s, faint=True, slim=slim),
+        *fills.bars(thick, shape.thick, shape.pitch, LEFT, per_s, faint=False, slim=slim),
+        "</g>",
+        _links(report, shape, top, per_s),
+        *labels_below(thick, shape, top, per_s),
+        *bands,
         *curves,
-        *_marks(report, per_s, label_space, bottom),
+        *_marks(report, per_s, label_space, lanes_end),
         *labels,
         "</svg>",
     ]
@@ -84,9 +85,15 @@ def draw(report: Report) -> Chart:
     return Chart("\n".join(line for line in lines if line), top, per_s)
 
 
-def _aria(report: Report) -> str:
+def summary(report: Report) -> str:
+    """Say in words what the picture shows."""
     bars = len(report.actual_bars) or len(report.planned_bars)
-    return f"Gantt chart of {bars} nodes in {report.rows} lanes; the same figures are in the table of nodes"
+    over = seconds(report.actual_s if report.actual_s is not None else report.planned_s or 0.0)
+    size = f"{plural(bars, 'node')} in {plural(report.rows, 'lane')}"
+    words = [f"{clean(name, 40)}: {percent(busy)} busy." for name, _, busy in lanes(report)[:20]]
+    return " ".join(
+        [f"Gantt chart of {size} over {over}; the same figures are in the table of nodes.", *words]
+    )
 
 
 def _text(x: float, y: float, words: str, kind: str = "", anchor: str = "") -> str:
@@ -96,8 +103,8 @@ def _text(x: float, y: float, words: str, kind: str = "", anchor: str = "") -> s
     return f'<text x="{number(x)}" y="{number(y)}"{more}>{escape(clean(words))}</text>'
 
 
-def _grid(report: Report, per_s: float, label_space: float, top: float, height: float) -> str:
-    places = ticks(report.extent_s)
+def _grid(extent_s: float, per_s: float, label_space: float, top: float, height: float) -> str:
+    places = ticks(extent_s)
     lines = "".join(
         f"M{number(LEFT + moment * per_s)} {number(top - 5)}V{number(height - 4)}" for moment, _ in places
     )
@@ -114,76 +121,75 @@ def _grid(report: Report, per_s: float, label_space: float, top: float, height: 
     return f'<path class="grid" d="{lines}"/>\n' + "\n".join(words)
 
 
-def _lane_names(report: Report, top: float) -> list[str]:
+def _lane_names(report: Report, shape: Shape, top: float) -> list[str]:
     found = []
-    for row, busy in enumerate(report.row_busy):
-        y = top + PITCH * row
-        found += [_text(0, y + 16, f"lane {row}"), _text(0, y + 31, f"{percent(busy)} busy", "q")]
+    for row, (name, kind, busy) in enumerate(lanes(report)):
+        y = top + shape.pitch * row
+        if shape.second:
+            also = "" if kind == "thread" or kind in name else f"{kind} · "
+            found.append(_text(0, y + shape.name, clean(name, 15)))
+            found.append(_text(0, y + shape.second, f"{also}{percent(busy)} busy", "q"))
+        else:
+            found.append(_text(0, y + shape.name, clean(f"{name} · {percent(busy)}", 16), "q"))
     return found
 
 
-def _bars(bars: Sequence[Bar], band: tuple[float, float], top: float, per_s: float, group: str) -> list[str]:
+def _idle(report: Report, shape: Shape, per_s: float, least: float) -> list[str]:
+    """Draw a strip where a lane stood idle, in the colour of the cause."""
     parts: dict[str, list[Box]] = {}
-    lines: dict[str, list[str]] = {}
-    thick = band == THICK
-    for bar in bars:
-        left, width = LEFT + bar.start_s * per_s, max(SLIM, (bar.end_s - bar.start_s) * per_s)
-        y, height = top + PITCH * bar.row + band[0], band[1]
-        low = y + height
-        if bar.shares is None:
-            parts.setdefault("u", []).append(Box(left, y, width, height))
-        else:
-            filled = 0.0
-            for part, letter in LETTERS.items():
-                # Whole pixels, rounded so that they add up: crisp, and few characters.
-                filled += height * getattr(bar.shares, part)
-                upto = y + height - round(filled)
-                if upto < low:
-                    if width <= SLIM:
-                        parts.setdefault(f"{letter}s", []).append(
-                            Box(left + SLIM / 2, upto, None, low - upto)
-                        )
-                    else:
-                        parts.setdefault(letter, []).append(Box(left, upto, width, low - upto))
-                    low = upto
-        if bar.critical:
-            lines.setdefault("crit" if thick else "pcrit", []).append(outline(left, y, width, height))
-        elif width > 4 and thick:
-            # A hairline in the colour of the paper keeps neighbours apart.
-            parts.setdefault("gap", []).append(Box(left + width, y, None, height))
-        if thick and bar.status in BROKEN:
-            lines.setdefault("bad", []).append(outline(left, y - 2, width, height + 4))
-    paths = {name: boxes(some) for name, some in parts.items()}
-    paths |= {name: "".join(some) for name, some in lines.items()}
-    fills = LETTERS.values()
-    order = ("u", *fills, *(f"{letter}s" for letter in fills), "gap", "crit", "pcrit", "bad")
-    drawn = [f'<path class="{name}" d="{paths[name]}"/>' for name in order if name in paths]
-    filled_in = [line for line in drawn if 'crit"' not in line]
-    if group and filled_in:
-        return [f'<g class="{group}">', *filled_in, "</g>", *(line for line in drawn if 'crit"' in line)]
-    return drawn
+    top, height = shape.strip
+    for idle in report.idle:
+        width = (idle.end_s - idle.start_s) * per_s
+        if width >= least:
+            y = idle.row * shape.pitch + top
+            parts.setdefault(IDLE[idle.cause], []).append(Box(LEFT + idle.start_s * per_s, y, width, height))
+    return [f'<path class="{kind}" d="{boxes(parts[kind])}"/>' for kind in sorted(parts)]
 
 
-def _links(report: Report, top: float, per_s: float) -> str:
+def _bands(report: Report, per_s: float, top: float) -> tuple[list[str], float]:
+    """Draw who held which lock or group when, a row each, those that were held longest; and their end."""
+    if not report.bands:
+        return [], top
+    held = [(sum(end - start for start, end, _ in band.spans), i) for i, band in enumerate(report.bands)]
+    kept = sorted(i for _, i in sorted(held, key=lambda one: (-one[0], one[1]))[:MOST_BANDS])
+    found, y = [], top + BAND_GAP
+    for i in kept:
+        band = report.bands[i]
+        found.append(_text(0, y + 9, clean(f"{band.kind} {band.name}".strip(), 15), "q"))
+        spans = [
+            Box(LEFT + a * per_s, y, max(fills.SLIM, (b - a) * per_s), BAND - 5) for a, b, _ in band.spans
+        ]
+        found.append(f'<path class="band" d="{boxes(spans)}"/>')
+        y += BAND
+    if len(kept) < len(report.bands):
+        words = f"{len(kept)} of {len(report.bands):,} locks and groups drawn: those that were held longest"
+        found.append(_text(LEFT, y + 9, words, "q"))
+        y += BAND
+    return found, y
+
+
+def _links(report: Report, shape: Shape, top: float, per_s: float) -> str:
     """Join the bars of the chain that decided the end, from lane to lane."""
     place = {bar.name: bar for bar in report.actual_bars if bar.critical}
-    path = []
+    path, (high, thick) = [], shape.thick
     for before, after in pairwise(report.chain):
         a, b = place[before.name], place[after.name]
         if a.row != b.row:
             down = b.row > a.row
-            y1 = top + PITCH * a.row + (THICK[0] + THICK[1] if down else THICK[0])
-            y2 = top + PITCH * b.row + (THICK[0] if down else THICK[0] + THICK[1])
+            y1 = top + shape.pitch * a.row + (high + thick if down else high)
+            y2 = top + shape.pitch * b.row + (high if down else high + thick)
             x1, x2 = LEFT + a.end_s * per_s, LEFT + b.start_s * per_s
             path.append(f"M{number(x1)} {number(y1)}L{number(x2)} {number(y2)}")
     return f'<path class="link" d="{"".join(path)}"/>' if path else ""
 
 
-def labels_below(bars: Sequence[Bar], top: float, per_s: float) -> list[str]:
+def labels_below(bars: Sequence[Bar], shape: Shape, top: float, per_s: float) -> list[str]:
     """Write the names that fit, each below its bar."""
+    if not shape.label:
+        return []
     placed = bar_labels(bars, per_s, COLUMN, RIGHT - LEFT)
     return [
-        _text(LEFT + bar.start_s * per_s, top + PITCH * bar.row + LABEL_Y, words, "halo")
+        _text(LEFT + bar.start_s * per_s, top + shape.pitch * bar.row + shape.label, words, "halo")
         for bar, words in placed
     ]
 
@@ -227,10 +233,10 @@ def _marks(report: Report, per_s: float, label_space: float, bottom: float) -> l
 def _curves(report: Report, per_s: float, top: float) -> tuple[list[str], float]:
     """Draw cores in use and GIL demand; return the lines and the height that is reached."""
     if not report.cores_used:
-        return [], top
+        return [], top + 6
     found = []
-    y = top + 14
-    limit = f"{report.cores:g} core{'' if report.cores == 1 else 's'}"
+    y = top + 18
+    limit = plural_cores(report.cores)
     reach = min(report.cores, float(report.threads))
     found += _curve(report.cores_used, (reach, report.cores), limit, ("cores", "in use"), "cores", y, per_s)
     y += CURVE + CURVE_GAP
@@ -238,6 +244,15 @@ def _curves(report: Report, per_s: float, top: float) -> tuple[list[str], float]
         found += _curve(report.gil_demand, (1, 1), "1 = saturated", ("GIL", "demand"), "demand", y, per_s)
         y += CURVE + CURVE_GAP
     return found, y - CURVE_GAP + 10
+
+
+def plural_cores(cores: float) -> str:
+    """Write how many cores there are.
+
+    >>> plural_cores(1.0), plural_cores(1.5)
+    ('1 core', '1.5 cores')
+    """
+    return f"{cores:g} core{'' if cores == 1 else 's'}"
 
 
 def _curve(

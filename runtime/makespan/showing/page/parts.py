@@ -14,9 +14,17 @@ from makespan.showing.figures import BROKEN, IDLE
 from makespan.showing.words import TIMES, clean, percent, plural, seconds, some
 
 if TYPE_CHECKING:
-    from makespan.showing.figures import Report
+    from makespan.showing.figures import IdleCause, Report
 
 MOST_NAME = 120
+IDLE_KEYS: dict[IdleCause, tuple[str, str]] = {
+    "inputs": ("i0", "idle: waits for results"),
+    "lock": ("i1", "idle: for a lock or group"),
+    "GIL": ("i2", "idle: kept back for the GIL"),
+    "budget": ("i3", "idle: a node is ready, no worker took it"),
+    "nothing left": ("i4", "idle: nothing left"),
+}
+"""Class and words of each cause of idle time."""
 DASH = "\N{EN DASH}"
 
 
@@ -68,8 +76,13 @@ def _gain(report: Report) -> tuple[str, str]:
     how = "predicted"
     if report.default_source == "measured":
         how = f"measured, medians of {report.repeats}" if report.repeats > 1 else "measured once"
-    word = "over" if report.speedup >= 0.995 else "slower than" if report.speedup < 1 else "over"
-    return f"{report.speedup:.2f}{TIMES}", f"{word} the unplanned order ({seconds(report.default_s)}, {how})"
+    word = "over" if report.speedup >= 0.995 else "slower than"
+    between = ""
+    if report.speedup_range is not None:
+        low, high = report.speedup_range
+        between = f" · 95 %: {low:.2f} to {high:.2f}{TIMES}"
+    words = f"{word} the unplanned order ({seconds(report.default_s)}, {how}){between}"
+    return f"{report.speedup:.2f}{TIMES}", words
 
 
 def _distance(report: Report) -> tuple[str, str]:
@@ -140,6 +153,10 @@ def keys(report: Report) -> str:
         found.append(swatch('<path class="bad" d="M1 1h11v11h-11z"/>') + "failed or unfinished")
     if report.actual_bars and report.planned_bars:
         found.append("thin: planned, thick: actual")
+    idle = {one.cause for one in report.idle}
+    for cause, (kind, words) in IDLE_KEYS.items():
+        if cause in idle:
+            found.append(swatch(f'<path class="{kind}" d="M0 4h13v5h-13z"/>') + words)
     if report.measured:
         drawn = [node for node in report.nodes if node.row is not None]
         known = sum(node.measured_shares is not None for node in drawn)

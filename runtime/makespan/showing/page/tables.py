@@ -10,7 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from makespan.showing.causes import cause
-from makespan.showing.page.chart import LETTERS
+from makespan.showing.page.fills import LETTERS
 from makespan.showing.page.parts import DASH, name
 from makespan.showing.page.paths import number
 from makespan.showing.words import clean, percent, plural, seconds, signed_seconds
@@ -41,7 +41,7 @@ def wrong(report: Report) -> str:
     if not found:
         return ""
     shown = f"The {MOST_WRONG} largest errors of {len(found):,}. " if len(found) > MOST_WRONG else ""
-    return _table(
+    return table(
         "Where the plan was wrong",
         f"{shown}{STAR} = on the critical path of the run.",
         ("node", "planned", "actual", "error", "", "", "shares", *(["measured"] if report.measured else [])),
@@ -50,7 +50,7 @@ def wrong(report: Report) -> str:
 
 
 def _wrong(node: NodeRow, report: Report) -> str:
-    return _cells(
+    return cells(
         name(node.name, 60),
         _seconds(node.planned_s),
         _seconds(node.actual_s),
@@ -62,11 +62,13 @@ def _wrong(node: NodeRow, report: Report) -> str:
     )
 
 
-def _cells(head: str, *cells: str) -> str:
-    return f"<tr><th scope=row>{head}<td>{'<td>'.join(cells)}"
+def cells(head: str, *rest: str) -> str:
+    """Write a row of a table; what is given is HTML."""
+    return f"<tr><th scope=row>{head}<td>{'<td>'.join(rest)}"
 
 
-def _table(title: str, caption: str, heads: tuple[str, ...], rows: list[str], more: str = "") -> str:
+def table(title: str, caption: str, heads: tuple[str, ...], rows: list[str], more: str = "") -> str:
+    """Write a section with a table; what is given is HTML, `more` are attributes of the section."""
     columns = "".join(f"<th scope=col>{head}" for head in heads)
     body = "\n".join(rows)
     return (
@@ -112,14 +114,14 @@ def nodes(report: Report) -> str:
         heads += ["GIL wait", "core wait"]
         shown += " GIL to core wait: seconds measured in this run."
     rows = [_node(node, measured=report.measured) for node in report.nodes[:MOST_ROWS]]
-    return _table("Nodes", shown, (*heads, "slack", ""), rows, more=' id="nodes" class="long"')
+    return table("Nodes", shown, (*heads, "slack", ""), rows, more=' id="nodes" class="long"')
 
 
 def _node(node: NodeRow, *, measured: bool) -> str:
     planned = node.status == "planned"
     lane = node.planned_row if planned else node.row
     mark = STAR if (node.planned_critical if planned else node.critical) else ""
-    return _cells(
+    return cells(
         name(node.name),
         escape(clean(node.kind, 20)),
         "" if lane is None else str(lane),

@@ -1,0 +1,132 @@
+// From bars to boxes by colour, and from boxes to SVG or to a canvas: what is drawn is the same in both.
+
+const SLIM = 1, NARROW = 4;
+
+// Boxes and outlines by class, in pixels of the picture.
+const makeInk = () => {
+  const fills = new Map(), lines = new Map();
+  return {
+    fills, lines,
+    box(kind, x, y, w, h) {
+      let some = fills.get(kind);
+      if (!some) fills.set(kind, (some = []));
+      some.push(x, y, w, h);
+    },
+    line(kind, path) { lines.set(kind, (lines.get(kind) || "") + path); },
+  };
+};
+
+// A bar filled from the bottom by its shares, in whole pixels that add up.
+const fill = (ink, x, width, y, height, shares) => {
+  if (!shares) { ink.box("u", x, y, width, height); return; }
+  let filled = 0, low = y + height;
+  for (let k = 0; k < FILLS.length; k++) {
+    filled += height * shares[k];
+    const upto = y + height - Math.round(filled);
+    if (upto < low) { ink.box(FILLS[k], x, upto, width, low - upto); low = upto; }
+  }
+};
+
+// All bars of the rows that lie in sight; those thinner than a pixel are drawn together, with their mean.
+const layBars = (ink, rows, band, frame) => {
+  const [top, height] = band, { left, right, x } = frame;
+  rows.forEach((bars, row) => {
+    const y = frame.top + row * frame.shape.pitch + top;
+    let begin = 0, end = 0, weight = 0, sums = null;
+    const flush = () => {
+      if (sums) fill(ink, begin, Math.max(SLIM, end - begin), y, height, sums.map((sum) => sum / weight));
+      sums = null;
+    };
+    for (const bar of bars) {
+      const a = Math.max(left, x(bar.from)), b = Math.min(right, x(bar.to));
+      if (b < left || a > right || (b <= a && bar.to > bar.from)) continue;
+      const width = b - a;
+      if (width >= SLIM || !bar.shares) {
+        flush();
+        fill(ink, a, Math.max(SLIM, width), y, height, bar.shares);
+        if (width > NARROW && bar.thick) ink.box("gap", b - 0.4, y, 0.8, height);
+        continue;
+      }
+      if (sums && b - begin >= 1.5 * SLIM) flush();
+      const w = Math.max(width, 1e-9);
+      if (!sums) { sums = [0, 0, 0, 0, 0, 0]; begin = a; weight = 0; }
+      end = b;
+      weight += w;
+      for (let k = 0; k < FILLS.length; k++) sums[k] += w * bar.shares[k];
+    }
+    flush();
+  });
+};
+
+const px = (value) => Math.round(value * 10) / 10;
+const rectangle = (x, y, w, h) => `M${px(x)} ${px(y)}h${px(w)}v${px(h)}h${px(-w)}z`;
+
+// The outline of a bar that is in sight, open where it goes on; of a narrow one above and below only.
+const outline = (bar, band, frame) => {
+  const a = Math.max(frame.left, frame.x(bar.from)), b = Math.min(frame.right, Math.max(frame.x(bar.to), frame.x(bar.from) + SLIM));
+  if (b < a || frame.x(bar.from) > frame.right) return "";
+  const y = frame.top + bar.row * frame.shape.pitch + band[0], h = band[1];
+  if (b - a > NARROW) return rectangle(a, y, b - a, h);
+  return `M${px(a)} ${px(y)}h${px(b - a)}m${px(a - b)} ${px(h)}h${px(b - a)}`;
+};
+
+const ORDER = ["i0", "i1", "i2", "i3", "i4", "u", ...FILLS, "gap"];
+
+const toSvg = (group, ink) => {
+  group.replaceChildren();
+  for (const kind of ORDER) {
+    const some = ink.fills.get(kind);
+    if (!some) continue;
+    let path = "";
+    for (let i = 0; i < some.length; i += 4) path += rectangle(some[i], some[i + 1], some[i + 2], some[i + 3]);
+    draw(group, "path", { class: kind === "gap" ? "gapbox" : kind, d: path });
+  }
+  for (const [kind, path] of ink.lines) draw(group, "path", { class: kind, d: path });
+};
+
+// The colours of the style sheet as a canvas takes them; stripes and dots are drawn once, as small pictures.
+const palette = (probe, scale) => {
+  const look = getComputedStyle(probe), of = (name) => look.getPropertyValue("--" + name).trim();
+  const tile = (size, paint) => {
+    const small = document.createElement("canvas");
+    small.width = small.height = size * scale;
+    const pen = small.getContext("2d");
+    pen.scale(scale, scale);
+    paint(pen, size);
+    const pattern = pen.createPattern(small, "repeat");
+    pattern.setTransform(new DOMMatrix().scale(1 / scale));
+    return pattern;
+  };
+  const stripes = (ground, stripe, size, way) => tile(size, (pen) => {
+    pen.fillStyle = ground;
+    pen.fillRect(0, 0, size, size);
+    pen.strokeStyle = stripe;
+    pen.lineWidth = 1.5;
+    pen.beginPath();
+    for (const k of [-1, 0, 1]) { pen.moveTo(k * size - 1, way > 0 ? size + 1 : -1); pen.lineTo((k + 1) * size + 1, way > 0 ? -1 : size + 1); }
+    pen.stroke();
+  });
+  return {
+    g: of("gil"), n: of("native"), l: of("longer"), u: of("unknown"), gap: of("paper"), plainBlocked: of("blocked"),
+    b: stripes(of("blocked"), of("stripe"), 8, 1),
+    w: stripes(of("wait"), of("gil"), 7, -1),
+    d: tile(4, (pen) => {
+      pen.fillStyle = of("longer");
+      pen.fillRect(0, 0, 4, 4);
+      pen.fillStyle = of("dots");
+      pen.fillRect(1, 1, 1.5, 1.5);
+    }),
+    i0: of("idle-inputs"), i1: of("idle-lock"), i2: of("idle-gil"), i3: of("idle-budget"), i4: of("idle-end"),
+  };
+};
+
+const toCanvas = (pen, ink, colours, faint) => {
+  pen.globalAlpha = faint ? 0.62 : 1;
+  for (const kind of ORDER) {
+    const some = ink.fills.get(kind);
+    if (!some) continue;
+    pen.fillStyle = faint && kind === "b" ? colours.plainBlocked : colours[kind];
+    for (let i = 0; i < some.length; i += 4) pen.fillRect(some[i], some[i + 1], some[i + 2], some[i + 3]);
+  }
+  pen.globalAlpha = 1;
+};
