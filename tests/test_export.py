@@ -75,7 +75,7 @@ def flowchart(text):
     assert head == "flowchart LR"
     assert title.startswith(" %% ")
     for line in body:
-        if found := re.fullmatch(r' (n\d+)\["((?:[\w .,/\-]|#\d+;|<br/>)*)"\]', line):
+        if found := re.fullmatch(r' (n\d+)\["((?:[\w .,/·…\-]|#\d+;|<br/>)*)"\]', line):
             labels[found[1]] = found[2]
         elif found := re.fullmatch(r" (n\d+) (?:-->|==>|-\.->) (n\d+)", line):
             edges.append((found[1], found[2]))

@@ -198,7 +198,7 @@ def test_what_follows_takes_such_a_profile(tmp_path):
         ("name,seconds,after\na,1,a\n", "in a circle: a → a"),
         ('name,seconds\n"a,1\n', "is not CSV"),
         (b"name,seconds\n\xff,1\n", "is not UTF-8 text (byte 13)"),
-        ("{}", "neither a table nor a workflow instance"),
+        ("{}", "neither a table, a workflow instance"),
         ("[1]", "row 1: is a int, not a dict"),
         ('[{"name": 1, "seconds": 1}]', "row 1, column 'name': 1 is not a name"),
         ('[{"name": "a", "seconds": true}]', "True is not a duration"),

@@ -29,7 +29,11 @@ def add_from(parser: argparse.ArgumentParser) -> None:
         dest="source",
         metavar="FILE",
         help="run nothing: read a table (CSV or JSON: name, seconds, predecessors, class, lock, exclusive, "
-        "tags) or a workflow instance of WfCommons (WfFormat 1.5); - is stdin",
+        "tags), a workflow instance of WfCommons (WfFormat 1.5), a trace of Chrome's format with flow "
+        "events, or Ninja's log (.ninja_log); - is stdin",
+    )
+    parser.add_argument(
+        "--graph", metavar="FILE", help="with --from .ninja_log: what 'ninja -t graph' prints; - is stdin"
     )
     parser.add_argument(
         "--cores",
@@ -59,7 +63,9 @@ def read_table(options: argparse.Namespace, terminal: Terminal) -> Profile:
 
     # As a setting it says for which cores to plan, not what another machine has.
     cores = options.cores if "cores" in options.named else None
-    profile = profile_from_table(options.source, cores=cores)
+    if options.source == options.graph == "-":
+        raise OptionError("only one of the two can come from stdin", where="--graph")
+    profile = profile_from_table(options.source, cores=cores, graph=options.graph)
     _refuse_unlike(profile, options)
     if options.target is not None:
         terminal.say(f"{options.target} is not run: the figures are those of {options.source}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from makespan.exporting.labels import FILLS, label_of, title_of
+from makespan.exporting.labels import FILLS, label_of, path_of, title_of
 from makespan.exporting.rows import edges, sheet_of
 
 _WIDEST_INCHES = 4.0
@@ -43,9 +43,10 @@ def to_dot(thing: Any) -> str:
         if its.critical:
             said.append('penwidth=3, color="#000000"')
         lines.append(f" {number[name]} [{', '.join(said)}]")
+    thick = path_of(sheet)
     for before, name, order_only in edges(sheet.rows):
         said = ["style=dashed"] if order_only else []
-        if labels[before].critical and labels[name].critical:
+        if (before, name) in thick:
             said.append('penwidth=3, color="#000000"')
         style = f" [{', '.join(said)}]" if said else ""
         lines.append(f" {number[before]} -> {number[name]}{style}")

@@ -65,6 +65,18 @@ def label_of(row: dict[str, Any]) -> Label:
     )
 
 
+def path_of(sheet: Sheet) -> set[tuple[str, str]]:
+    """Return the edges of the critical path: one critical node begins when the other ends."""
+    ends_s = {row["name"]: row["end_s"] for row in sheet.rows if row.get("critical")}
+    return {
+        (before, row["name"])
+        for row in sheet.rows
+        if row["name"] in ends_s
+        for before in row["after"]
+        if before in ends_s and abs(ends_s[before] - row["start_s"]) <= 1e-6 + 1e-6 * row["start_s"]
+    }
+
+
 def title_of(sheet: Sheet) -> str:
     """Return the line above the drawing."""
     about = sheet.about

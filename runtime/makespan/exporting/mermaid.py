@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from makespan.exporting.labels import FILLS, label_of, title_of
+from makespan.exporting.labels import FILLS, label_of, path_of, title_of
 from makespan.exporting.rows import edges, sheet_of
 
 MOST_EDGES, MOST_CHARACTERS = 500, 50_000
 """What Mermaid draws unless its settings ``maxEdges`` and ``maxTextSize`` are raised."""
-_PLAIN = frozenset(" .,_-/")
+_PLAIN = frozenset(" .,_-/·…")
 
 
 def to_mermaid(thing: Any) -> str:
@@ -30,8 +30,9 @@ def to_mermaid(thing: Any) -> str:
     lines = ["flowchart LR", f" %% {title_of(sheet)}"]
     for name, its in labels.items():
         lines.append(f' {number[name]}["{"<br/>".join(map(escaped, its.lines))}"]')
+    thick_edges = path_of(sheet)
     for before, name, order_only in edges(sheet.rows):
-        thick = labels[before].critical and labels[name].critical
+        thick = (before, name) in thick_edges
         lines.append(
             f" {number[before]} {'-.->' if order_only else '==>' if thick else '-->'} {number[name]}"
         )

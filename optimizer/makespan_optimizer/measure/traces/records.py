@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from makespan._version import __version__
 from makespan.errors import DescribeError, ProfileError, did_you_mean
 from makespan.machine import UNKNOWN, Machine, usable_cores
+from makespan.measurement import NodeProfile, Quality, Spread
 from makespan.plan import DagId
 from makespan.profile import Profile, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from makespan.measurement import NodeProfile
 
 _SWITCH_INTERVAL_S = 0.005
 
@@ -35,6 +34,22 @@ class Row(NamedTuple):
     """Place of the row, for errors."""
     where_after: str = ""
     """Place of its predecessors."""
+
+
+def process_of(name: str, wall_s: float) -> NodeProfile:
+    """Return the figures of a command that ran in a process of its own, on one core as far as is known."""
+    return NodeProfile(
+        name=name,
+        runs=0,
+        wall_net_s=Spread(wall_s, wall_s, wall_s),
+        cpu_s=wall_s,
+        gil_s=0.0,
+        native_s=wall_s,
+        cores_peak=1.0,
+        kind="native",
+        quality=Quality(gil_share_half_width=0.0),
+        origin="trace",
+    )
 
 
 def profile_of(rows: Sequence[Row], *, name: str, cores: float | None, where: str) -> Profile:

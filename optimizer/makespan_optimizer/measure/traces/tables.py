@@ -31,6 +31,10 @@ from makespan.jsontext import strict_json
 from makespan.profile import ProfileWarning
 from makespan.showing.words import some
 from makespan_optimizer.measure.hints import Hint, hinted, parse_kind, seconds_of
+from makespan_optimizer.measure.traces.chrome import is_chrome_trace
+from makespan_optimizer.measure.traces.chrome import rows_of as slices_of
+from makespan_optimizer.measure.traces.ninja import is_ninja_log
+from makespan_optimizer.measure.traces.ninja import rows_of as commands_of
 from makespan_optimizer.measure.traces.records import Row, profile_of
 from makespan_optimizer.measure.traces.wfformat import is_wfformat, rows_of
 from makespan_optimizer.options import check_cores
@@ -62,18 +66,26 @@ class _Table(NamedTuple):
 
 
 def profile_from_table(
-    source: Any, *, cores: float | None = None, name: str | None = None, where: str = "table"
+    source: Any,
+    *,
+    cores: float | None = None,
+    name: str | None = None,
+    graph: str | os.PathLike[str] | None = None,
+    where: str = "table",
 ) -> Profile:
     """Return a profile of a table or of another tool's file; nothing is run.
 
     Parameters
     ----------
     source : path, DataFrame, or iterable of mappings
-        A file is CSV, JSON (a list of objects), or a WfCommons instance (WfFormat 1.5); ``-`` is stdin.
+        A file is CSV, JSON (a list of objects), a WfCommons instance (WfFormat 1.5), a trace of Chrome's
+        format with flow events, or Ninja's log; ``-`` is stdin.
     cores : float, optional
         Cores of the machine; those that the file tells, else those of this machine.
     name : str, optional
         Of the DAG.
+    graph : path, optional
+        With Ninja's log: what ``ninja -t graph`` prints.
 
     Raises
     ------
@@ -86,13 +98,26 @@ def profile_from_table(
     if isinstance(source, str | os.PathLike):
         where = os.fspath(source)
         data = read_bytes(source, ProfileError)
-        stem = name or ("trace" if where == "-" else Path(where).stem)
+        stem = name or ("trace" if where == "-" else Path(where).stem.lstrip(".") or "trace")
+        if is_ninja_log(data):
+            if graph is None:
+                raise ProfileError(
+                    "tells no dependencies",
+                    where=where,
+                    hint="ninja -t graph > graph.dot, then --graph graph.dot",
+                )
+            found = commands_of(data, read_bytes(graph, ProfileError), where, os.fspath(graph))
+            return profile_of(found, name=stem, cores=cores, where=where)
+        if graph is not None:
+            raise ProfileError("a graph goes with Ninja's log only", where=os.fspath(graph))
         if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"{", b"["}:
             body = strict_json(data.removeprefix(b"\xef\xbb\xbf"), where, ProfileError)
+            if is_chrome_trace(body):
+                return profile_of(slices_of(body, where), name=stem, cores=cores, where=where)
             if isinstance(body, dict):
                 if not is_wfformat(body):
                     raise ProfileError(
-                        "is neither a table nor a workflow instance of WfFormat 1.5", where=where
+                        "is neither a table, a workflow instance of WfFormat 1.5 nor a trace", where=where
                     )
                 said, rows, there = rows_of(body, where)
                 return profile_of(rows, name=name or said, cores=cores or there, where=where)
@@ -100,6 +125,8 @@ def profile_from_table(
         else:
             table = _from_csv(data, where)
         return profile_of(_read(table), name=stem, cores=cores, where=where)
+    if graph is not None:
+        raise ProfileError("a graph goes with Ninja's log only", where=os.fspath(graph))
     table = _from_frame(source, where) if hasattr(source, "columns") else _from_dicts(source, where)
     return profile_of(_read(table), name=name or "trace", cores=cores, where=where)
 
