@@ -71,6 +71,12 @@ class DAG(Keeping, Generic[P, R]):
             fast = self.prepare()
         return fast(*args, **kwargs)  # type: ignore[no-any-return]
 
+    def _repr_html_(self) -> str:
+        """Return the drawn DAG, for notebooks."""
+        from makespan.showing.reprs.cards import dag_card
+
+        return dag_card(self)
+
     async def acall(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it as a call does, and await the result: within a running event loop, a notebook's too.
 

@@ -190,6 +190,18 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         near = did_you_mean(name, known) if isinstance(name, str) else None
         raise PlanError(f"the plan has no node {name!r}", hint=near)
 
+    def __repr__(self) -> str:
+        return (
+            f"<Plan of {self.dag.name!r}: nodes {len(self.nodes)}, threads {self.threads}, "
+            f"{self.makespan_s:.3g} s, lower bound {self.lower_bound_s:.3g} s>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return headline and Gantt, for notebooks."""
+        from makespan.showing.reprs.cards import plan_card
+
+        return plan_card(self)
+
     def ranks(self, structure: Structure, *, fingerprint: str, where: str = "plan") -> list[int]:
         """Return the rank of each node of a DAG, after checking that the plan is for this DAG.
 

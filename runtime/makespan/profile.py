@@ -111,6 +111,15 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             raise ProfileError(f"node {name!r} was not measured", hint="profile again")
         raise ProfileError(f"the profile has no node {name!r}", hint=did_you_mean(name, known))
 
+    def __repr__(self) -> str:
+        return f"<Profile of {self.dag.name!r}: {len(self.nodes)} of {len(self.shape)} nodes measured>"
+
+    def _repr_html_(self) -> str:
+        """Return the table of share bars and the drawn DAG, for notebooks."""
+        from makespan.showing.reprs.cards import profile_card
+
+        return profile_card(self)
+
     def structure(self) -> Structure:
         """Return the DAG's structure, checked.
 

@@ -90,6 +90,16 @@ class RunRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """In the order of their starts."""
     plan: Plan | None = None
 
+    def __repr__(self) -> str:
+        ran = f"{self.status}, nodes {len(self.nodes)}, {self.makespan_s:.3g} s"
+        return f"<RunRecord of {self.dag.name!r}: {ran}>"
+
+    def _repr_html_(self) -> str:
+        """Return headline and Gantt, for notebooks."""
+        from makespan.showing.reprs.cards import run_card
+
+        return run_card(self)
+
     def to_json(self) -> bytes:
         """Return the file's content, a line a node."""
         return readable(msgspec.to_builtins(self))

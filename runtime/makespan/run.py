@@ -116,6 +116,12 @@ class Run:
 
         return run_summary(self.record)
 
+    def _repr_html_(self) -> str:
+        """Return headline and Gantt, for notebooks."""
+        from makespan.showing.reprs.cards import run_card
+
+        return run_card(self.record)
+
     def __repr__(self) -> str:
         return f"<Run of {self.record.dag.name!r}: {self.record.status}, {self.makespan_s:.3f} s>"
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from makespan.errors import OptionError, missing_extra
 from makespan.plan import Plan
 from makespan.record import RunRecord
+from makespan.showing.account import report_of, report_of_plan
 from makespan.showing.axis import ticks
 from makespan.showing.colours import INK, LINE, PAPER, QUIET
 from makespan.showing.figures import Report
-from makespan.showing.report import as_report
 from makespan.showing.words import columns
 
 if TYPE_CHECKING:
@@ -41,13 +41,17 @@ def shown(thing: Report | RunRecord | Run | Plan, what: str) -> Report:
 
     if isinstance(thing, Run):
         thing = thing.record
-    if not isinstance(thing, Report | RunRecord | Plan):
+    if isinstance(thing, RunRecord):
+        return report_of(thing)
+    if isinstance(thing, Plan):
+        return report_of_plan(thing)
+    if not isinstance(thing, Report):
         raise OptionError(
             f"draws a run or a plan, not {type(thing).__name__}",
             where=what,
             hint="dag.run(...), load_record(...), profile.optimize(...), load_plan(...)",
         )
-    return as_report(thing)
+    return thing
 
 
 def new_axes(height_in: float, *, left_in: float = 0.8, bottom_in: float = 0.5, what: str = "") -> Axes:

@@ -36,29 +36,26 @@ STYLES: Final = (
 
 
 @runtime_checkable
-class Case(Protocol):
+class _Case(Protocol):
     """What is drawn: `makespan.plan.WhatIf`, or an answer of `makespan.Profile.what_if`."""
 
     @property
-    def threads(self) -> int:
-        """The budget."""
+    def threads(self) -> int: ...
 
     @property
-    def makespan_s(self) -> float:
-        """What to expect."""
+    def makespan_s(self) -> float: ...
 
     @property
-    def lower_bound_s(self) -> float:
-        """What no schedule can beat."""
+    def lower_bound_s(self) -> float: ...
 
 
 class _Curve(NamedTuple):
     name: str
-    cases: list[Case]
+    cases: list[_Case]
 
 
 def plot_what_if(
-    thing: Report | RunRecord | Run | Plan | Iterable[Case],
+    thing: Report | RunRecord | Run | Plan | Iterable[_Case],
     ax: Axes | None = None,
     *,
     legend: bool = True,
@@ -134,13 +131,13 @@ def _curves(thing: Any) -> tuple[list[_Curve], Report | None]:
     else:
         cases = list(thing)
         for case in cases:
-            if not isinstance(case, Case):
+            if not isinstance(case, _Case):
                 raise OptionError(
                     f"draws answers, not {type(case).__name__}",
                     where="plot_what_if",
                     hint="profile.what_if(range(1, 9))",
                 )
-    by_name: dict[str, list[Case]] = {}
+    by_name: dict[str, list[_Case]] = {}
     for case in cases:
         change = getattr(case, "change", None)
         by_name.setdefault("as it is" if change is None else str(change.name), []).append(case)
