@@ -21,6 +21,11 @@ from makespan.errors import (
 from makespan.graph import DAG, Node
 
 if TYPE_CHECKING:
+    from makespan.adapters.from_dask import from_dask
+    from makespan.adapters.from_graphlib import from_graphlib
+    from makespan.adapters.from_hamilton import from_hamilton
+    from makespan.adapters.from_networkx import from_networkx
+    from makespan.adapters.from_pipefunc import from_pipefunc
     from makespan.around.cache import CacheInfo
     from makespan.around.drift import Drift
     from makespan.around.hooks import Hooks, LogHooks
@@ -40,6 +45,11 @@ if TYPE_CHECKING:
     from makespan.showing.plots.what_if import plot_what_if
 else:
     _HOMES = {
+        "from_dask": "adapters.from_dask",
+        "from_graphlib": "adapters.from_graphlib",
+        "from_hamilton": "adapters.from_hamilton",
+        "from_networkx": "adapters.from_networkx",
+        "from_pipefunc": "adapters.from_pipefunc",
         "CacheInfo": "around.cache",
         "Hooks": "around.hooks",
         "LogHooks": "around.hooks",
@@ -110,6 +120,11 @@ __all__ = [
     "close_workers",
     "compare",
     "dag",
+    "from_dask",
+    "from_graphlib",
+    "from_hamilton",
+    "from_networkx",
+    "from_pipefunc",
     "load_plan",
     "load_profile",
     "load_record",

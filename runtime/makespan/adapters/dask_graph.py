@@ -39,11 +39,11 @@ class TaskCall(Opaque):
     `constants` holds the values of keys that are data. It pickles where the task does.
     """
 
-    def __init__(self, task: Any, takes: tuple[Any, ...], constants: dict[Any, Any]) -> None:
+    def __init__(self, task: Any, takes: tuple[Any, ...], constants: dict[Any, Any], code: Any) -> None:
         self.task = task
         self.takes = takes
         self.constants = constants
-        self.__wrapped__ = code_of(task)  # what fingerprints and reports tell
+        self.__wrapped__ = code  # what fingerprints and reports tell
 
     def __call__(self, *values: Any) -> Any:
         """Run the task."""
@@ -52,11 +52,9 @@ class TaskCall(Opaque):
             given |= self.constants
         return self.task(given)
 
-    def __getstate__(self) -> tuple[Any, ...]:
-        return self.task, self.takes, self.constants
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.__init__(*state)  # type: ignore[misc]
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what a call needs."""
+        return TaskCall, (self.task, self.takes, self.constants, None)
 
     def __repr__(self) -> str:
         return "<dask task>"  # its arguments are the user's values
@@ -146,12 +144,14 @@ def _steps(
             _refuse_once(key, (task.value,))
             resolved[key] = False, task.value
         else:
-            for one in _parts(spec, task):
+            parts = _parts(spec, task)
+            for one in parts:
                 _refuse_once(key, [*one.args, *one.kwargs.values()])
             takes = tuple(p for p in ordered[key] if resolved[p][0])
             constants = {p: resolved[p][1] for p in ordered[key] if not resolved[p][0]}
             before = tuple(resolved[p][1] for p in takes)
-            steps.append(Step(key, TaskCall(task, takes, constants), before, _chain(spec, task, key)))
+            call = TaskCall(task, takes, constants, _code(parts))
+            steps.append(Step(key, call, before, _chain(spec, task, key)))
             resolved[key] = True, key
     return Graph(tuple(steps), {key: resolved[key] for key in wanted})
 
@@ -247,10 +247,10 @@ def _chain(spec: Any, task: Any, key: Any) -> tuple[Any, ...]:
     return (key,) if fused is None else tuple(fused[0])
 
 
-def code_of(task: Any) -> Any:
-    """Return the functions that a task calls: a user's own first, the others as arguments of a partial."""
+def _code(parts: list[Any]) -> Any:
+    """Return the functions that tasks call: a user's own first, the others as arguments of a partial."""
     found: dict[int, Any] = {}
-    for one in _parts(_task_spec(), task):
+    for one in parts:
         for item in (one.func, *one.args, *one.kwargs.values()):
             inner: Any = item
             while isinstance(inner, partial):
@@ -260,7 +260,7 @@ def code_of(task: Any) -> Any:
     # Stable: the user's first.
     functions = sorted(found.values(), key=lambda fn: str(fn.__module__).partition(".")[0] in _LIBRARIES)
     if not functions:
-        return type(task)
+        return None
     first, *others = functions
     return partial(first, *others) if others else first
 
