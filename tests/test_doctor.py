@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from makespan._version import __version__
+from makespan.adapters import ADAPTERS
+from makespan.adapters.listing import Listed
 from makespan.machine import this_machine
 from makespan_optimizer.measure import doctor as module
 from makespan_optimizer.measure.doctor import EXTRAS, doctor, hints
@@ -99,6 +101,38 @@ def test_what_is_missing_comes_with_its_pip_line(monkeypatch):
     assert "ortools missing" in text
     assert "pip install 'makespan[processes]'" in text
     assert "pip install 'makespan[report]'" not in text
+
+
+def test_adapters_are_listed_with_the_versions_that_were_tested(monkeypatch):
+    found = {its.name: its for its in doctor(quick=True).adapters}
+    assert set(found) == set(ADAPTERS)
+    for name, its in found.items():
+        assert its.installed == (version(its.library) or version(f"apache-{name}"))
+        assert len(its.tested) == 2
+
+    def missing(package: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    lost = doctor(quick=True)
+    assert all(its.verdict == "missing" for its in lost.adapters)
+    assert "adapters    tawazi missing (tested: 0.6.2)  →  pip install 'tawazi==0.6.2'" in lost.text()
+    assert "dask missing (tested" in lost.text()
+
+
+def version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def test_installed_versions_are_held_against_the_tested_ones():
+    tested = ("2025.1", "2026.8")
+    verdicts = {
+        v: Listed("d", "d", v, tested).verdict for v in ("2024.12.1", "2025.1.0", "2026.8.3", "2026.9", "x")
+    }
+    assert list(verdicts.values()) == ["older", "tested", "tested", "newer", "older"]
 
 
 STEADY = {"load_share": 0.01, "cores": 4, "cores_measured": 1.98, "quota": False, "governor": "performance"}

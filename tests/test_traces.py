@@ -15,6 +15,7 @@ from makespan.cli import main
 from makespan.errors import ProfileError
 from makespan.profile import ProfileWarning, load_profile
 from makespan_optimizer.measure.traces.chrome import rows_of
+from tests.report_data import random_run
 
 DATA = Path(__file__).parent / "data"
 LOG, GRAPH = DATA / "ninja.log", DATA / "ninja.dot"
@@ -305,7 +306,7 @@ def test_a_flow_between_two_slices_is_of_the_one_that_is_over():
                 flow("s", 9, id=2),
                 flow("f", 20, tid=2, id=2),
             ],
-            "'a1' runs within 'a', and flows bind to both",
+            "'a1' runs within 'a'; flows bind to both",
         ),
         ([x("a", 0, 10), x("b", 5, 10)], "'b' begins within 'a' and ends after it"),
         ([{"ph": "B", "name": "a", "ts": 0, "pid": 1, "tid": 1}], "begins and never ends"),
@@ -368,6 +369,18 @@ def test_random_schedules_keep_every_dependency(tasks, pairs, enclosing, at_the_
 
 
 # The command line.
+
+
+def test_a_trace_of_our_own_is_refused_and_the_run_is_read_instead(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run = random_run(12)
+    run.save("run.json")
+    assert main(["report", "run.json", "--format", "trace", "-o", "trace.json", "-q"]) == 0
+    assert main(["profile", "--from", "trace.json", "-q"]) == 2
+    assert "makespan export run.json --to csv" in capsys.readouterr().err
+    assert main(["export", "run.json", "--to", "csv", "-o", "run.csv", "-q"]) == 0
+    assert main(["profile", "--from", "run.csv", "-q", "-f"]) == 0
+    assert edges_of(load_profile("profile.json")) == {its.name: set(its.after) for its in run.nodes}
 
 
 def test_from_a_trace_to_a_plan(tmp_path, monkeypatch, capsys):

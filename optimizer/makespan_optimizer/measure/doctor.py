@@ -10,6 +10,7 @@ from contextlib import closing
 import msgspec
 
 from makespan._version import __version__
+from makespan.adapters.listing import Listed, adapters
 from makespan.machine import Machine, core_limits, gil_enabled, this_machine
 from makespan_optimizer.measure.calibrate import (
     LIMITS,
@@ -78,12 +79,17 @@ class Doctor(msgspec.Struct, frozen=True, kw_only=True):
     hints: tuple[str, ...] = ()
     """What would make figures steadier here."""
     extras: tuple[Extra, ...] = ()
+    adapters: tuple[Listed, ...] = ()
+    """Libraries whose DAGs are taken as they are."""
 
     def text(self) -> str:
         """Return it for people, a line a fact."""
         lines = [*_machine_lines(self), *_sampler_lines(self)]
         lines += [f"{'hint' if k == 0 else '':<12}{hint}" for k, hint in enumerate(self.hints)]
-        return "\n".join([*lines, *_extra_lines(self)])
+        taken = [
+            f"{'adapters' if k == 0 else '':<12}{adapter.text()}" for k, adapter in enumerate(self.adapters)
+        ]
+        return "\n".join([*lines, *_extra_lines(self), *taken])
 
 
 def doctor(*, quick: bool = False) -> Doctor:
@@ -138,6 +144,7 @@ def doctor(*, quick: bool = False) -> Doctor:
             governor=_governor(),
         ),
         extras=tuple(_extra(name, packages) for name, packages in EXTRAS.items()),
+        adapters=adapters(),
     )
 
 

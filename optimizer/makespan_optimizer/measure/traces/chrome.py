@@ -64,6 +64,12 @@ def rows_of(body: Any, where: str) -> list[Row]:
     ProfileError
         The trace does not tell it, or tells what cannot be; with the number of the event.
     """
+    if isinstance(body, dict) and str(body.get("format", "")).startswith("makespan-trace/"):
+        raise ProfileError(
+            "is a picture that makespan drew of a run, without all that the run tells",
+            where=where,
+            hint="makespan export run.json --to csv -o run.csv, then --from run.csv",
+        )
     events: Sequence[Any] = body["traceEvents"] if isinstance(body, dict) else body
     at = f"{where}#/traceEvents" if isinstance(body, dict) else f"{where}#"
     lanes = lanes_of(events, at)
@@ -206,9 +212,9 @@ def _tasks(lanes: Mapping[Track, Lane], takes: Mapping[Place, Iterable[Place]], 
             if (track, outer) in bound:
                 around_it = lane.slices[outer].name
                 raise ProfileError(
-                    f"{lane.slices[k].name!r} runs within {around_it!r}, and flows bind to both",
+                    f"{lane.slices[k].name!r} runs within {around_it!r}; flows bind to both",
                     where=f"{at}/{lane.slices[k].number}",
-                    hint="which of them is the task cannot be told",
+                    hint="which is the task cannot be told",
                 )
             around.add((track, outer))
             outer = lane.inside[outer]
@@ -229,9 +235,8 @@ def _tasks(lanes: Mapping[Track, Lane], takes: Mapping[Place, Iterable[Place]], 
         _warn(f"{file}: slices around tasks, left out: {names}")
     if alone and bound:
         names = some(sorted({its.name for its in alone}), 8)
-        _warn(
-            f"{at.partition('#')[0]}: {plural(len(alone), 'task')} without flows, taken to wait for nothing: {names}"
-        )
+        count = plural(len(alone), "task")
+        _warn(f"{file}: {count} without flows, taken to wait for nothing: {names}")
     return sorted(found, key=lambda place: (_at(lanes, place).start_us, _at(lanes, place).number))
 
 
