@@ -93,8 +93,8 @@ def idle_words(report: Report) -> str:
     """
     total: dict[IdleCause, float] = {}
     for lane in report.lanes:
-        for cause_, idle_s in lane.idle_s:
-            total[cause_] = total.get(cause_, 0.0) + idle_s
-    told = sorted(((idle_s, word) for word, idle_s in total.items()), key=lambda its: (-its[0], its[1]))
-    shown = [f"{IDLE_WORDS[word]} {seconds(idle_s)}" for idle_s, word in told if seconds(idle_s) != "0 s"]
+        for why, idle_s in lane.idle_s:
+            total[why] = total.get(why, 0.0) + idle_s
+    most_first = sorted(total, key=lambda why: (-total[why], why))
+    shown = [f"{IDLE_WORDS[why]} {seconds(total[why])}" for why in most_first if seconds(total[why]) != "0 s"]
     return f"lanes idle for {seconds(sum(total.values()))}: {', '.join(shown)}" if shown else ""
