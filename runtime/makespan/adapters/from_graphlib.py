@@ -84,7 +84,7 @@ def from_graphlib(
         if takes == "arguments":
             add(dag, names[node], functions[node], results, options=said)
         elif takes == "names":
-            by_name = {_keyword(p, names[node]): its for p, its in zip(before, results, strict=True)}
+            by_name = {keyword(p, names[node]): its for p, its in zip(before, results, strict=True)}
             add(dag, names[node], functions[node], kwargs=by_name, options=said)
         else:
             add(dag, names[node], functions[node], after=[names[p] for p in before], options=said)
@@ -106,7 +106,13 @@ def _predecessors(graph: Mapping[Any, Iterable[Any]], takes: Takes) -> dict[Any,
                 f"the predecessors of {node!r} are {before!r}: a list of nodes is needed",
                 hint=f"[{before!r}]",
             )
-        preds[node] = list(dict.fromkeys(before))
+        listed = list(before)
+        preds[node] = list(dict.fromkeys(listed))
+        if len(preds[node]) < len(listed) and takes == "arguments":
+            raise DescribeError(
+                f"node {node!r} lists a predecessor twice: {listed!r}",
+                hint="list each once, and hand its result to both parameters inside the function",
+            )
         if isinstance(before, AbstractSet):
             unordered.add(node)
             if takes == "arguments" and len(preds[node]) > 1:
@@ -123,7 +129,14 @@ def _predecessors(graph: Mapping[Any, Iterable[Any]], takes: Takes) -> dict[Any,
     return seen
 
 
-def _keyword(node: Any, of: str) -> str:
+def keyword(node: Any, of: str) -> str:
+    """Return a predecessor's name as the parameter of `of` that takes its result.
+
+    Raises
+    ------
+    DescribeError
+        It is no identifier.
+    """
     if not isinstance(node, str) or not node.isidentifier():
         raise DescribeError(f"node {of!r} cannot take the result of {node!r} by name: it is no identifier")
     return node

@@ -4,13 +4,13 @@
 
     graph.add_node("load", fn=load)
     graph.add_node("show", fn=show, options={"lock": "matplotlib"})
-    graph.add_edge("load", "show")                 # show(load's result)
-    graph.add_edge("words", "show", arg="title")   # show(…, title=words' result)
+    graph.add_edge("load", "words")                # words(load's result)
+    graph.add_edge("load", "show", arg="page")     # show(page=load's result, title=words' result)
+    graph.add_edge("words", "show", arg="title")
 
-A node is called with the results of its predecessors, in the order in which the edges were added; an edge
-with an attribute ``arg`` says the parameter. Where edges into one node carry no ``arg``, its meaning hangs on
-the order of ``add_edge`` calls: networkx keeps that order in the graph, but not in every file format, so name
-the parameters of graphs that are read from files.
+A node is called with the results of its predecessors. Where there is more than one, each edge says which
+parameter it feeds: ``arg``, a name or a position. The order of edges says nothing: ``graph.copy()`` changes
+it, and that of a sub-graph hangs on the hash of strings.
 
 Tested with networkx 3.2 to 3.6.
 """
@@ -19,12 +19,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from makespan.adapters.from_graphlib import TAKES, keyword
 from makespan.adapters.graphs import add, check_edges, names_of
 from makespan.errors import DescribeError
 from makespan.graph import DAG
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from makespan.adapters.from_graphlib import Takes
 
 LIBRARY = "networkx"
 TESTED = ("3.2", "3.6")
@@ -43,7 +44,7 @@ def adapt(thing: Any) -> DAG[..., Any]:
 
 
 def from_networkx(
-    graph: Any, *, fn: str = "fn", takes: str = "arguments", name: str | None = None
+    graph: Any, *, fn: str = "fn", takes: Takes = "arguments", name: str | None = None
 ) -> DAG[..., Any]:
     """Return the DAG of a networkx ``DiGraph``.
 
@@ -54,8 +55,9 @@ def from_networkx(
         `makespan.NodeOptions`.
     fn : str
         The name of the attribute that holds the function.
-    takes : {"arguments", "nothing"}
-        Whether nodes are called with the results of their predecessors.
+    takes : {"arguments", "names", "nothing"}
+        How nodes get the results of their predecessors: as the edges' ``arg`` says; as keyword arguments, by
+        the names of the predecessors; not at all.
     name : str, optional
         How files and reports call the DAG; the graph's own name when omitted.
 
@@ -67,13 +69,13 @@ def from_networkx(
     Raises
     ------
     DescribeError
-        A cycle, a node without a function, an undirected graph or one with parallel edges, a parameter that
-        two edges claim.
+        A cycle, a node without a function, an undirected graph or one with parallel edges, an edge that does
+        not say its parameter where several end, a parameter that two edges claim.
     """
     if not knows(graph):
         raise DescribeError(f"a networkx.DiGraph is needed, not {type(graph).__name__}")
-    if takes not in {"arguments", "nothing"}:
-        raise DescribeError(f"takes is 'arguments' or 'nothing', not {takes!r}")
+    if takes not in TAKES:
+        raise DescribeError(f"takes is {' or '.join(map(repr, TAKES))}, not {takes!r}")
     if not graph.is_directed():
         raise DescribeError("the graph is undirected: it does not say which node waits", hint="DiGraph")
     if graph.is_multigraph():
@@ -88,31 +90,41 @@ def from_networkx(
             raise DescribeError(
                 f"node {names[node]!r} has no function", hint=f"graph.add_node({node!r}, {fn}=…)"
             )
-        before = [(names[p], graph.edges[p, node]) for p in graph.predecessors(node)]
+        before = {names[p]: graph.edges[p, node].get("arg") for p in graph.predecessors(node)}
         options = attributes.get("options")
         if takes == "nothing":
-            add(dag, names[node], attributes[fn], after=[p for p, _ in before], options=options)
-        else:
-            args, kwargs = _arguments(dag, names[node], before)
-            add(dag, names[node], attributes[fn], args, kwargs, options=options)
+            add(dag, names[node], attributes[fn], after=sorted(before), options=options)
+            continue
+        if takes == "names":
+            before = {p: keyword(p, names[node]) for p in before}
+        args, kwargs = _arguments(names[node], before)
+        refs = {parameter: dag.ref(p) for parameter, p in kwargs.items()}
+        add(dag, names[node], attributes[fn], [dag.ref(p) for p in args], refs, options=options)
     check_edges(dag, {names[node]: {names[p] for p in graph.predecessors(node)} for node in graph})
     return dag
 
 
-def _arguments(
-    dag: DAG[..., Any], node: str, before: list[tuple[str, Mapping[str, Any]]]
-) -> tuple[list[Any], dict[str, Any]]:
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
-    for p, its in before:
-        parameter = its.get("arg")
-        if parameter is None:
-            args.append(dag.ref(p))
-        elif not isinstance(parameter, str) or parameter in kwargs:
+def _arguments(node: str, before: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
+    """Return the predecessors that are positional arguments, and by parameter those that are not."""
+    if len(before) == 1 and None in before.values():
+        return list(before), {}
+    said: dict[Any, str] = {}
+    for p in sorted(before):
+        arg = before[p]
+        if arg is None:
             raise DescribeError(
-                f"the edge from {p!r} to {node!r} says arg={parameter!r}: "
-                + ("another edge has it" if isinstance(parameter, str) else "it is no parameter's name")
+                f"node {node!r} takes {len(before)} results, "
+                f"and the edge from {p!r} does not say which it is",
+                hint="graph.add_edge(…, arg='parameter'); or takes='names', takes='nothing'",
             )
-        else:
-            kwargs[parameter] = dag.ref(p)
-    return args, kwargs
+        if not isinstance(arg, str) and (isinstance(arg, bool) or not isinstance(arg, int)):
+            raise DescribeError(f"the edge from {p!r} to {node!r} says arg={arg!r}: no parameter's name")
+        if arg in said:
+            raise DescribeError(
+                f"the edge from {p!r} to {node!r} says arg={arg!r}: that from {said[arg]!r} has it"
+            )
+        said[arg] = p
+    positions = sorted(arg for arg in said if isinstance(arg, int))
+    if positions != list(range(len(positions))):
+        raise DescribeError(f"node {node!r} has edges at the positions {positions}: they count from 0")
+    return [said[i] for i in positions], {arg: p for arg, p in said.items() if isinstance(arg, str)}
