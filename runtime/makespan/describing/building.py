@@ -88,6 +88,8 @@ class Building(Opaque):
         self.__name__ = self.name  # a DAG may be a node of another one
         self.target: str | None = None
         """``module:attribute`` when it came from there."""
+        self.origin: Any = None
+        """The DAG of another library that it was made from."""
         self.default_threads: int | None = None
         """The budget where neither a plan nor the caller says one; None: the usable cores."""
         self._nodes: dict[str, Node] = {}

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from makespan.adapters.tawazi.config import TawaziConfig, apply_to, tawazi_config
 from makespan.adapters.tawazi.walk import TawaziWarning, from_tawazi
 
 if TYPE_CHECKING:
     from makespan.graph import DAG
 
-__all__ = ["LIBRARY", "TESTED", "TawaziWarning", "adapt", "from_tawazi", "knows"]
+__all__ = [
+    "LIBRARY",
+    "TESTED",
+    "TawaziConfig",
+    "TawaziWarning",
+    "adapt",
+    "apply_to",
+    "from_tawazi",
+    "knows",
+    "tawazi_config",
+]
 
 LIBRARY = "tawazi"
 TESTED = ("0.6.2", "0.6.2")

@@ -69,6 +69,7 @@ def from_tawazi(dag: Any, *args: Any, debug: bool | None = None, name: str | Non
             hint=f"its inputs: {', '.join(inputs.values()) or 'none'}",
         )
     made: DAG[..., Any] = DAG(name or dag.qualname.rpartition(".")[2])
+    made.origin = dag
     made.default_threads = min(dag.max_concurrency, MAX_THREADS)
     for at, (id_, as_name) in enumerate(inputs.items()):
         if at < len(args):
