@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from makespan.showing.colours import INK, LINE, QUIET
-from makespan.showing.plots.canvas import plain
+from makespan.showing.plots.canvas import name_rows
 from makespan.showing.words import clean
 
 if TYPE_CHECKING:
@@ -57,9 +57,7 @@ def draw_bands(ax: Axes, report: Report, rows: int) -> None:
         for start_s, end_s, _ in band.spans if band is not None else ():
             low, high = top + 0.7 * HEIGHT, top + 0.3 * HEIGHT
             shapes.append([(start_s, low), (end_s, low), (end_s, high), (start_s, high)])
-    ax.set_yticks(places, words)
-    for text in ax.get_yticklabels():
-        plain(text)
+    name_rows(ax, places, words)
     ax.add_collection(
         PolyCollection(shapes, facecolor=QUIET, edgecolor=INK, linewidth=0.5, alpha=0.75, zorder=2),
         autolim=False,

@@ -112,6 +112,14 @@ def plain(text: Text) -> Text:
     return text
 
 
+def name_rows(ax: Axes, places: Sequence[float], words: Sequence[str]) -> None:
+    """Write words left of the axes, without mathematics (also where someone wants them on the right)."""
+    ax.set_yticks(places, words)
+    for tick in ax.yaxis.get_major_ticks():
+        plain(tick.label1)
+        plain(tick.label2)
+
+
 def time_axis(ax: Axes, extent_s: float) -> None:
     """Draw the frame of a picture over time: round seconds below, no other lines."""
     frame(ax)

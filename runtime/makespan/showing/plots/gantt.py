@@ -22,6 +22,7 @@ from makespan.showing.plots.canvas import (
     COLUMN_EM,
     check_axes,
     legend,
+    name_rows,
     new_axes,
     plain,
     set_title,
@@ -139,12 +140,8 @@ def _name_lanes(ax: Axes, names: Sequence[str], lane_pt: float) -> None:
     lines = 2 if lane_pt >= 21 else 1
     step = 1 if lane_pt >= 10 else 10
     some = range(0, len(names), step)
-    ax.set_yticks(
-        [row + middle for row in some],
-        [names[row] if lines == 2 else names[row].split("\n")[0] for row in some],
-    )
-    for text in ax.get_yticklabels():
-        plain(text)
+    words = [names[row] if lines == 2 else names[row].split("\n")[0] for row in some]
+    name_rows(ax, [row + middle for row in some], words)
 
 
 def _label(ax: Axes, bars: Sequence[Bar], per_second: float, width_pt: float) -> None:

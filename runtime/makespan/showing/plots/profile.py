@@ -15,8 +15,8 @@ from makespan.showing.colours import FILL, HATCH, HATCH_INK, INK, LINE, PAPER, Q
 from makespan.showing.plots.canvas import (
     check_axes,
     frame,
+    name_rows,
     new_axes,
-    plain,
     set_title,
     size_pt,
     text_in,
@@ -98,9 +98,7 @@ def plot_profile(
     ax.set_xticks([moment for moment, _ in places], [word for _, word in places])
     ax.grid(visible=True, axis="x", color=LINE, linewidth=0.6, zorder=0)
     step = max(1, -(-int(7 * rows) // int(height_pt))) if height_pt < 7 * rows else 1
-    ax.set_yticks([row + 0.5 for row in range(0, rows, step)], names[::step])
-    for text in ax.get_yticklabels():
-        plain(text)
+    name_rows(ax, [row + 0.5 for row in range(0, len(names), step)], names[::step])
     used = _bars(ax, drawn)
     if step == 1:
         _say(ax, drawn, left_out)

@@ -104,7 +104,7 @@ def plot_utilisation(
     if report.cores <= 1.3 * top:
         ax.axhline(report.cores, color=FILL["native"], linewidth=1.0, linestyle=(0, (1, 2)), zorder=3)
     step = max(1, ceil(top / 8))
-    ax.set_yticks(range(0, int(top) + 1, step))
+    ax.set_yticks(range(step, int(top) + 1, step))
     if not bars:
         ax.text(0.5, 0.5, "no node ran", transform=ax.transAxes, color=QUIET, ha="center", va="center")
     if title:
