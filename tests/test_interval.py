@@ -18,7 +18,7 @@ from tests.test_report import replace
 times = st.lists(st.floats(0.01, 100), min_size=5, max_size=12)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(times, times)
 def test_it_holds_the_figure_and_stays_within_what_was_seen(a, b):
     low, high = interval(a, b)
@@ -27,7 +27,7 @@ def test_it_holds_the_figure_and_stays_within_what_was_seen(a, b):
     assert interval(a, b) == (low, high)  # the same file gives the same report
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(times, st.floats(0.1, 10))
 def test_turns_that_were_slow_for_both_cancel_out(b, factor):
     low, high = interval([factor * value for value in b], b, together=True)
@@ -37,13 +37,13 @@ def test_turns_that_were_slow_for_both_cancel_out(b, factor):
 def test_most_intervals_hold_the_truth():
     rng = random.Random(5)
     held = 0
-    for _ in range(60):
+    for _ in range(40):
         load = [1 + rng.expovariate(5) for _ in range(7)]
         a = [1.2 * x * rng.gauss(1, 0.02) for x in load]
         b = [x * rng.gauss(1, 0.02) for x in load]
         low, high = interval(a, b, together=True)
         held += low <= 1.2 <= high
-    assert held >= 51  # of 60: 95 % would be 57
+    assert held >= 34  # of 40: 95 % would be 38
 
 
 def test_of_differences():

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from makespan.showing.words import clean, plural, seconds, some
+from makespan.showing.words import clean, plural, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,8 +100,12 @@ def _rank(plan: Plan, node: PlanNode, tails: Tails) -> str:
 
 
 def _band(name: str, member: Member) -> str:
-    others = [other for other in member.nodes if other != name]
-    beside = some(others, MOST_NAMES)
+    others = len(member.nodes) - 1
+    beside = ", ".join(
+        clean(other, 40) for other in islice((its for its in member.nodes if its != name), MOST_NAMES)
+    )
+    if others > MOST_NAMES:
+        beside += f" and {others - MOST_NAMES:,} more"
     told = clean(member.name, 40)
     match member.kind:
         case "exclusive":
