@@ -119,9 +119,11 @@ def from_hamilton(
     refuse_unknown("there is an override for", list(overrides or ()), graph.nodes)
     adapter = driver.adapter
     _refuse_adapters(adapter, running=False)
+    # An AsyncDriver's adapter makes tasks of a running loop; here the run awaits coroutines.
+    awaiting = _is_async(driver)
 
     def call_of(node: Any) -> Any:
-        if adapter.does_method("do_node_execute", is_async=False):
+        if adapter.does_method("do_node_execute", is_async=False) and not awaiting:
             return partial(_by_adapter, adapter, node)
         return node.callable
 
@@ -203,6 +205,12 @@ def with_plan(
 
     if not knows(driver):
         raise OptionError(f"is a Hamilton Driver, not {type(driver).__name__}", where="driver")
+    if _is_async(driver):
+        raise OptionError(
+            "an AsyncDriver runs its nodes in a way of its own",
+            where="driver",
+            hint="from_hamilton(…).arun()",
+        )
     its = type(driver.graph_executor).__name__
     if its not in {"DefaultGraphExecutor", "PlanExecutor"}:
         raise OptionError(
@@ -222,6 +230,10 @@ def _by_adapter(adapter: Any, node: Any, **kwargs: Any) -> Any:
     return adapter.call_lifecycle_method_sync(
         "do_node_execute", run_id="makespan", node_=node, kwargs=kwargs, task_id=None
     )
+
+
+def _is_async(driver: Any) -> bool:
+    return any(cls.__name__ == "AsyncDriver" for cls in type(driver).__mro__)
 
 
 def _refuse_adapters(adapter: Any, *, running: bool) -> None:

@@ -35,7 +35,7 @@ class PlanExecutor:
 
     def validate(self, nodes_to_execute: Iterable[Any]) -> None:
         """Refuse nodes that cannot be taken over, by name."""
-        for node in nodes_to_execute:
+        for node in sorted(nodes_to_execute, key=lambda node: str(node.name)):
             if not node.user_defined:
                 refuse_node(node)
 
