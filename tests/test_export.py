@@ -245,15 +245,77 @@ def test_names_that_no_table_can_hold_are_refused(name):
         to_csv(plan)
 
 
+def test_priorities_for_a_dask_cluster(plan):
+    found = export(plan, "dask")
+    body = json.loads(found.text)
+    by_rank = [its.name for its in sorted(plan.nodes, key=lambda its: its.rank)]
+    assert sorted(body["priority"], key=body["priority"].__getitem__, reverse=True) == by_rank
+    assert body["resources"] == {"parse": {"lock:pen": 1}, "draw": {"lock:pen": 1}}
+    assert any("--resources 'lock:pen=1'" in sentence for sentence in found.lost)
+    nodes = [
+        node_plan("a", 0, 0.0, 1.0, 0, exclusive=True, native_threads=2),
+        node_plan("b", 1, 1.0, 1.0, 0, starts_after=("a",)),
+    ]
+    assert len(export(make_plan(nodes), "dask").lost) == 3
+
+
+def test_a_run_exports_the_plan_that_it_followed(plan):
+    run = random_run(5)
+    assert export(run, "dask").text == export(run.plan, "dask").text
+    for form in ("dask", "tawazi"):
+        with pytest.raises(OptionError, match="takes a plan, not a Profile"):
+            export(make_profile(AFTER), form)
+        with pytest.raises(OptionError, match="takes a plan, not a RunRecord"):
+            export(make_record([]), form)
+
+
+TAWAZI = """\
+import time
+from tawazi import dag, xn
+
+@xn
+def fetch(): time.sleep(0.002); return 1
+@xn
+def long(x): time.sleep(0.01); return x
+@xn
+def short(x): return x
+@xn
+def join(a, b): return a + b
+@dag
+def pipeline():
+    page = fetch()
+    return join(short(page), long(page))
+"""
+
+
+def test_a_plan_goes_back_to_tawazi(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("tawazi")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "twz_pipe.py").write_text(TAWAZI, encoding="utf-8")
+    assert main(["profile", "twz_pipe:pipeline", "--runs", "1", "--no-pairs", "-q"]) == 0
+    assert main(["optimize", "profile.json", "--threads", "2", "-q"]) == 0
+    capsys.readouterr()
+    assert main(["export", "plan.json", "--to", "tawazi", "-o", "tawazi.json", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["not_carried"]
+    config = json.loads((tmp_path / "tawazi.json").read_text(encoding="utf-8"))
+    assert set(config["nodes"]) >= {"fetch", "long", "short", "join"}
+    assert config["max_concurrency"] == 2
+    from twz_pipe import pipeline
+
+    pipeline.config_from_json(str(tmp_path / "tawazi.json"))
+    assert pipeline() == 2
+    assert main(["export", "plan.json", "--to", "tawazi", "-o", "tawazi.json", "-q"]) == 0  # replaced
+
+
 def test_nothing_to_export():
     with pytest.raises(OptionError, match="is a int, not a DAG"):
         to_csv(3)
     with pytest.raises(OptionError, match="did you mean 'mermaid'"):
         export(make_record([]), "mermaids")
     for form in FORMS:
-        if form not in {"tawazi", "dask"}:
+        if form != "tawazi":
             assert export(make_plan([]), form).text
-            assert export(make_record([]), form).text
+            assert form == "dask" or export(make_record([]), form).text
 
 
 def test_what_is_not_installed_is_named(monkeypatch, plan):
@@ -282,7 +344,7 @@ def test_the_verb(tmp_path, monkeypatch, capsys, plan):
     out = capsys.readouterr().out
     assert json.loads(out) == {"to": "mermaid", "output": "d.mmd", "not_carried": []}
     assert 'n0["fetch' in (tmp_path / "d.mmd").read_text(encoding="utf-8")
-    for form in ("csv", "dot", "mermaid", "networkx"):  # twice: a file of the same kind is replaced
+    for form in ("csv", "dot", "mermaid", "networkx", "dask"):  # twice: a file of the same kind is replaced
         assert main(["export", "--to", form, "-o", form, "-q"]) == 0
         assert main(["export", "--to", form, "-o", form, "-q"]) == 0
 
@@ -296,6 +358,7 @@ def test_the_verb(tmp_path, monkeypatch, capsys, plan):
         (["--to", "csv", "-o", "plan.json"], "holds something other than a csv file"),
         (["--to", "csv", "--json"], "stdout takes what is exported"),
         (["other:dag", "--to", "dot"], "other"),
+        (["plan.json", "--to", "tawazi"], "the plan does not say where its DAG is"),
     ],
 )
 def test_what_the_verb_refuses(tmp_path, monkeypatch, capsys, plan, words, said):

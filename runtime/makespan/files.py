@@ -27,6 +27,8 @@ _BEGINS = {
     "pdf": (b"%PDF",),
     "text": (b"makespan report",),
     "csv": (b"name,",),
+    "tawazi": (b'{\n "nodes"',),
+    "dask": (b'{\n "format": "makespan-dask/',),
     "networkx": (b'{"directed"',),
     "dot": (b"digraph",),
     "mermaid": (b"flowchart",),

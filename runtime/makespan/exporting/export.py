@@ -9,6 +9,8 @@ from makespan.errors import OptionError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from makespan.plan import Plan
+
 
 class Exported(NamedTuple):
     """What an export gives."""
@@ -52,7 +54,35 @@ def _mermaid(thing: Any) -> Exported:
     return Exported(text, tuple(too_large(text)))
 
 
+def _tawazi(thing: Any) -> Exported:
+    from makespan.adapters.tawazi.config import export_plan
+
+    return Exported(*export_plan(_plan(thing, "tawazi")))
+
+
+def _dask(thing: Any) -> Exported:
+    from makespan.exporting.dask_priorities import to_priorities
+
+    return Exported(*to_priorities(_plan(thing, "dask")))
+
+
+def _plan(thing: Any, to: str) -> Plan:
+    """Return what only a plan has: an order."""
+    from makespan.plan import Plan
+
+    if isinstance(thing, Plan):
+        return thing
+    its = getattr(getattr(thing, "record", thing), "plan", None)
+    if isinstance(its, Plan):  # the plan that a run followed
+        return its
+    raise OptionError(
+        f"takes a plan, not a {type(thing).__name__}", where=f"--to {to}", hint="makespan optimize"
+    )
+
+
 FORMS = {
+    "tawazi": Form("JSON for config_from_json of a Tawazi DAG: encoded priorities", "json", _tawazi),
+    "dask": Form("JSON: priorities and resources of the tasks, for a dask cluster", "json", _dask),
     "csv": Form("a table, a row a node, for spreadsheets and 'makespan profile --from'", "csv", _csv),
     "networkx": Form("JSON for networkx.node_link_graph, all figures as attributes", "json", _networkx),
     "dot": Form("a drawing for Graphviz", "dot", _dot),

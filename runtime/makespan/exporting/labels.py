@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from makespan.showing.words import clean, percent, plural, seconds
+from makespan.showing.words import clean, plural, seconds
 
 if TYPE_CHECKING:
     from makespan.exporting.rows import Sheet
@@ -84,6 +84,5 @@ def title_of(sheet: Sheet) -> str:
     if "threads" in about:
         text += f", {plural(about['threads'], 'thread')}, {seconds(about['makespan_s'])}"
     if "lower_bound_s" in about:
-        gap = 1 - about["lower_bound_s"] / about["makespan_s"] if about["makespan_s"] else 0.0
-        text += f", {percent(gap)} above the lower bound ({clean(about['binding'], _MOST)})"
+        text += f", lower bound {seconds(about['lower_bound_s'])} ({clean(about['binding'], _MOST)})"
     return text

@@ -67,4 +67,9 @@ def escaped(text: str) -> str:
     >>> escaped('a "b" <i>')
     'a #34;b#34; #60;i#62;'
     """
-    return "".join(mark if mark.isalnum() or mark in _PLAIN else f"#{ord(mark)};" for mark in text)
+    return "".join(mark if mark.isalnum() or mark in _PLAIN else _by_number(mark) for mark in text)
+
+
+def _by_number(mark: str) -> str:
+    r"""Write a mark by its number; ``\n`` would still break the line, but for a space of no width."""
+    return f"#{ord(mark)};" + ("#8203;" if mark == "\\" else "")
