@@ -133,7 +133,7 @@ def from_pipefunc(
     Raises
     ------
     DescribeError
-        An unknown output or input, a lazy pipeline.
+        An unknown output or input, an input that nothing takes, a lazy pipeline.
     """
     if not knows(pipeline):
         raise DescribeError(f"a pipefunc Pipeline is needed, not {type(pipeline).__name__}")
@@ -176,6 +176,11 @@ def from_pipefunc(
         args = [value_of(argument, fn) for argument in takes]
         add(dag, _name(fn), call, args, options=(options or {}).get(_name(fn)), code=fn.func)
     check_edges(dag, edges)
+    unused = [argument for argument in given if argument not in values]
+    if unused:  # pipefunc refuses it, too
+        raise DescribeError(
+            f"there is a value for {unused[0]!r}, which nothing that runs takes", hint="leave it out"
+        )
     if mapped:
         dag.returns({key: _picked(dag, fn, key) for fn in needed for key in _outputs(fn)})
     else:
