@@ -12,6 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from makespan.graph import DAG
 
 
@@ -20,12 +22,9 @@ class Adapter(Protocol):
 
     LIBRARY: str
     TESTED: tuple[str, str]
-
-    def knows(self, thing: Any, /) -> bool:
-        """Say whether a thing is one of the library's, which `adapt` takes or refuses in words."""
-
-    def adapt(self, thing: Any, /) -> DAG[..., Any]:
-        """Return the DAG."""
+    knows: Callable[[Any], bool]
+    """Whether a thing is one of the library's that `adapt` takes over, or refuses in words."""
+    adapt: Callable[[Any], DAG[..., Any]]
 
 
 ADAPTERS = {

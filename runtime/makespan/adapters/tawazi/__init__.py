@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from makespan.adapters.tawazi.config import TawaziConfig, apply_to, tawazi_config
+from makespan.adapters.tawazi.observe import run_by_tawazi
 from makespan.adapters.tawazi.walk import TawaziWarning, from_tawazi
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ __all__ = [
     "apply_to",
     "from_tawazi",
     "knows",
+    "run_by_tawazi",
     "tawazi_config",
 ]
 
