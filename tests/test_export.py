@@ -119,6 +119,23 @@ def test_a_plan_as_a_frame(plan):
     assert frame.loc["parse", "groups"] == ["lock pen (at most 1)"] or frame.loc["parse", "groups"]
 
 
+def test_a_run_as_a_frame():
+    run = random_run(6)
+    frame = run.to_frame()
+    assert frame["duration_s"].tolist() == [its.duration_s for its in run.nodes]
+    assert frame["planned_duration_s"].tolist() == [run.plan.node(its.name).duration_s for its in run.nodes]
+    frame = failed_run().to_frame()
+    assert set(frame["status"]) >= {"failed"}
+    assert len(frame) >= len(failed_run().nodes)
+
+
+def test_the_public_names():
+    import makespan
+
+    found = [getattr(makespan, name) for name in ("to_csv", "to_dot", "to_mermaid", "to_networkx")]
+    assert found == [to_csv, to_dot, to_mermaid, to_networkx]
+
+
 def test_edges_for_the_order_only_are_told():
     dag = DAG("d")
     first = dag.add(abs, 1, name="first")

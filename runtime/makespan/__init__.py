@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from makespan.around.hooks import Hooks, LogHooks
     from makespan.around.telemetry import TelemetryHooks
     from makespan.comparing.comparison import compare
+    from makespan.exporting.dot import to_dot
+    from makespan.exporting.graphs import to_networkx
+    from makespan.exporting.mermaid import to_mermaid
+    from makespan.exporting.table import to_csv
     from makespan.from_table import profile_from_table
     from makespan.plan import Plan, load_plan
     from makespan.preparing.stale import PlanWarning
@@ -70,6 +74,10 @@ else:
         "plot_utilisation": "showing.plots.utilisation",
         "plot_what_if": "showing.plots.what_if",
         "profile_from_table": "from_table",
+        "to_csv": "exporting.table",
+        "to_dot": "exporting.dot",
+        "to_mermaid": "exporting.mermaid",
+        "to_networkx": "exporting.graphs",
         "WorkerDied": "processes.faults",
         "WorkerError": "processes.faults",
         "close_workers": "processes",
@@ -134,5 +142,9 @@ __all__ = [
     "plot_utilisation",
     "plot_what_if",
     "profile_from_table",
+    "to_csv",
+    "to_dot",
+    "to_mermaid",
+    "to_networkx",
     "warm_workers",
 ]

@@ -115,6 +115,18 @@ class RunRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         ensure_replaceable(path, "makespan-run", force=force)
         write_atomic(path, self.to_json())
 
+    def to_frame(self) -> Any:
+        """Return a ``pandas.DataFrame``, a row a node in the order of the starts, beside what was planned.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed.
+        """
+        from makespan.exporting.rows import to_frame
+
+        return to_frame(self)
+
 
 def load_record(path: str | os.PathLike[str]) -> RunRecord:
     """Read run.json (``-`` reads standard input).
