@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -15,10 +16,13 @@ from makespan.showing.idle import Limit, Task, idle_of
 from makespan.showing.report import report_of, report_of_plan
 from tests.report_data import make_plan, make_record, node_plan, random_run
 
+if TYPE_CHECKING:
+    from makespan.showing.shapes import LaneKind
 
-def told(tasks, rows, until_s, limits=(), apart=None):
-    """Return (row, start, end, cause, of) of every stretch."""
-    found = idle_of(tasks, apart or [False] * rows, until_s, limits)
+
+def told(tasks, rows, until_s, limits=(), places=None):
+    """Return (row, start, end, cause, of) of every stretch; rows are threads, as many as there are places."""
+    found = idle_of(tasks, ["thread"] * rows, places or rows, until_s, limits)
     return [(its.row, its.start_s, its.end_s, its.cause, its.of) for its in found.idle]
 
 
@@ -80,24 +84,46 @@ def test_more_idle_rows_than_ready_nodes():
 
 def test_a_thread_that_waits_for_a_worker_process_is_not_idle():
     tasks = [Task("a", 0, 1, 0), Task("p", 1, 3, 1, ("a",), waits_in=0), Task("b", 3, 4, 0, ("p",))]
-    found = idle_of(tasks, [False, True], 4)
-    assert found.waiting_s == (2, 0)
+    assert idle_of(tasks, ["thread", "process"], 1, 4).idle == ()
+    found = idle_of(tasks, ["thread", "process"], 2, 4)
     assert [(its.row, its.start_s, its.end_s, its.cause) for its in found.idle] == [
         (1, 0, 1, "inputs"),
         (1, 3, 4, "nothing left"),
     ]
 
 
+def test_there_are_no_more_idle_rows_than_free_places():
+    """Threads are idle before the caller, and the caller before processes."""
+    tasks = [Task("a", 0, 1, 1), Task("gui", 1, 2, 0, ("a",)), Task("p", 2, 3, 3, ("gui",), waits_in=2)]
+    kinds = ["caller", "thread", "thread", "process"]
+    found = idle_of(tasks, kinds, 2, 3)
+    assert [(its.row, its.start_s, its.end_s) for its in found.idle] == [(1, 1, 2), (1, 2, 3), (2, 0, 1)]
+    found = idle_of(tasks, kinds, 4, 3)
+    assert [(its.row, its.start_s, its.end_s) for its in found.idle if its.row in (0, 3)] == [
+        (0, 0, 1),
+        (0, 2, 3),
+        (3, 0, 1),
+        (3, 1, 2),
+    ]
+
+
+def test_a_ready_node_stands_in_its_own_row():
+    tasks = [Task("a", 0, 1, 1), Task("gui", 2, 3, 0)]
+    kinds = ["caller", "thread"]
+    found = idle_of(tasks, kinds, 1, 3)
+    assert [(its.row, its.start_s, its.end_s, its.cause) for its in found.idle] == [(0, 1, 2, "budget")]
+
+
 def test_short_stretches_are_added_up_though_they_are_not_drawn():
     tasks = [Task("a", 0, 50_000, 0), Task("b", 50_001, 100_000, 0)]
-    found = idle_of(tasks, [False], 100_000)
+    found = idle_of(tasks, ["thread"], 1, 100_000)
     assert found.idle == ()
     assert found.sums_s == ({"budget": 1},)
 
 
 @pytest.mark.parametrize(("rows", "until_s"), [(0, 1.0), (2, 0.0)])
 def test_nothing_to_look_at(rows, until_s):
-    assert idle_of([], [False] * rows, until_s).idle == ()
+    assert idle_of([], ["thread"] * rows, 2, until_s).idle == ()
 
 
 def test_nodes_of_no_time_and_clocks_that_disagree_do_no_harm():
@@ -109,7 +135,7 @@ def test_nodes_of_no_time_and_clocks_that_disagree_do_no_harm():
         Task("beyond", 3, 9, 1),
         Task("lost", 3, 4, 0, ("not there",)),
     ]
-    found = idle_of(tasks, [False, False], 4)
+    found = idle_of(tasks, ["thread"] * 2, 2, 4)
     for row in (0, 1):
         assert 0 <= sum(found.sums_s[row].values()) <= 4
 
@@ -117,31 +143,27 @@ def test_nodes_of_no_time_and_clocks_that_disagree_do_no_harm():
 # -- one moment, looked at by itself -------------------------------------------------------------------
 
 
-def causes_at(tasks, apart, limits, now_s):
-    """Return how many rows are idle for which cause at a moment, each kind of row for itself."""
+def causes_at(tasks, rows, places, limits, now_s):
+    """Return how many places are idle for which cause at a moment."""
     running = [task for task in tasks if task.start_s <= now_s < task.end_s]
     ends = {task.name: task.end_s for task in tasks}
+    taken = {task.row for task in running} | {task.waits_in for task in running} - {None}
+    free = max(0, min(len(rows) - len(taken), places - len(running)))
+    left = sorted((task.start_s, i) for i, task in enumerate(tasks) if task.start_s > now_s)
+
+    def ready(task):
+        return all(ends.get(name, 0) <= now_s for name in task.after)
+
+    first = [tasks[i] for _, i in left if ready(tasks[i])][:free]
     found = Counter()
-    for kind in (False, True):
-        taken = {task.row for task in running} | {task.waits_in for task in running}
-        rows = [row for row, its in enumerate(apart) if its is kind and row not in taken]
-        own = [(task.start_s, i, task) for i, task in enumerate(tasks) if apart[task.row] is kind]
-        left = sorted(its for its in own if its[0] > now_s)
-
-        def ready(task, now_s=now_s):
-            return all(ends.get(name, 0) <= now_s for name in task.after) or task.start_s <= now_s
-
-        first = [task for _, _, task in left if ready(task)][: len(rows)]
-        for task in first:
-            full = [
-                limits[k]
-                for k in task.groups
-                if sum(k in other.groups for other in running) >= limits[k].limit
-            ]
-            alone = any(other.alone for other in running) or (first[0].alone and running)
-            found[full[0].cause if full else "lock" if alone else "budget"] += 1
-        waiting = any(not ready(task) for _, _, task in left)
-        found["inputs" if waiting else "nothing left"] += len(rows) - len(first)
+    for task in first:
+        full = [
+            limits[k] for k in task.groups if sum(k in other.groups for other in running) >= limits[k].limit
+        ]
+        alone = any(other.alone for other in running) or (first[0].alone and running)
+        found[full[0].cause if full else "lock" if alone else "budget"] += 1
+    waiting = any(not ready(tasks[i]) for _, i in left)
+    found["inputs" if waiting else "nothing left"] += free - len(first)
     return +found
 
 
@@ -176,21 +198,19 @@ def test_every_moment_has_the_cause_that_a_look_at_it_alone_finds(n, threads, se
                 None if far is None else node.thread,
             )
         )
-    apart = [False] * threads + [True] * processes
+    rows: list[LaneKind] = ["thread"] * threads + ["process"] * processes
     until_s = record.makespan_s
-    found = idle_of(tasks, apart, until_s, limits)
-    for row in range(threads + processes):
-        ran_s = sum(task.end_s - task.start_s for task in tasks if task.row == row)
-        assert ran_s + sum(found.sums_s[row].values()) + found.waiting_s[row] == pytest.approx(
-            until_s, abs=1e-6
-        )
+    found = idle_of(tasks, rows, threads, until_s, limits)
+    ran_s = sum(task.end_s - task.start_s for task in tasks)
+    idle_s = sum(sum(sums.values()) for sums in found.sums_s)
+    assert ran_s + idle_s == pytest.approx(threads * until_s, abs=1e-6)
     events = {t for task in tasks for t in (task.start_s, task.end_s)}
     for _ in range(20):
         now_s = rng.uniform(0, until_s)
         if any(abs(now_s - event) < 1e-4 * until_s for event in events):
             continue  # too short to be drawn
         seen = Counter(its.cause for its in found.idle if its.start_s <= now_s < its.end_s)
-        assert seen == causes_at(tasks, apart, limits, now_s)
+        assert seen == causes_at(tasks, rows, threads, limits, now_s)
 
 
 def test_lanes_of_a_report_add_up():
@@ -200,7 +220,7 @@ def test_lanes_of_a_report_add_up():
             whole_s = (report.planned_s if report.actual_s is None else report.actual_s) or 0.0
             for lane in report.lanes:
                 idle_s = sum(idle_s for _, idle_s in lane.idle_s)
-                assert lane.busy * whole_s + idle_s + lane.waiting_s == pytest.approx(whole_s, abs=1e-6)
+                assert lane.busy * whole_s + idle_s + lane.elsewhere_s == pytest.approx(whole_s, abs=1e-6)
                 assert [s for _, s in lane.idle_s] == sorted((s for _, s in lane.idle_s), reverse=True)
 
 

@@ -76,17 +76,17 @@ def test_worker_processes_have_rows_and_the_plan_lies_beside_them():
     assert [name for name, _ in lanes(report)] == [
         "caller",
         "thread 1",
-        "worker process 1",
-        "worker process 2",
+        "process 1",
+        "process 2",
     ]
-    assert rows(report)["p"] == "worker process 2"
+    assert rows(report)["p"] == "process 2"
     assert {node.name: (node.row, node.planned_row) for node in report.nodes} == {
         "a": (0, 0),
         "p": (3, 3),  # the plan's worker lies where its node ran
         "q": (2, 2),
         "b": (1, 1),
     }
-    assert [lane.waiting_s for lane in report.lanes] == [2, 2, 0, 0]
+    assert [lane.elsewhere_s for lane in report.lanes] == [2, 2, 1, 1]
     assert [(band.name, band.kind, len(band.spans)) for band in report.bands] == [
         ("cluster 1", "cluster", 1),
         ("cluster 2", "cluster", 1),
@@ -96,8 +96,8 @@ def test_worker_processes_have_rows_and_the_plan_lies_beside_them():
     assert lanes(alone) == [
         ("lane 0", "thread"),
         ("lane 1", "thread"),
-        ("worker process 1", "process"),
-        ("worker process 2", "process"),
+        ("process 1", "process"),
+        ("process 2", "process"),
     ]
 
 
@@ -106,10 +106,7 @@ def test_processes_of_a_plan_without_clusters_are_as_many_as_it_takes():
         node_plan(name, i, float(start), 1.0, i % 2, mode="process")
         for i, (name, start) in enumerate([("a", 0), ("b", 0), ("c", 1)])
     ]
-    assert [name for name, _ in lanes(report_of_plan(make_plan(nodes)))] == [
-        "worker process 1",
-        "worker process 2",
-    ]
+    assert [name for name, _ in lanes(report_of_plan(make_plan(nodes)))] == ["process 1", "process 2"]
 
 
 def test_a_run_that_never_began_shows_the_plan_in_lanes():

@@ -97,8 +97,8 @@ def test_a_node_of_a_worker_process_is_in_a_lane_of_its_own_while_its_thread_wai
     report = report_of(everything())
     rows = {bar.name: bar.row for bar in report.actual_bars}
     lane, waiting = report.lanes[rows["other"]], report.lanes[rows["fetch"]]
-    assert (lane.name, lane.kind) == ("worker process 2", "process")
-    assert (waiting.name, waiting.waiting_s) == ("caller", pytest.approx(1.0))
+    assert (lane.name, lane.kind) == ("process 2", "process")
+    assert (waiting.name, waiting.elsewhere_s) == ("caller", pytest.approx(1.0))
     assert "parse" not in rows
     assert {node.name: node.process for node in report.nodes}["other"] == 1
 

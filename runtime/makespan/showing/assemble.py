@@ -61,14 +61,14 @@ def assemble(
         row_s[bar.row] += bar.end_s - bar.start_s
     row_busy = tuple(_share(one_s, makespan_s) for one_s in row_s)
     names = [known.rows.names[row] for row in used]
-    idle = _idle(known, tasks, number, makespan_s)
+    idle = _idle(known, tasks, number, figures["threads"], makespan_s)
     lanes = tuple(
         Lane(
             name.name,
             name.kind,
             row_busy[row],
             tuple(sorted(idle.sums_s[row].items(), key=lambda item: (-item[1], item[0]))),
-            idle.waiting_s[row],
+            max(0.0, makespan_s - row_s[row] - sum(idle.sums_s[row].values())),
         )
         for row, name in enumerate(names)
     )
@@ -93,7 +93,9 @@ def assemble(
     )
 
 
-def _idle(known: Known, tasks: Mapping[str, Ran], number: Mapping[int, int], until_s: float) -> Verdict:
+def _idle(
+    known: Known, tasks: Mapping[str, Ran], number: Mapping[int, int], places: int, until_s: float
+) -> Verdict:
     all_limits, limits_of = limits(known.members)
     alone = {name for member in known.members if member.kind == "exclusive" for name in member.nodes}
     done = [
@@ -109,7 +111,8 @@ def _idle(known: Known, tasks: Mapping[str, Ran], number: Mapping[int, int], unt
         )
         for name, (start_s, end_s, row, after) in tasks.items()
     ]
-    return idle_of(done, [known.rows.names[row].kind == "process" for row in number], until_s, all_limits)
+    kinds = [known.rows.names[row].kind for row in number]
+    return idle_of(done, kinds, places, until_s, all_limits)
 
 
 def _bounds(plan: Plan | None) -> tuple[PlanBound, ...]:

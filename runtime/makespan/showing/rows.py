@@ -4,9 +4,9 @@ A row is a thread as long as there are no more of them than the budget (and the 
 stand beside its helpers); nodes of worker processes have rows of their own, and the thread that waited for
 one is marked as waiting::
 
-    caller             [ a ]      [ gui ]
-    thread 1           [ b    ]┄┄┄┄┄┄┄┄┄┄[ d ]      ┄ waits for c
-    worker process 1           [ c      ]
+    caller     [ a ]      [ gui ]
+    thread 1   [ b    ]┄┄┄┄┄┄┄┄┄┄[ d ]      ┄ waits for c
+    process 1          [ c      ]
 
 With more threads than that (helpers that take the places of stuck ones), and in a plan, rows are places in
 the budget: as few as hold all nodes without an overlap.
@@ -80,12 +80,10 @@ def rows_of(record: RunRecord, drawn: Sequence[RunNode]) -> Rows:
     first = len(names)
     for number in sorted({node.process for node in inside if node.process is not None}):
         its = [node for node in inside if node.process == number]
-        _apart(its, RowName(f"worker process {number + 1}", "process"), names, row)
+        _apart(its, RowName(f"process {number + 1}", "process"), names, row)
     theirs = {node.name: row[node.name] - first for node in inside}
     processes = names[first:]
-    far = _fitted(
-        lanes_of_plan[1], theirs, processes, lambda k: RowName(f"worker process {k + 1}", "process")
-    )
+    far = _fitted(lanes_of_plan[1], theirs, processes, lambda k: RowName(f"process {k + 1}", "process"))
     names[first:] = processes
     planned |= {name: first + k for name, k in far.items()}
     waits_in = {
@@ -102,7 +100,7 @@ def rows_of_plan(plan: Plan) -> Rows:
     planned = {name: number[lane] for name, (lane, _) in near.items()}
     first = len(names)
     workers = sorted({worker for worker, _ in far.values()})
-    names += [RowName(f"worker process {worker + 1}", "process") for worker in workers]
+    names += [RowName(f"process {worker + 1}", "process") for worker in workers]
     planned |= {name: first + workers.index(worker) for name, (worker, _) in far.items()}
     return Rows(tuple(names), {}, {}, planned, {})
 

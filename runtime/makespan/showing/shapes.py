@@ -31,22 +31,24 @@ PARTS = ("gil", "native", "blocked", "gil_wait", "delay", "longer")
 
 LaneKind = Literal["caller", "thread", "process", "loop"]
 IdleCause = Literal["inputs", "lock", "GIL", "budget", "nothing left"]
-"""Why a lane stood idle: what was left waited for results; for a lock or group; was kept back so that the GIL
-is not fought for; a node was ready, and no worker took it (yet); nothing was left to do."""
+"""Why a place stood idle: what was left waited for results; for a lock or group; was kept back so that nobody
+fights for the GIL; a node was ready, and no worker took it yet; nothing was left to do."""
 
 
 class Lane(msgspec.Struct, frozen=True):
     """A row of the Gantt."""
 
     name: str
-    """In words: ``lane 0``, ``caller``, ``worker process 1``."""
+    """In words: ``lane 0``, ``caller``, ``process 1``."""
     kind: LaneKind
     busy: float
     """Share of the makespan in which nodes ran in it."""
     idle_s: tuple[tuple[IdleCause, float], ...] = ()
     """The rest of it by cause, the largest first."""
-    waiting_s: float = 0.0
-    """Neither: its thread waited for a node in a worker process, which is drawn in that one's row."""
+    elsewhere_s: float = 0.0
+    """Neither: its place in the budget was in use in another row, as while it waits for a worker process. So
+    ``busy`` and ``idle_s`` of all lanes add up to budget × makespan, less what places without a lane were
+    idle."""
 
 
 class Idle(msgspec.Struct, frozen=True):
