@@ -330,3 +330,33 @@ def test_options_of_a_profile_picture_are_checked() -> None:
 def test_idle_causes_differ_and_are_all_named() -> None:
     assert tuple(IDLE_FILL) == tuple(IDLE_WORDS) == get_args(IdleCause)
     assert len(set(IDLE_FILL.values()) - {PAPER}) == len(IDLE_FILL) - 1
+
+
+def test_small_axes_have_a_short_title_and_no_key() -> None:
+    figure = Figure(figsize=(9, 6))
+    axes = figure.subplots(2, 2)
+    record = measured_run(20, threads=3)
+    plot_gantt(record, axes[0][0])
+    plot_utilisation(record, axes[0][1])
+    plot_what_if(record, axes[1][0])
+    plot_profile(random_profile(60), axes[1][1])
+    renderer = drawn(axes[0][0]).get_renderer()
+    for ax in axes.flat:
+        assert ax.get_legend() is None
+        title = next(text for text in ax.findobj(Text) if text.get_text() == ax.get_title(loc="left"))
+        assert title.get_window_extent(renderer).width <= 1.1 * ax.get_window_extent(renderer).width
+    assert axes[0][0].get_title(loc="left").startswith("news · ")
+    labels = [label for label in axes[1][1].get_yticklabels() if label.get_text()]
+    assert len(labels) < 30  # every second or third row
+
+
+def test_strips_of_locks_never_press_lanes_together() -> None:
+    ax = plot_gantt(random_run(300, threads=64))
+    renderer = drawn(ax).get_renderer()
+    boxes = [label.get_window_extent(renderer) for label in ax.get_yticklabels() if label.get_text()]
+    boxes.sort(key=lambda box: box.y0)
+    assert len(boxes) == 66  # 64 lanes, a lock, a group
+    assert all(a.y1 <= b.y0 + 1.5 for a, b in pairwise(boxes))
+    low = Figure(figsize=(8, 2)).add_subplot()
+    plot_gantt(random_run(300, threads=64), low)
+    assert len(low.get_yticklabels()) == 7  # no room for strips: lanes alone, every tenth named

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
     from makespan.showing.figures import Band, Report
 
-HEIGHT: Final = 0.36
-"""Of a strip, in lanes."""
-GAP: Final = 0.2
+HEIGHT_PT: Final = 15.0
+GAP_PT: Final = 7.0
 MOST: Final = 8
 _ORDER: Final = ("lock", "exclusive", "group", "cluster", "chain")
 
@@ -38,24 +37,25 @@ def _words(band: Band) -> str:
     return words if band.limit == 1 else f"{words} ≤ {band.limit}"
 
 
-def strips(kept: Sequence[object]) -> float:
-    """Return how much room the strips take, in lanes."""
-    return GAP + HEIGHT * len(kept) if kept else 0.0
+def strips_pt(kept: Sequence[object]) -> float:
+    """Return how much room the strips take."""
+    return GAP_PT + HEIGHT_PT * len(kept) if kept else 0.0
 
 
-def draw_bands(ax: Axes, report: Report, rows: int) -> None:
+def draw_bands(ax: Axes, kept: Sequence[tuple[str, Band | None]], rows: int, lane_pt: float) -> None:
     """Draw the strips below the lanes, each with its words on the left."""
     from matplotlib.collections import PolyCollection
 
+    gap, height = GAP_PT / lane_pt, HEIGHT_PT / lane_pt
     shapes = []
     places, words = list(ax.get_yticks()), [label.get_text() for label in ax.get_yticklabels()]
-    for number, (said, band) in enumerate(kept_bands(report)):
-        top = rows + GAP + HEIGHT * number
-        places.append(top + HEIGHT / 2)
+    for number, (said, band) in enumerate(kept):
+        top = rows + gap + height * number
+        places.append(top + height / 2)
         words.append(said)
-        ax.axhline(top + HEIGHT / 2, color=LINE, linewidth=0.6, zorder=1)
+        ax.axhline(top + height / 2, color=LINE, linewidth=0.6, zorder=1)
         for start_s, end_s, _ in band.spans if band is not None else ():
-            low, high = top + 0.7 * HEIGHT, top + 0.3 * HEIGHT
+            low, high = top + 0.7 * height, top + 0.3 * height
             shapes.append([(start_s, low), (end_s, low), (end_s, high), (start_s, high)])
     name_rows(ax, places, words)
     ax.add_collection(

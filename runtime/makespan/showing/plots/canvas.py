@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 COLUMN_EM = 0.62
 """Width of a column of text, of its size."""
 WIDTH_IN = 11.0
+LEAST_KEY_IN = 5.0
+LEAST_TITLE_PT = 7.5
 
 
 def shown(thing: Report | RunRecord | Run | Plan, what: str) -> Report:
@@ -139,11 +141,28 @@ def frame(ax: Axes) -> None:
     ax.tick_params(length=0, labelsize=8, labelcolor=QUIET)
 
 
-def set_title(ax: Axes, words: str, above_pt: float = 8.0) -> None:
-    """Write the title on the left; as small as its length asks for."""
+def set_title(ax: Axes, parts: Sequence[str], above_pt: float = 8.0) -> None:
+    """Write the title on the left, smaller where there is little room, then without its last parts.
+
+    A part in parentheses belongs to the one before it.
+    """
     width_pt, _ = size_pt(ax)
-    size = max(7.0, min(10.0, 1.12 * width_pt / (max(1, columns(words)) * COLUMN_EM)))
+    kept = list(parts)
+    words = _joined(kept)
+    while len(kept) > 1 and columns(words) * 0.54 * LEAST_TITLE_PT > width_pt:
+        kept.pop()
+        words = _joined(kept)
+    size = max(LEAST_TITLE_PT, min(10.0, width_pt / (max(1, columns(words)) * 0.54)))
     plain(ax.set_title(words, loc="left", size=size, color=INK, pad=above_pt))
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return " · ".join(parts).replace(" · (", " (")
+
+
+def has_room(ax: Axes) -> bool:
+    """Say whether there is room for a key below: where axes are wide, as in a figure of their own."""
+    return size_pt(ax)[0] >= LEAST_KEY_IN * 72
 
 
 def legend(ax: Axes, keys: Sequence[Artist], below_pt: float = 24.0, title: str | None = None) -> None:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 from makespan.showing.axis import bar_labels, label_rows
 from makespan.showing.colours import FILL, HATCH, HATCH_INK, INK, PAPER, QUIET, WORDS
 from makespan.showing.figures import BROKEN, PARTS
-from makespan.showing.plots.bands import draw_bands, kept_bands, strips
+from makespan.showing.plots.bands import draw_bands, kept_bands, strips_pt
 from makespan.showing.plots.bars import ACTUAL, LABEL, PLANNED, fill, parts
 from makespan.showing.plots.canvas import (
     COLUMN_EM,
     check_axes,
+    has_room,
     legend,
     name_rows,
     new_axes,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 LABEL_PT = 7.0
 MOST_LABELLED_LANES = 40
+LEAST_LANE_PT = 8.0
+"""Lanes would have to be lower than this for the strips of locks: these are left out."""
 MOST_CUT_LABELS = 60
 """With more bars than this, a name is drawn whole or not at all."""
 
@@ -55,7 +58,7 @@ def plot_gantt(
     *,
     planned: bool = True,
     labels: bool = True,
-    legend: bool = True,
+    legend: bool | None = None,
     title: bool = True,
     bands: bool = True,
 ) -> Axes:
@@ -66,9 +69,11 @@ def plot_gantt(
     thing : Run, RunRecord, Plan or Report
     ax : matplotlib Axes, optional
         Where to draw; a new `Figure` (without pyplot) when omitted.
-    planned, labels, legend, title, bands : bool
-        Whether to draw the planned bars above the actual ones, the names, the key, the figures on top, and
-        when locks and groups were held.
+    planned, labels, title, bands : bool
+        Whether to draw the planned bars above the actual ones, the names, the figures on top, and (where
+        there is room) when locks and groups were held.
+    legend : bool, optional
+        Whether to draw the key below; when omitted, in axes that are at least 5 inches wide.
 
     Returns
     -------
@@ -85,16 +90,18 @@ def plot_gantt(
     """
     report = shown(thing, "plot_gantt")
     check_axes(ax, "plot_gantt")
-    below = strips(kept_bands(report)) if bands else 0.0
+    kept = kept_bands(report) if bands else []
     names = _lane_names(report)
     if ax is None:
-        ax = _new_axes(report, names, below)
+        ax = _new_axes(report, names, kept)
     extent_s = report.extent_s or 1.0
     rows = max(1, report.rows)
     time_axis(ax, report.extent_s)
-    ax.set_ylim(rows + below, 0.0)
     width_pt, height_pt = size_pt(ax)
-    lane_pt = height_pt / (rows + below)
+    lane_pt = (height_pt - strips_pt(kept)) / rows
+    if lane_pt < LEAST_LANE_PT:
+        kept, lane_pt = [], height_pt / rows
+    ax.set_ylim(height_pt / lane_pt, 0.0)
     thick, thin = (
         (report.actual_bars, report.planned_bars) if report.actual_bars else (report.planned_bars, ())
     )
@@ -106,23 +113,22 @@ def plot_gantt(
         _label(ax, thick, width_pt / extent_s, width_pt)
     if not thick:
         ax.text(0.5, 0.5, "no node ran", transform=ax.transAxes, color=QUIET, ha="center", va="center")
-    if below:
-        draw_bands(ax, report, rows)
+    if kept:
+        draw_bands(ax, kept, rows, lane_pt)
     used = _verticals(ax, report, width_pt / extent_s, width_pt)
     if title:
         set_title(ax, _title(report), 8 + 11 * used)
-    if legend:
+    if has_room(ax) if legend is None else legend:
         _legend(ax, [*thick, *(thin if planned else ())], thin=bool(planned and thin))
     return ax
 
 
-def _new_axes(report: Report, names: Sequence[str], below: float) -> Axes:
+def _new_axes(report: Report, names: Sequence[str], kept: Sequence[tuple[str, object]]) -> Axes:
     rows = max(1, report.rows)
     lane_in = 0.62 if rows <= 16 else 0.34 if rows <= MOST_LABELLED_LANES else 0.16
-    words = [*names, *(word for word, _ in kept_bands(report))] if below else names
+    words = [*names, *(word for word, _ in kept)]
     left_in = max(0.5, 0.15 + max((text_in(word, 8) for word in words), default=0))
-    height_in = min(160.0, lane_in * (rows + below))
-    # A plan drawn alone has a thick bar only, the labels and the figures on top take as much.
+    height_in = min(160.0, lane_in * rows + strips_pt(kept) / 72)
     return new_axes(height_in + 1.12, left_in=min(3.0, left_in), what="plot_gantt")
 
 
@@ -196,7 +202,7 @@ def _verticals(ax: Axes, report: Report, per_second: float, width_pt: float) -> 
     return max(rows, default=-1) + 1
 
 
-def _title(report: Report) -> str:
+def _title(report: Report) -> list[str]:
     words = [clean(report.title, 50)]
     threads = plural(report.threads, "thread")
     if report.actual_s is None:
@@ -204,14 +210,15 @@ def _title(report: Report) -> str:
     else:
         outcome = "" if report.status == "ok" else f"{report.status} after "
         error = "" if report.error_share is None else f", {percent(report.error_share, signed=True)}"
-        against = "" if report.planned_s is None else f" (planned {seconds(report.planned_s)}{error})"
-        words.append(f"{outcome}{seconds(report.actual_s)} with {threads}{against}")
+        words.append(f"{outcome}{seconds(report.actual_s)} with {threads}")
+        if report.planned_s is not None:
+            words.append(f"(planned {seconds(report.planned_s)}{error})")
     if report.speedup is not None and report.default_s is not None:
         between = ""
         if report.speedup_range is not None:
             between = f" ({report.speedup_range[0]:.2f} to {report.speedup_range[1]:.2f})"
         words.append(f"{report.speedup:.2f}{TIMES}{between} over the default order, {report.default_source}")
-    return " · ".join(words)
+    return words
 
 
 def _legend(ax: Axes, bars: Sequence[Bar], *, thin: bool) -> None:
@@ -235,5 +242,6 @@ def _legend(ax: Axes, bars: Sequence[Bar], *, thin: bool) -> None:
         keys.append(
             Patch(facecolor="none", edgecolor=INK, linewidth=0.8, hatch="xxx", label="failed or unfinished")
         )
-    note = "height = share of the bar, not order in time"
-    legend(ax, keys, title=f"thin: planned · thick: actual · {note}" if thin else note)
+    notes = ["thin: planned", "thick: actual"] if thin else []
+    notes += ["height = share of the bar, not order in time"] if present - {"unknown"} else []
+    legend(ax, keys, title=" · ".join(notes) or None)

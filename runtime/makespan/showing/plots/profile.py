@@ -15,6 +15,7 @@ from makespan.showing.colours import FILL, HATCH, HATCH_INK, INK, LINE, PAPER, Q
 from makespan.showing.plots.canvas import (
     check_axes,
     frame,
+    has_room,
     name_rows,
     new_axes,
     set_title,
@@ -43,7 +44,7 @@ def plot_profile(
     *,
     sort: str = "wall",
     most: int | None = MOST,
-    legend: bool = True,
+    legend: bool | None = None,
     title: bool = True,
 ) -> Axes:
     """Draw what each node does with its time.
@@ -57,8 +58,10 @@ def plot_profile(
         The order, the most first.
     most : int or None
         Draw so many nodes, and say in a last row what the others take together; None: all.
-    legend, title : bool
-        Whether to draw the key and the words on top.
+    title : bool
+        Whether to draw the words on top.
+    legend : bool, optional
+        Whether to draw the key below; when omitted, in axes that are at least 5 inches wide.
 
     Returns
     -------
@@ -99,14 +102,14 @@ def plot_profile(
     ax.grid(visible=True, axis="x", color=LINE, linewidth=0.6, zorder=0)
     step = max(1, -(-int(7 * rows) // int(height_pt))) if height_pt < 7 * rows else 1
     name_rows(ax, [row + 0.5 for row in range(0, len(names), step)], names[::step])
-    used = _bars(ax, drawn)
+    used = _bars(ax, drawn, min(2.6, 0.18 * height_pt / rows))
     if step == 1:
         _say(ax, drawn, left_out)
     if not ordered:
         ax.text(0.5, 0.5, "no node was measured", transform=ax.transAxes, color=QUIET, ha="center")
     if title:
         set_title(ax, _title(profile, ordered))
-    if legend:
+    if has_room(ax) if legend is None else legend:
         note = "length = seconds alone; colours are shares, not order in time; line: 10th to 90th percentile"
         draw_legend(ax, _keys(used, drawn), title=note)
     return ax
@@ -124,7 +127,7 @@ def _parts(node: NodeProfile) -> dict[str, float]:
     return {part: share * _end_s(node) for part, share in known.items()}
 
 
-def _bars(ax: Axes, drawn: Sequence[NodeProfile]) -> set[str]:
+def _bars(ax: Axes, drawn: Sequence[NodeProfile], halo_pt: float) -> set[str]:
     """Draw the bars, one collection a colour, and the spreads; return the parts that occur."""
     from matplotlib.collections import LineCollection, PolyCollection
 
@@ -152,7 +155,7 @@ def _bars(ax: Axes, drawn: Sequence[NodeProfile]) -> set[str]:
                 zorder=2,
             )
             ax.add_collection(collection, autolim=False)
-    ax.add_collection(LineCollection(spreads, colors=PAPER, linewidths=2.6, zorder=3), autolim=False)
+    ax.add_collection(LineCollection(spreads, colors=PAPER, linewidths=halo_pt, zorder=3), autolim=False)
     ax.add_collection(LineCollection(spreads, colors=INK, linewidths=1.0, zorder=4), autolim=False)
     return set(shapes)
 
@@ -184,7 +187,7 @@ def _beside(ax: Axes, at_s: float, row: int, words: str) -> None:
     )
 
 
-def _title(profile: Profile, ordered: Sequence[NodeProfile]) -> str:
+def _title(profile: Profile, ordered: Sequence[NodeProfile]) -> list[str]:
     total_s = sum(_end_s(node) for node in ordered)
     size = f"{plural(len(profile.shape), 'node')}, {seconds(total_s)} one after the other"
     words = [clean(profile.dag.name, 50), size]
@@ -194,7 +197,7 @@ def _title(profile: Profile, ordered: Sequence[NodeProfile]) -> str:
     missing = len(profile.shape) - len(ordered)
     if missing:
         words.append(f"{missing:,} not measured")
-    return " · ".join(words)
+    return words
 
 
 def _keys(used: set[str], drawn: Sequence[NodeProfile]) -> list[Artist]:

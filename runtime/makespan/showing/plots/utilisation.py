@@ -25,7 +25,7 @@ from makespan.showing.colours import (
     RUNNING,
 )
 from makespan.showing.observed import stack
-from makespan.showing.plots.canvas import check_axes, new_axes, set_title, shown, size_pt, time_axis
+from makespan.showing.plots.canvas import check_axes, has_room, new_axes, set_title, shown, size_pt, time_axis
 from makespan.showing.plots.canvas import legend as draw_legend
 from makespan.showing.words import clean, percent, plural, seconds
 
@@ -50,7 +50,7 @@ def plot_utilisation(
     ax: Axes | None = None,
     *,
     idle: bool = True,
-    legend: bool = True,
+    legend: bool | None = None,
     title: bool = True,
 ) -> Axes:
     """Draw how many lanes, cores and GIL holders there are at each moment of a run, or of a plan.
@@ -60,8 +60,10 @@ def plot_utilisation(
     thing : Run, RunRecord, Plan or Report
     ax : matplotlib Axes, optional
         Where to draw; a new `Figure` (without pyplot) when omitted.
-    idle, legend, title : bool
-        Whether to draw why lanes stood idle, the key, the words on top.
+    idle, title : bool
+        Whether to draw why lanes stood idle, the words on top.
+    legend : bool, optional
+        Whether to draw the key below; when omitted, in axes that are at least 5 inches wide.
 
     Returns
     -------
@@ -109,7 +111,7 @@ def plot_utilisation(
         ax.text(0.5, 0.5, "no node ran", transform=ax.transAxes, color=QUIET, ha="center", va="center")
     if title:
         set_title(ax, _title(report))
-    if legend:
+    if has_room(ax) if legend is None else legend:
         draw_legend(ax, _keys(report, causes, lines, top), title=_note(mean_s))
     return ax
 
@@ -172,7 +174,7 @@ def _fill(ax: Axes, layers: Sequence[Steps], causes: Sequence[str], edges: Seque
     return max(low, default=0.0)
 
 
-def _title(report: Report) -> str:
+def _title(report: Report) -> list[str]:
     words = [
         clean(report.title, 50),
         f"lanes {percent(report.busy)} busy with {plural(report.threads, 'thread')}",
@@ -183,7 +185,7 @@ def _title(report: Report) -> str:
             total_s[gap.cause] = total_s.get(gap.cause, 0.0) + gap.end_s - gap.start_s
         cause = max(total_s, key=lambda cause: total_s[cause])
         words.append(f"{IDLE_WORDS[cause].replace('idle:', 'most idle time:')}, {seconds(total_s[cause])}")
-    return " · ".join(words)
+    return words
 
 
 def _note(mean_s: float | None) -> str | None:

@@ -11,7 +11,7 @@ from makespan.record import RunRecord
 from makespan.showing.axis import ticks
 from makespan.showing.colours import FILL, INK, LINE, PAPER, QUIET
 from makespan.showing.figures import Report
-from makespan.showing.plots.canvas import check_axes, frame, new_axes, set_title, shown
+from makespan.showing.plots.canvas import check_axes, frame, has_room, new_axes, set_title, shown
 from makespan.showing.plots.canvas import legend as draw_legend
 from makespan.showing.words import clean, percent, plural, seconds
 
@@ -58,7 +58,7 @@ def plot_what_if(
     thing: Report | RunRecord | Run | Plan | Iterable[_Case],
     ax: Axes | None = None,
     *,
-    legend: bool = True,
+    legend: bool | None = None,
     title: bool = True,
 ) -> Axes:
     """Draw the makespan to expect over the thread budget, with the lower bounds.
@@ -69,8 +69,10 @@ def plot_what_if(
         Of a run or plan, the budget that it has is marked. Of answers with changes, each change is a line.
     ax : matplotlib Axes, optional
         Where to draw; a new `Figure` (without pyplot) when omitted.
-    legend, title : bool
-        Whether to draw the key and the words on top.
+    title : bool
+        Whether to draw the words on top.
+    legend : bool, optional
+        Whether to draw the key below; when omitted, in axes that are at least 5 inches wide.
 
     Returns
     -------
@@ -116,7 +118,7 @@ def plot_what_if(
         ax.text(0.5, 0.5, words, transform=ax.transAxes, color=QUIET, ha="center", va="center")
     if title:
         set_title(ax, _title(curves, report))
-    if legend:
+    if has_room(ax) if legend is None else legend:
         draw_legend(ax, [*_keys(curves), *marks], below_pt=34)
     return ax
 
@@ -188,10 +190,10 @@ def _scales(ax: Axes, budgets: Sequence[int], top_s: float) -> None:
     ax.set_xlabel("threads", size=8, color=QUIET)
 
 
-def _title(curves: Sequence[_Curve], report: Report | None) -> str:
+def _title(curves: Sequence[_Curve], report: Report | None) -> list[str]:
     words = [clean(report.title, 50)] if report is not None else []
     if not curves:
-        return " · ".join([*words, "what if"])
+        return [*words, "what if"]
     cases = curves[0].cases
     best = min(cases, key=lambda case: (case.makespan_s, case.threads))
     own = report.threads if report is not None else cases[0].threads
@@ -205,7 +207,7 @@ def _title(curves: Sequence[_Curve], report: Report | None) -> str:
                 f"{plural(best.threads, 'thread')}: {seconds(best.makespan_s)} instead of "
                 f"{seconds(here.makespan_s)} with {own} ({gain})"
             )
-    return " · ".join(words)
+    return words
 
 
 def _keys(curves: Sequence[_Curve]) -> list[Artist]:
