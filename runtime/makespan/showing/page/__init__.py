@@ -35,6 +35,7 @@ def render_page(report: Report) -> bytes:
         parts.figures(report),
         parts.notes(report),
         '<div id="tools" class="tools"></div>',
+        parts.keys(report),
         gantt(report, report.extent_s),
         '<section id="panel" aria-label="node" hidden></section>',
         f'<div class="pair">\n{pair}\n</div>' if pair else "",
@@ -52,10 +53,11 @@ def render_pair(pair: Pair) -> bytes:
         beside.figures(pair),
         beside.notes(pair),
         '<div id="tools" class="tools"></div>',
+        parts.keys(pair.a, pair.b),
         *(
-            f'<h2 class="of">{parts.name(label, 80)} <span class="quiet">{parts.subtitle(report)}</span></h2>'
-            + gantt(report, pair.extent_s)
-            for label, report in zip(pair.labels, (pair.a, pair.b), strict=True)
+            f'<h2 class="of">{beside.called(letter, label)}'
+            f' <span class="quiet">{parts.subtitle(report)}</span></h2>{gantt(report, pair.extent_s)}'
+            for letter, label, report in zip("ab", pair.labels, (pair.a, pair.b), strict=True)
         ),
         '<section id="panel" aria-label="node" hidden></section>',
         beside.account(pair),
@@ -69,12 +71,12 @@ def render_pair(pair: Pair) -> bytes:
 
 
 def gantt(report: Report, extent_s: float) -> str:
-    """Return the Gantt with its legend; of very many bars only what is seen where scripts do not run."""
+    """Return the Gantt; of very many bars only what is seen where scripts do not run."""
     drawn = chart.draw(report, extent_s).svg
     label = escape(chart.summary(report))
     if len(report.actual_bars) + len(report.planned_bars) > chart.MOST_STATIC:
         drawn = f"<noscript>{drawn}</noscript>"
-    return f'<figure>\n{parts.keys(report)}\n<div class="plot" data-label="{label}">{drawn}</div>\n</figure>'
+    return f'<figure class="plot" data-label="{label}">{drawn}</figure>'
 
 
 def _page(title: str, heading: str, subtitle: str, body: tuple[str, ...], data: dict[str, Any]) -> bytes:

@@ -23,8 +23,13 @@ _CRITICAL = ("", f"{STAR} a", f"{STAR} b", f"{STAR} a, b")
 
 def subtitle(pair: Pair) -> str:
     """Say which two are shown."""
-    a, b = pair.labels
-    return f"a: {name(a, 80)} above b: {name(b, 80)}, on one time axis; differences are b − a"
+    a, b = (called(letter, label) for letter, label in zip("ab", pair.labels, strict=True))
+    return f"{a} above {b}, on one time axis; differences are b \N{MINUS SIGN} a"
+
+
+def called(letter: str, label: str) -> str:
+    """Write the letter of a side with its name, once where they are the same."""
+    return letter if label == letter else f"{letter}: {name(label, 80)}"
 
 
 def figures(pair: Pair) -> str:
@@ -66,11 +71,10 @@ def _repeats(count: int) -> str:
 
 
 def _distance(pair: Pair) -> tuple[str, str]:
-    words = "from their lower bounds, a and b"
-    if pair.a.gap is None and pair.b.gap is None:
-        return "", words
-    gaps = [DASH if side.gap is None else percent(side.gap) for side in (pair.a, pair.b)]
-    return f"{gaps[0]} → {gaps[1]}", words
+    if pair.b.gap is None:
+        return "", "b from its lower bound: there is none, or it did not reach its end"
+    of_a = "" if pair.a.gap is None else f"; a: {percent(pair.a.gap)}"
+    return percent(pair.b.gap), f"b from its lower bound{of_a}"
 
 
 def notes(pair: Pair) -> str:
@@ -137,10 +141,8 @@ def sides(pair: Pair) -> str:
 
     heads = ("status", "makespan", "planned", "lower bound", "lanes busy", "threads", "nodes")
     rows = [row(words, [a, b]) for words, a, b in zip(heads, of(pair.a), of(pair.b), strict=True)]
-    a, b = (name(label, 40) for label in pair.labels)
-    return table(
-        "Both sides", "The two runs that are drawn.", ("", f"a: {a}", f"b: {b}"), rows, more=' class="short"'
-    )
+    a, b = (called(letter, label) for letter, label in zip("ab", pair.labels, strict=True))
+    return table("Both sides", "The two runs that are drawn.", ("", a, b), rows, more=' class="short"')
 
 
 def nodes(pair: Pair) -> str:
@@ -156,7 +158,7 @@ def nodes(pair: Pair) -> str:
         shown,
         ("node", "a", "b", "difference", "", "starts later by", "critical", "why"),
         [_node(node) for node in pair.nodes[:MOST_ROWS]],
-        more=' id="nodes" class="long"',
+        more=' id="nodes" class="long pairs"',
     )
 
 

@@ -127,13 +127,13 @@ def notes(report: Report) -> str:
     return f'<ul class="notes{" bad" if bad else ""}">\n{items}\n</ul>'
 
 
-def keys(report: Report) -> str:
-    """Return the legend of the Gantt."""
+def keys(*reports: Report) -> str:
+    """Return the legend of one Gantt or several."""
 
     def swatch(inside: str) -> str:
         return f'<svg viewBox="0 0 13 13" aria-hidden="true">{inside}</svg>'
 
-    bars = [*report.actual_bars, *report.planned_bars]
+    bars = [bar for report in reports for bar in (*report.actual_bars, *report.planned_bars)]
     shares = [bar.shares for bar in bars if bar.shares is not None]
     found = []
     for words, letter, there in (
@@ -151,14 +151,14 @@ def keys(report: Report) -> str:
         found.append(swatch('<path class="crit" d="M1 1h11v11h-11z"/>') + "critical path")
     if any(bar.status in BROKEN for bar in bars):
         found.append(swatch('<path class="bad" d="M1 1h11v11h-11z"/>') + "failed or unfinished")
-    if report.actual_bars and report.planned_bars:
+    if any(report.actual_bars and report.planned_bars for report in reports):
         found.append("thin: planned, thick: actual")
-    idle = {one.cause for one in report.idle}
+    idle = {one.cause for report in reports for one in report.idle}
     for cause, (kind, words) in IDLE_KEYS.items():
         if cause in idle:
             found.append(swatch(f'<path class="{kind}" d="M0 4h13v5h-13z"/>') + words)
-    if report.measured:
-        drawn = [node for node in report.nodes if node.row is not None]
+    if any(report.measured for report in reports):
+        drawn = [node for report in reports for node in report.nodes if node.row is not None]
         known = sum(node.measured_shares is not None for node in drawn)
         some_of = f": {known:,} of {plural(len(drawn), 'node')}" if known < len(drawn) else " are filled"
         found.append(f"thick bars{some_of} as measured in this run")

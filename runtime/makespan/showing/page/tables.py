@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from makespan.showing.causes import cause
+from makespan.showing.page.data import lanes
 from makespan.showing.page.fills import LETTERS
 from makespan.showing.page.parts import DASH, name
 from makespan.showing.page.paths import number
@@ -113,18 +114,19 @@ def nodes(report: Report) -> str:
     if report.measured:
         heads += ["GIL wait", "core wait"]
         shown += " GIL to core wait: seconds measured in this run."
-    rows = [_node(node, measured=report.measured) for node in report.nodes[:MOST_ROWS]]
+    names = [lane for lane, _, _ in lanes(report)]
+    rows = [_node(node, names, measured=report.measured) for node in report.nodes[:MOST_ROWS]]
     return table("Nodes", shown, (*heads, "slack", ""), rows, more=' id="nodes" class="long"')
 
 
-def _node(node: NodeRow, *, measured: bool) -> str:
+def _node(node: NodeRow, lane_names: list[str], *, measured: bool) -> str:
     planned = node.status == "planned"
     lane = node.planned_row if planned else node.row
     mark = STAR if (node.planned_critical if planned else node.critical) else ""
     return cells(
         name(node.name),
         escape(clean(node.kind, 20)),
-        "" if lane is None else str(lane),
+        "" if lane is None else escape(clean(lane_names[lane], 20)),
         _seconds(node.planned_start_s if planned else node.start_s),
         _seconds(node.planned_s),
         _seconds(node.actual_s),
@@ -203,7 +205,8 @@ def what_if(report: Report) -> str:
     words = ", ".join(f"{case.threads} threads {seconds(case.makespan_s)}" for case in cases)
     key = "threads · expected seconds · dashed: lower bound · large dot: this budget"
     parts = [
-        f'<svg viewBox="0 0 {number(width)} {number(height)}" role="img" aria-label="{words}">',
+        f'<svg class="whatif" viewBox="0 0 {number(width)} {number(height)}" role="img"',
+        f'aria-label="{words}">',
         f'<path class="grid" d="M{number(left)} {number(base)}H{number(width)}"/>',
         f'<path class="mark dash" d="{line(bound)}"/>',
         f'<path class="curve" d="{line(y)}"/>',

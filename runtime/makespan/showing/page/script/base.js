@@ -11,7 +11,9 @@ const clean = (text, most = 200) => {
     return hex.length <= 2 ? "\\x" + hex.padStart(2, "0") : "\\u" + hex.padStart(4, "0");
   });
 };
-const thousands = (x) => x.toLocaleString("en");
+// Made once: to make one costs more than to use it a hundred times.
+const figures = [0, 1, 2].map((digits) => new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+const thousands = (x) => figures[0].format(x);
 const plural = (n, noun) => thousands(n) + " " + noun + (n === 1 ? "" : "s");
 const seconds = (x) => {
   const a = Math.abs(x), s = x < 0 ? "−" : "";
@@ -20,13 +22,11 @@ const seconds = (x) => {
   if (a < 9.995e-4) return s + (a * 1e6).toFixed(0) + " µs";
   if (a < 9.95e-3) return s + (a * 1e3).toFixed(1) + " ms";
   if (a < 0.9995) return s + (a * 1e3).toFixed(0) + " ms";
-  const digits = a < 9.995 ? 2 : a < 99.95 ? 1 : 0;
-  return s + a.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }) + " s";
+  return s + figures[a < 9.995 ? 2 : a < 99.95 ? 1 : 0].format(a) + " s";
 };
 const percent = (x) => {
   const a = Math.abs(x) * 100, digits = a < 9.95 ? 1 : 0;
-  const t = a.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-  return Number(a.toFixed(digits)) === 0 ? "0 %" : (x < 0 ? "−" : "") + t + " %";
+  return Number(a.toFixed(digits)) === 0 ? "0 %" : (x < 0 ? "−" : "") + figures[digits].format(a) + " %";
 };
 const signed = (text) => (text.startsWith("−") || /^0 /.test(text) ? text : "+" + text);
 // How many columns a name takes: wide characters take two.

@@ -91,6 +91,7 @@ const makeChart = (run, plot) => {
   chart.draw = () => {
     const width = Math.max(300, plot.clientWidth);
     const frame = (chart.frame = makeFrame(run, width, page.view, page.allBands));
+    frame.many = many;
     svg.setAttribute("viewBox", `0 0 ${width} ${px(frame.height)}`);
     svg.setAttribute("height", px(frame.height));
     drawAxis(layer.axis, frame);
@@ -114,10 +115,10 @@ const makeChart = (run, plot) => {
     const scale = Math.min(3, window.devicePixelRatio || 1), { width, lanesEnd } = chart.frame;
     canvas.width = Math.round(width * scale);
     canvas.height = Math.round(lanesEnd * scale);
-    canvas.style.width = (100 * width) / width + "%";
-    canvas.style.height = "auto";
+    canvas.style.width = "100%";
     const pen = canvas.getContext("2d"), colours = palette(probe, scale);
     pen.scale(scale, scale);
+    drawAxis(null, chart.frame, pen, colours.line);
     toCanvas(pen, chart.ink.idle, colours, false);
     toCanvas(pen, chart.ink.thin, colours, true);
     toCanvas(pen, chart.ink.thick, colours, false);

@@ -58,11 +58,18 @@ const makeFrame = (run, width, view, allBands) => {
 const label = (parent, at, y, words, kind, anchor) =>
   draw(parent, "text", { x: px(at), y: px(y), ...(kind && { class: kind }), ...(anchor && { "text-anchor": anchor }) }, words);
 
-const drawAxis = (group, frame) => {
+// Lines behind the bars; where those lie on a canvas, they are drawn there, above the end of the lanes.
+const drawAxis = (group, frame, pen, colour) => {
   const { view, x, left, right, top, height } = frame;
-  group.replaceChildren();
   const places = ticks(view.from, view.to, view.extent, Math.max(3, Math.min(10, (right - left) / 80)));
-  draw(group, "path", { class: "grid", d: places.map(([t]) => `M${px(x(t))} ${px(top - 5)}V${px(height - 4)}`).join("") });
+  if (pen) {
+    pen.fillStyle = colour;
+    for (const [t] of places) pen.fillRect(x(t) - 0.5, top - 5, 1, frame.lanesEnd - top + 5);
+    return;
+  }
+  const from = frame.many ? frame.lanesEnd : top - 5;
+  group.replaceChildren();
+  draw(group, "path", { class: "grid", d: places.map(([t]) => `M${px(x(t))} ${px(from)}V${px(height - 4)}`).join("") });
   places.forEach(([t, words], i) => {
     const at = x(t);
     label(group, at, frame.space + 12, words, "q", at > right - 4 && i ? "end" : at < left + 4 && t > 0 ? "start" : "middle");

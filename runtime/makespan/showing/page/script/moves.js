@@ -164,7 +164,7 @@ const toolbar = (box) => {
   page.told.push(() => {
     const { from, to } = page.view, span = whole.to - whole.from;
     where.textContent = zoomed() ? `${seconds(from)} to ${seconds(Math.min(to, extent))} of ${seconds(extent)}`
-      : "drag to zoom · Ctrl + wheel · keys + − 0 and arrows · click a bar for more";
+      : "drag or Ctrl + wheel to zoom · keys + − 0 and arrows · click a bar for more";
     track.classList.toggle("on", zoomed());
     thumb.style.left = (100 * (from - whole.from)) / span + "%";
     thumb.style.width = Math.max(0.5, (100 * (to - from)) / span) + "%";

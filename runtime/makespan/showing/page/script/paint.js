@@ -107,7 +107,7 @@ const palette = (probe, scale) => {
     pen.stroke();
   });
   return {
-    g: of("gil"), n: of("native"), l: of("longer"), u: of("unknown"), gap: of("paper"), plainBlocked: of("blocked"),
+    g: of("gil"), n: of("native"), l: of("longer"), u: of("unknown"), gap: of("paper"), line: of("line"), plainBlocked: of("blocked"),
     b: stripes(of("blocked"), of("stripe"), 8, 1),
     w: stripes(of("wait"), of("gil"), 7, -1),
     d: tile(4, (pen) => {

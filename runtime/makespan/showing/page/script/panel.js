@@ -85,7 +85,10 @@ const openPanel = (name, run, focus) => {
   const close = button(head, "close", () => { clear(); page.charts[0].svg.focus(); });
   const sides = data.runs ? runs.filter((one) => one.names.has(name)) : [run];
   for (const side of sides) {
-    if (data.runs) put(panel, "h3", clean(data.labels[runs.indexOf(side)], 80));
+    if (data.runs) {
+      const letter = "ab"[runs.indexOf(side)], label = clean(data.labels[runs.indexOf(side)], 80);
+      put(panel, "h3", label === letter ? letter : `${letter}: ${label}`);
+    }
     tellNode(put(panel, "div", undefined, "parts"), side.names.get(name), side);
   }
   if (focus) close.focus();

@@ -13,7 +13,7 @@ const makeTable = (section, rows, columns, { nameOf, note, noun, found }) => {
   box.type = "search";
   box.placeholder = "search names, classes, statuses";
   box.setAttribute("aria-label", "search the table of nodes");
-  const count = put(tools, "span", undefined, "where");
+  const count = put(tools, "span", undefined, "away");
   count.setAttribute("role", "status");
   const more = button(tools, "", () => { most = most === MOST_ROWS ? Infinity : MOST_ROWS; write(); });
 
@@ -116,7 +116,7 @@ const nodesTable = (section, run) => {
   makeTable(section, run.nodes, [
     { head: "node", by: (node) => node.name },
     { head: "class", by: (node) => node.kind, text: (node) => clean(node.kind, 20) },
-    { head: "lane", by: lane, text: (node) => (lane(node) === null ? "" : lane(node)) },
+    { head: "lane", by: lane, text: (node) => (lane(node) === null ? "" : clean(run.lanes[lane(node)][0], 20)) },
     { head: "start", by: start, text: (node) => time(start(node)) },
     { head: "planned", by: (node) => node.planned, text: (node) => time(node.planned) },
     { head: "actual", by: (node) => node.took, text: (node) => time(node.took) },
