@@ -412,3 +412,16 @@ def test_nodes_without_a_class_are_told_of(tmp_path, monkeypatch, capfd):
     write(tmp_path, "name,seconds,class\na,1,\nb,1,io\nc,0,\n")
     assert main(["profile", "--from", "t.csv"]) == 0
     assert "1 node without a class: taken to hold the GIL all the time" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["to_dicts", "to_pylist"])
+def test_frames_of_other_libraries(verb):
+    """polars and pyarrow: rows as dicts by a method of their own."""
+
+    class Frame:
+        columns = ("name", "seconds", "after")
+
+    rows = [{"name": "a", "seconds": 1.5, "after": None}, {"name": "b", "seconds": 2, "after": ["a"]}]
+    setattr(Frame, verb, lambda self: rows)
+    found = profile_from_table(Frame())
+    assert [(its.name, its.after) for its in found.shape] == [("a", ()), ("b", ("a",))]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import subprocess
 import warnings
 from pathlib import Path
 
@@ -13,8 +16,10 @@ from hypothesis import strategies as st
 from makespan import profile_from_table
 from makespan.cli import main
 from makespan.errors import ProfileError
+from makespan.exporting.export import FORMS
 from makespan.profile import ProfileWarning, load_profile
 from makespan_optimizer.measure.traces.chrome import rows_of
+from makespan_optimizer.measure.traces.tables import NAMES
 from tests.report_data import random_run
 
 DATA = Path(__file__).parent / "data"
@@ -340,7 +345,7 @@ def schedules(draw):
     return tasks
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(schedules(), st.booleans(), st.booleans(), st.booleans(), st.randoms())
 def test_random_schedules_keep_every_dependency(tasks, pairs, enclosing, at_the_end, random):
     events = []
@@ -400,7 +405,30 @@ def test_from_a_build_to_a_plan(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["profile", "--from", str(LOG), "--graph", str(GRAPH), "-q"]) == 0
     assert main(["optimize", "profile.json", "--threads", "2", "-q"]) == 0
+    assert main(["what-if", "profile.json", "--threads", "1..3", "-q"]) == 0
+    assert main(["explain", "plan.json", "app", "-q"]) == 0
+    assert main(["report", "plan.json", "--format", "text", "-o", "report.txt", "-q"]) == 0
+    assert "planned 673 ms" in (tmp_path / "report.txt").read_text(encoding="utf-8")
     assert main(["profile", "--from", str(LOG), "-q"]) == 2
     assert "--graph graph.dot" in capsys.readouterr().err
     assert main(["profile", "--from", "-", "--graph", "-", "-q"]) == 2
     assert "only one of the two" in capsys.readouterr().err
+
+
+def test_the_page_about_tables_and_exports_is_true(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = (DATA.parents[1] / "docs" / "tables_and_exports.md").read_text(encoding="utf-8")
+    names: dict = {}
+    for language, code in re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL):
+        if language == "python":
+            exec(compile(code, "the page", "exec"), names)
+        elif language == "bash":  # our verbs in this process: each of them would take a second to start
+            verbs = [line for line in code.splitlines() if line.startswith("makespan ")]
+            rest = "\n".join(line for line in code.splitlines() if line not in verbs)
+            subprocess.run(["bash", "-euc", rest], check=True)
+            assert [main(shlex.split(verb)[1:]) for verb in verbs] == [0] * len(verbs), code
+    assert (tmp_path / "report.html").stat().st_size
+    for form in FORMS:
+        assert f"| `{form}` |" in text
+    for column in NAMES:
+        assert f"`{column}`" in text

@@ -159,8 +159,11 @@ def _from_csv(data: bytes, where: str) -> _Table:
 
 
 def _from_frame(frame: Any, where: str) -> _Table:
-    if "name" not in frame.columns and frame.index.name == "name":
+    if "name" not in frame.columns and getattr(getattr(frame, "index", None), "name", None) == "name":
         frame = frame.reset_index()
+    for rows in ("to_dicts", "to_pylist"):  # polars, pyarrow
+        if hasattr(frame, rows):
+            return _from_dicts(getattr(frame, rows)(), where)
     return _from_dicts(frame.to_dict("records"), where)
 
 
