@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import operator
 import random
 import subprocess
@@ -24,7 +25,9 @@ import makespan  # noqa: E402
 from makespan import from_dask  # noqa: E402
 from makespan.adapters import adapt  # noqa: E402
 from makespan.adapters.dask_graph import read_graph  # noqa: E402
-from makespan.adapters.from_dask import dag_of  # noqa: E402
+from makespan.adapters.dask_names import names_of  # noqa: E402
+from makespan.adapters.dask_priorities import prioritised  # noqa: E402
+from makespan.adapters.from_dask import captured, dag_of  # noqa: E402
 from makespan.errors import DescribeError, OptionError, PlanError  # noqa: E402
 from makespan_optimizer.optimize import optimize  # noqa: E402
 from tests.builders import make_profile  # noqa: E402
@@ -417,6 +420,41 @@ def test_every_node_waits_for_what_the_task_takes():
         from_dask(d).run(threads=4)
         assert seen[0] == "a"
         assert seen[3] == "d"
+
+
+# -- priorities --------------------------------------------------------------------------------------------
+
+
+def priorities(collection):
+    expr = importlib.import_module("dask._expr").FinalizeCompute(dask.base.collections_to_expr(collection))
+    return expr.optimize().__dask_annotations__()["priority"]
+
+
+def test_a_cluster_gets_the_order_of_the_plan():
+    value = delayed(sum)([delayed(inc)(i) for i in range(6)])
+    plan = plan_for(from_dask(value))
+    given_out = prioritised(plan, value)
+    found = priorities(given_out)
+    names = names_of((step.key, step.chain) for step in read_graph(*captured((value,))[:2]).steps)
+    ranks = {node.name: node.rank for node in plan.nodes}
+    assert sorted(found, key=found.get, reverse=True) == sorted(names, key=lambda key: ranks[names[key].name])
+    assert given_out.compute(scheduler="sync") == value.compute(scheduler="sync") == 21
+    assert dask.compute(given_out, scheduler=plan.get) == (21,)
+    with pytest.raises(PlanError, match="another DAG"):
+        prioritised(plan, delayed(inc)(1))
+
+
+def test_priorities_outlive_the_optimisation_of_arrays():
+    da = pytest.importorskip("dask.array")
+    value = (da.ones((9, 9), chunks=4) + 1).sum()
+    given_out = prioritised(plan_for(from_dask(value)), value)
+    found = priorities(given_out)
+    graph = given_out.__dask_graph__()
+    assert found.keys() == set(graph)
+    tasks = {step.key for step in read_graph(dict(graph), given_out.__dask_keys__()).steps}
+    beside = [its for key, its in found.items() if key not in tasks]
+    assert not beside or min(beside) > max(found[key] for key in tasks)  # data and aliases go first
+    same(given_out.compute(scheduler="sync"), computed(value)[0])
 
 
 # -- what is refused ---------------------------------------------------------------------------------------

@@ -88,6 +88,22 @@ def from_dask(
     MissingExtraError
         dask is not installed, or too old.
     """
+    dsk, keys, shape = captured(collections, optimize_graph=optimize_graph)
+    dag, results = dag_of(dsk, keys, options=options, name=name)
+    dag.returns(_filled(shape if len(shape) != 1 else shape[0], results))
+    return dag
+
+
+def captured(collections: tuple[Any, ...], *, optimize_graph: bool = True) -> tuple[Any, list[Any], Any]:
+    """Return the graph and the keys that dask hands to its scheduler, and the shape of what it returns.
+
+    Raises
+    ------
+    DescribeError
+        There is nothing to compute.
+    MissingExtraError
+        dask is not installed.
+    """
     try:
         dask = import_module("dask")
     except ImportError:
@@ -102,10 +118,7 @@ def from_dask(
     if len(seen) != 1:
         what = "there is no dask collection" if not seen else "dask asked its scheduler more than once"
         raise DescribeError(what, where="from_dask", hint="give what you would give to dask.compute")
-    dsk, keys = seen[0]
-    dag, results = dag_of(dsk, keys, options=options, name=name)
-    dag.returns(_filled(shape if len(shape) != 1 else shape[0], results))
-    return dag
+    return (*seen[0], shape)
 
 
 def dag_of(
