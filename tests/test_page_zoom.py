@@ -457,7 +457,10 @@ def test_every_text_can_be_read(page: Page, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wide", [340, 1600])
 def test_the_picture_has_the_width_that_there_is(page: Page, tmp_path: Path, wide: int) -> None:
-    fits = "((svg) => svg.viewBox.baseVal.width === svg.parentElement.clientWidth)(document.querySelector('.gantt'))"
+    fits = (
+        "((svg) => svg.viewBox.baseVal.width === svg.parentElement.clientWidth)"
+        "(document.querySelector('.gantt'))"
+    )
     page.call("Emulation.setDeviceMetricsOverride", width=wide, height=900, deviceScaleFactor=2, mobile=False)
     try:
         show(page, random_run(1100), tmp_path)

@@ -73,11 +73,11 @@ def draw(report: Report, extent_s: float | None = None) -> Chart:
         *fills.bars(thick, shape.thick, shape.pitch, LEFT, per_s, faint=False, slim=slim),
         "</g>",
         _links(report, shape, top, per_s),
+        *_marks(report, per_s, label_space, lanes_end),
+        *labels,
         *labels_below(thick, shape, top, per_s),
         *bands,
         *curves,
-        *_marks(report, per_s, label_space, lanes_end),
-        *labels,
         "</svg>",
     ]
     if not thick:
@@ -155,7 +155,14 @@ def _bands(report: Report, per_s: float, top: float) -> tuple[list[str], float]:
     found, y = [], top + BAND_GAP
     for i in kept:
         band = report.bands[i]
-        found.append(_text(0, y + 9, clean(f"{band.kind} {band.name}".strip(), 15), "q"))
+        found.append(
+            _text(
+                0,
+                y + 9,
+                clean(band.name if band.name.startswith(band.kind) else f"{band.kind} {band.name}", 15),
+                "q",
+            )
+        )
         spans = [
             Box(LEFT + a * per_s, y, max(fills.SLIM, (b - a) * per_s), BAND - 5) for a, b, _ in band.spans
         ]

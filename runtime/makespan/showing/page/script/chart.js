@@ -14,7 +14,7 @@ const makeChart = (run, plot) => {
   const svg = draw(plot, "svg", { class: "gantt", tabindex: 0, role: "application", "aria-roledescription": "Gantt chart",
     "aria-label": `${spoken} Arrow keys walk through the bars, Enter opens a node, plus, minus and 0 zoom, Escape goes back.` });
   const layer = Object.fromEntries(
-    ["axis", "names", "idle", "thin", "thick", "path", "labels", "bands", "curves", "marks", "veil", "pick", "drag"]
+    ["axis", "names", "idle", "thin", "thick", "path", "marks", "labels", "bands", "curves", "veil", "pick", "drag"]
       .map((name) => [name, draw(svg, "g", { class: "layer " + name })]),
   );
   layer.thin.classList.add("p");

@@ -118,6 +118,7 @@ const drawMarks = (group, frame) => {
   }
 };
 
+const bandName = ({ kind, name }) => (name.startsWith(kind) ? name : `${kind} ${name}`);
 const drawBands = (group, frame) => {
   const { run, bands, x, left, right } = frame;
   group.replaceChildren();
@@ -128,7 +129,7 @@ const drawBands = (group, frame) => {
       const a = Math.max(left, x(from)), b = Math.min(right, x(to));
       if (b >= a && x(from) <= right) path += rectangle(a, y, Math.max(SLIM, b - a), BAND - 5);
     }
-    label(group, 0, y + 9, clean(`${band.kind} ${band.name}`.trim(), frame.narrow ? 11 : 15), "q");
+    label(group, 0, y + 9, clean(bandName(band), frame.narrow ? 11 : 15), "q");
     draw(group, "path", { class: "band", d: path });
   });
   if (bands.length < run.bands.length) {

@@ -40,7 +40,7 @@ const hover = (chart, place, x, y) => {
   card.replaceChildren();
   const [[, title], ...lines] = bar ? describe(bar, chart.run)
     : idle ? [["", `idle ${seconds(idle.to - idle.from)}`], ["why", IDLE_WORDS[idle.cause]], ...(idle.of ? [["waits for", clean(idle.of, 60)]] : []), ["from", seconds(idle.from)]]
-      : [["", clean(`${band.kind} ${band.name}`.trim())], ["at once", String(band.limit)], ["nodes", thousands(band.spans.length)], ["held", seconds(band.held)]];
+      : [["", clean(bandName(band))], ["at once", String(band.limit)], ["nodes", thousands(band.spans.length)], ["held", seconds(band.held)]];
   put(put(card, "strong"), "bdi", title);
   const list = put(card, "dl");
   for (const [key, value] of lines) { put(list, "dt", key); put(list, "dd", value); }
@@ -116,10 +116,9 @@ const tellNode = (box, node, run) => {
   if (node.ran) facts("Measured in this run", PARTS.map((words, k) => [words, `${seconds(node.took * node.ran[k])} (${percent(node.ran[k])})`]));
   const mix = profiled(node, 0), pairs = [];
   for (let i = 0; i + 1 < node.profile.length; i += 2) pairs.push([clean(node.profile[i], 60), clean(node.profile[i + 1], 200)]);
-  facts("Profile: alone", [
+  facts("Profile: alone", pairs.length ? pairs : [
     ["class", node.kind], ["holds the GIL", mix && `${seconds(node.gil)} (${percent(mix[0])})`],
     ["native", mix && `${seconds(node.native)} (${percent(mix[1])})`], ["blocked", mix && `${seconds(node.blocked)} (${percent(mix[2])})`],
-    ...pairs,
   ]);
   const why = put(box, "div", undefined, "why");
   put(why, "h4", "Why it runs there and then");
