@@ -238,11 +238,11 @@ def test_a_group_of_the_plan_explains_idle_time_and_is_a_band():
     )
     report = report_of_plan(plan)
     assert {(its.cause, its.of) for its in report.idle if its.start_s == 0} == {
-        ("lock", "lock db"),
+        ("lock", "db"),
         ("GIL", "GIL holders"),
     }
     assert [(band.name, band.kind, band.limit) for band in report.bands] == [
-        ("lock db", "lock", 1),
+        ("db", "lock", 1),
         ("GIL holders", "group", 1),
         ("x … g", "chain", 1),
     ]

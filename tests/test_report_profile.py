@@ -100,7 +100,7 @@ def test_locks_and_coroutines_are_known_from_the_profile_alone():
     ]
     record = make_record([RunNode("c", 0, 1, 0), RunNode("d", 1, 2, 1), RunNode("a", 2, 3, 0)], threads=2)
     report = report_of(record, profile=replace(profile, shape=tuple(shapes)))
-    assert [(band.name, band.kind) for band in report.bands] == [("lock db", "lock")]
+    assert [(band.name, band.kind) for band in report.bands] == [("db", "lock")]
     assert (row(report, "c").locks, row(report, "a").mode) == (("db",), "coroutine")
     assert [its.cause for its in report.idle if (its.row, its.start_s) == (1, 0)] == ["lock"]
 

@@ -88,8 +88,8 @@ def test_worker_processes_have_rows_and_the_plan_lies_beside_them():
     }
     assert [lane.elsewhere_s for lane in report.lanes] == [2, 2, 1, 1]
     assert [(band.name, band.kind, len(band.spans)) for band in report.bands] == [
-        ("cluster 1", "cluster", 1),
-        ("cluster 2", "cluster", 1),
+        ("p", "cluster", 1),
+        ("q", "cluster", 1),
     ]
     assert {node.name: node.mode for node in report.nodes}["q"] == "worker process 2"
     alone = report_of_plan(plan)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BandKind = Literal["lock", "group", "exclusive", "chain", "cluster"]
 _KINDS: dict[str, BandKind] = {"lock": "lock", "exclusive": "exclusive"}
+ALONE = "alone"
 
 
 class Member(NamedTuple):
@@ -31,34 +32,29 @@ class Member(NamedTuple):
 
 
 def members(plan: Plan | None, profile: Profile | None) -> tuple[Member, ...]:
-    """Return all bands of a plan, and what the profile's DAG declares beside it."""
-    found: list[Member] = []
-    if plan is not None:
-        found += [
-            Member(
-                group.name,
-                _KINDS.get(group.reason, "group"),
-                group.limit,
-                group.nodes,
-                group.reason == "gil",
-                group.evidence,
-            )
-            for group in plan.groups
-        ]
-    told = {(member.kind, frozenset(member.nodes)) for member in found}
+    """Return all bands of a plan, and what the profile's DAG declares beside it.
+
+    Names do not repeat the kind: the lock ``db`` is called ``db``.
+    """
+    found: dict[tuple[str, str], Member] = {}
+    for group in plan.groups if plan is not None else ():
+        kind = _KINDS.get(group.reason, "group")
+        name = ALONE if kind == "exclusive" else group.name.removeprefix(f"{kind} ")
+        gil = group.reason == "gil"
+        found[kind, name] = Member(name, kind, group.limit, group.nodes, gil, group.evidence)
     for member in _declared(plan, profile):
-        if (member.kind, frozenset(member.nodes)) not in told and (
-            member.kind != "exclusive" or not _has_exclusive(found)
-        ):
-            found.append(member)
+        found.setdefault((member.kind, member.name), member)
+    bands = list(found.values())
     if plan is not None:
-        found += [Member(f"{chain[0]} … {chain[-1]}", "chain", 1, chain) for chain in plan.chains if chain]
-        found += [Member(its.name, "cluster", 1, its.nodes, evidence=its.evidence) for its in plan.clusters]
-    return tuple(found)
+        bands += [Member(_ends(chain), "chain", 1, chain) for chain in plan.chains if chain]
+        bands += [
+            Member(_ends(its.nodes), "cluster", 1, its.nodes, evidence=its.evidence) for its in plan.clusters
+        ]
+    return tuple(bands)
 
 
-def _has_exclusive(found: Iterable[Member]) -> bool:
-    return any(member.kind == "exclusive" for member in found)
+def _ends(nodes: Sequence[str]) -> str:
+    return nodes[0] if len(nodes) == 1 else f"{nodes[0]} … {nodes[-1]}"
 
 
 def _declared(plan: Plan | None, profile: Profile | None) -> Iterable[Member]:
@@ -68,13 +64,16 @@ def _declared(plan: Plan | None, profile: Profile | None) -> Iterable[Member]:
         nodes = [(node.name, node.locks, node.exclusive) for node in plan.nodes]
     elif profile is not None:
         nodes = [(shape.name, shape.locks, shape.exclusive) for shape in profile.shape]
-    for lock in sorted({lock for _, locks, _ in nodes for lock in locks}):
-        its = tuple(sorted(name for name, locks, _ in nodes if lock in locks))
-        if len(its) > 1:
-            yield Member(f"lock {lock}", "lock", 1, its)
+    holders: dict[str, list[str]] = {}
+    for name, locks, _ in nodes:
+        for lock in locks:
+            holders.setdefault(lock, []).append(name)
+    for lock, names in sorted(holders.items()):
+        if len(names) > 1:
+            yield Member(lock, "lock", 1, tuple(sorted(names)))
     alone = tuple(sorted(name for name, _, only in nodes if only))
     if alone:
-        yield Member("exclusive", "exclusive", 1, alone)
+        yield Member(ALONE, "exclusive", 1, alone)
 
 
 def limits(found: Sequence[Member]) -> tuple[list[Limit], dict[str, tuple[int, ...]]]:

@@ -113,9 +113,9 @@ def _band(name: str, member: Member) -> str:
         case "chain":
             text = f"Run back to back, by one worker, with {beside}"
         case "cluster":
-            text = f"In a worker process, in {told}" + (f", with {beside}" if others else "")
+            text = "In a worker process" + (f", with {beside}" if others else "")
         case "lock":
-            text = f"Never beside {beside}: {told}" if others else f"Holds {told}"
+            text = f"Never beside {beside}: lock {told}" if others else f"Holds lock {told}"
         case _:
             at_once = "one" if member.limit == 1 else plural(member.limit, "node")
             text = f"At most {at_once} of {told} at a time" + (f", with {beside}" if others else "")

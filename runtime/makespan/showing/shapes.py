@@ -70,6 +70,7 @@ class Band(msgspec.Struct, frozen=True):
     """A lock or group: who held it, where and when."""
 
     name: str
+    """Without its kind: the lock ``db`` is called ``db``; chains and clusters by their ends."""
     kind: Literal["lock", "group", "exclusive", "chain", "cluster"]
     limit: int
     spans: tuple[tuple[float, float, int], ...]
