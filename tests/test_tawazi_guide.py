@@ -336,7 +336,7 @@ def _methods(_: Path) -> None:
 
 @row("ExecNode(id, function)")
 def _exec_nodes(_: Path) -> None:
-    """Name, function, dependencies, priority, is_sequential, max_concurrency: the vocabulary of the article."""
+    """The article: name, function, dependencies, priority, is_sequential, max_concurrency."""
     pipe = DAG("pipe")
     a = pipe.add(lambda: "a", name="a", exclusive=True)
     b = pipe.add(lambda a: a + "b", a, name="b")
