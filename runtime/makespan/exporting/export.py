@@ -61,7 +61,7 @@ def _tawazi(thing: Any) -> Exported:
 
 
 def _dask(thing: Any) -> Exported:
-    from makespan.exporting.dask_priorities import to_priorities
+    from makespan.exporting.cluster import to_priorities
 
     return Exported(*to_priorities(_plan(thing, "dask")))
 

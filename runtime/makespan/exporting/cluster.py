@@ -4,7 +4,8 @@ A cluster chooses the worker and the moment itself; among tasks that are ready i
 greatest priority. So the first rank gets the greatest number. A lock becomes an abstract resource of which
 there is one, on one worker; tasks that ask for it then run on that worker, one at a time.
 
-Tasks are named as `makespan.adapters.from_dask` names them: keys without their tokens.
+Tasks are named as `makespan.adapters.from_dask` names them: keys without their tokens. In Python,
+`makespan.adapters.dask_priorities.prioritised` gives the same order to a collection, with its real keys.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def to_priorities(plan: Plan) -> tuple[str, tuple[str, ...]]:
         "dag": plan.dag.name,
         "fingerprint": plan.dag.fingerprint,
         "threads": plan.threads,
-        "priority": {its.name: len(nodes) - 1 - its.rank for its in nodes},
+        "priority": {its.name: len(nodes) - its.rank for its in nodes},
         "resources": {its.name: {f"lock:{lock}": 1 for lock in its.locks} for its in nodes if its.locks},
     }
     return readable(body).decode(), tuple(_lost(plan))
