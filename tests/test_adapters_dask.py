@@ -28,7 +28,7 @@ from makespan.adapters.dask_graph import read_graph  # noqa: E402
 from makespan.adapters.dask_names import names_of  # noqa: E402
 from makespan.adapters.dask_priorities import prioritised  # noqa: E402
 from makespan.adapters.from_dask import captured, dag_of  # noqa: E402
-from makespan.errors import DescribeError, OptionError, PlanError  # noqa: E402
+from makespan.errors import DescribeError, MissingExtraError, OptionError, PlanError  # noqa: E402
 from makespan_optimizer.optimize import optimize  # noqa: E402
 from tests.builders import make_profile  # noqa: E402
 
@@ -656,6 +656,16 @@ def test_tasks_run_in_worker_processes():
     run = dag.run(threads=2)
     assert run.result == 6
     makespan.close_workers()
+
+
+def test_a_dask_that_is_too_old_or_unlike_what_is_known_is_refused(monkeypatch):
+    value = delayed(inc)(1)
+    monkeypatch.delattr("dask._task_spec.Alias")
+    with pytest.raises(MissingExtraError, match="no Alias"):
+        from_dask(value)
+    monkeypatch.delattr("dask._expr.FinalizeCompute")
+    with pytest.raises(MissingExtraError, match=r"too old: 2025.4 or newer"):
+        from_dask(value)
 
 
 def test_without_dask_it_says_what_to_install():

@@ -12,7 +12,7 @@ This is the one module that knows ``dask._task_spec``, which is not public. It t
 task is called exactly as dask's own schedulers call it, ``task({key: value})`` with every key in
 ``task.dependencies``, and a key that is not in the graph is an error before anything runs.
 
-Tested with dask 2025.1 to 2026.8.
+Tested with dask 2025.4 to 2026.8.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def read_graph(dsk: Any, wanted: Iterable[Any]) -> Graph:
     MissingExtraError
         dask is not installed, or too old.
     """
-    spec = _task_spec()
+    spec = task_spec()
     if not isinstance(dsk, Mapping):
         dsk = dsk.__dask_graph__()
     dsk = spec.convert_legacy_graph(dict(dsk))
@@ -156,16 +156,26 @@ def _steps(
     return Graph(tuple(steps), {key: resolved[key] for key in wanted})
 
 
-def _task_spec() -> Any:
+def task_spec() -> Any:
+    """Return the module with dask's tasks, after a look at whether it is as we know it.
+
+    Raises
+    ------
+    MissingExtraError
+        dask is not installed, or is too old or too new.
+    """
     try:
         dask = import_module("dask")
     except ImportError:
         raise MissingExtraError("a dask graph needs dask", hint="pip install dask") from None
     try:
         spec = import_module("dask._task_spec")
+        finalizes = hasattr(import_module("dask._expr"), "FinalizeCompute")
     except ImportError:
+        finalizes = False
+    if not finalizes:  # older ones finish their collections outside of the graph
         raise MissingExtraError(
-            f"dask {dask.__version__} is too old: 2025.1 or newer is needed", hint="pip install -U dask"
+            f"dask {dask.__version__} is too old: 2025.4 or newer is needed", hint="pip install -U dask"
         ) from None
     lacking = [
         name
@@ -175,7 +185,7 @@ def _task_spec() -> Any:
     if lacking:
         raise MissingExtraError(
             f"dask {dask.__version__} keeps its tasks in a form that makespan does not know "
-            f"(no {lacking[0]}); tested are 2025.1 to 2026.8"
+            f"(no {lacking[0]}); tested are 2025.4 to 2026.8"
         )
     return spec
 

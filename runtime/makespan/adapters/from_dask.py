@@ -14,7 +14,7 @@ does not fit it is refused before anything runs.
 Locks and limits cannot be read from a dask graph; say them by kind of task: ``options={"render": {"lock":
 "matplotlib"}}``. Annotations of ``dask.annotate`` are for dask's cluster and mean nothing here.
 
-Tested with dask 2025.1 to 2026.8.
+Tested with dask 2025.4 to 2026.8.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from makespan.adapters.dask_graph import read_graph
+from makespan.adapters.dask_graph import read_graph, task_spec
 from makespan.adapters.dask_names import names_of
 from makespan.adapters.graphs import add, check_edges
-from makespan.errors import DescribeError, MissingExtraError, did_you_mean
+from makespan.errors import DescribeError, did_you_mean
 from makespan.graph import DAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 LIBRARY = "dask"
-TESTED = ("2025.1", "2026.8")
+TESTED = ("2025.4", "2026.8")
 
 
 class _Mark:
@@ -104,17 +104,14 @@ def captured(collections: tuple[Any, ...], *, optimize_graph: bool = True) -> tu
     MissingExtraError
         dask is not installed.
     """
-    try:
-        dask = import_module("dask")
-    except ImportError:
-        raise MissingExtraError("from_dask needs dask", hint="pip install dask") from None
+    task_spec()
     seen: list[tuple[Any, list[Any]]] = []
 
     def looked_at(dsk: Any, keys: Any, **_: Any) -> list[_Mark]:
         seen.append((dsk, list(keys)))
         return [_Mark(key) for key in keys]
 
-    shape = dask.compute(*collections, scheduler=looked_at, optimize_graph=optimize_graph)
+    shape = import_module("dask").compute(*collections, scheduler=looked_at, optimize_graph=optimize_graph)
     if len(seen) != 1:
         what = "there is no dask collection" if not seen else "dask asked its scheduler more than once"
         raise DescribeError(what, where="from_dask", hint="give what you would give to dask.compute")

@@ -13,7 +13,7 @@ Functions with a ``mapspec`` are nodes too: each runs all of its map, by pipefun
 returns what ``pipeline.map`` returns: a dict from output to value. `makespan.adapters.pipefunc_executors` is
 the other way: a plan's choice of threads or processes for each function, as ``pipeline.map`` takes it.
 
-Tested with pipefunc 0.86 to 0.93.
+Tested with pipefunc 0.92 and 0.93.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LIBRARY = "pipefunc"
-TESTED = ("0.86", "0.93")
+TESTED = ("0.92", "0.93")
 
 
 class PipeCall(Opaque):
@@ -142,7 +142,8 @@ def from_pipefunc(
     given = dict(pipeline._flatten_scopes(dict(inputs or {})))  # noqa: SLF001
     mapped = any(fn.mapspec is not None for fn in pipeline.functions)
     if output_name is None:
-        output_name = pipeline._default_output_name()  # noqa: SLF001
+        last = [fn.output_name for fn in pipeline.leaf_nodes]
+        output_name = last[0] if len(last) == 1 else last
     wanted = output_name if isinstance(output_name, list) else [output_name]
     made_by = pipeline.output_to_func
     refuse_unknown("wanted is", wanted, made_by)
