@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from makespan.measurement import Measured
 from makespan.plan import DagId, WhatIf
 from makespan.record import RunFailure, RunRecord
-from makespan.showing.bars import FILL
+from makespan.showing.colours import FILL
 from makespan.showing.page import chart, safe_json
 from makespan.showing.page.data import MEASURED
 from makespan.showing.page.paths import Box, boxes, number

@@ -1,6 +1,6 @@
 """The data that every picture of a run is drawn from: bars, nodes, headline figures.
 
-Built by `makespan.showing.report`; drawn by `makespan.showing.page`, `makespan.showing.gantt` and
+Built by `makespan.showing.report`; drawn by `makespan.showing.page`, `makespan.showing.plots` and
 `makespan.showing.text`.
 """
 

@@ -104,7 +104,7 @@ def _one(report: Report, kind: str) -> bytes:
             from makespan.showing.as_json import json_bytes, report_data
 
             return json_bytes(report_data(report))
-    from makespan.showing.gantt import picture
+    from makespan.showing.plots.picture import picture
 
     return picture(report, kind)
 
