@@ -190,7 +190,8 @@ class Waiting:
                     return
                 work = self._works.popleft()
                 work.wanted = False
-            crew.call(work, must=True)
+            if not crew.call(work, must=True):
+                crew.call(work)
 
     # -- in any thread: what `makespan.engine.crew.Crew` is to other runs ---------------------------------
 

@@ -101,7 +101,8 @@ class Crew:
         Returns
         -------
         bool
-            False when there is no helper to wait for: no thread can be started.
+            False when there is no helper to wait for: no thread can be started (the system has no more; or
+            the interpreter is about to end, and lets none begin).
         """
         with self._lock:
             if self._idle:
@@ -114,7 +115,7 @@ class Crew:
                 return True
             if (must or self._size < self.most + self._aside) and self._start(work):
                 return True
-            if not self._size:
+            if must or not self._size:
                 return False
             if not work.wanted:
                 work.wanted = True
