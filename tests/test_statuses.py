@@ -9,8 +9,8 @@ import pytest
 
 from makespan.record import RunFailure, RunNode, parse_record, waited_for
 from makespan.showing.account import report_of
-from makespan.showing.plots.picture import picture
 from makespan.showing.page import render_page
+from makespan.showing.plots.picture import picture
 from makespan.showing.text import report_text, run_summary
 from tests.report_data import make_plan, make_record, node_plan
 
