@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from makespan.plan import PlanCluster
 from makespan.record import RunNode
-from makespan.showing.report import report_of, report_of_plan
+from makespan.showing.report import render, report_of, report_of_plan
 from tests.report_data import make_plan, make_record, node_plan
 
 
@@ -143,3 +143,26 @@ def test_no_bar_hides_another_and_every_row_is_named(spans, threads):
         lane = report.lanes[its.row]
         assert (lane.kind == "process") is (its.process is not None)
     assert sum(lane.busy for lane in report.lanes) == pytest.approx(sum(report.row_busy))
+
+
+odd = st.sampled_from([-1.0, 0.0, 0.5, 3.0]) | st.floats(-2, 9)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(odd, odd, st.integers(-2, 5), st.none() | st.integers(0, 1)), max_size=8),
+    st.integers(1, 4),
+    st.sampled_from([0.0, 3.0]),
+)
+def test_times_that_cannot_be_are_shown_all_the_same(spans, threads, makespan_s):
+    """No file can hold them, but a record that was made in memory can: negative, backwards, beyond the end."""
+    nodes = [
+        RunNode(f"n{i}", start_s, end_s, thread, after=(f"n{i + 1}",), process=process)
+        for i, (start_s, end_s, thread, process) in enumerate(spans)
+    ]
+    report = report_of(make_record(nodes, threads=threads, makespan_s=makespan_s))
+    assert len(report.actual_bars) == len(nodes)
+    for lane in report.lanes:
+        assert 0 <= sum(idle_s for _, idle_s in lane.idle_s) <= makespan_s + 1e-9
+    for kind in ("text", "json", "trace"):
+        render(report, kind)

@@ -56,11 +56,10 @@ def caveats(record: RunRecord, profile: Profile | None = None) -> tuple[str, ...
             "measured by a canary: of nodes that overlap only the clocks are known, and no waits for the GIL"
         )
     if plan is None:
-        unknown = (
-            "planned times are not known"
-            if record.sampler or profile is not None
-            else "planned times and shares are not known"
-        )
+        unknown = "planned times are not known"  # a profile knows shares and locks
+        if profile is None:
+            also = "times and locks" if record.sampler else "times, shares and locks"
+            unknown = f"planned {also} are not known"
         return (*notes, f"it ran in the default order, without a plan: {unknown}")
     ran = {node.name for node in record.nodes}
     ran.update(record.not_started, record.dropped, record.left_out)

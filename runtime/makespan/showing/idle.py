@@ -221,6 +221,6 @@ def _ready(tasks: Sequence[Task]) -> tuple[list[float], list[str]]:
     for task in tasks:
         inputs = [number[name] for name in task.after if name in number]
         latest = max(inputs, key=lambda i: (tasks[i].end_s, -i), default=None)
-        ready_s.append(0.0 if latest is None else max(0.0, min(task.start_s, tasks[latest].end_s)))
+        ready_s.append(min(task.start_s, 0.0 if latest is None else tasks[latest].end_s))
         last.append("" if latest is None else tasks[latest].name)
     return ready_s, last
