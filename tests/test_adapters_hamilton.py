@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import types
 
 import pytest
 
+os.environ.setdefault("HAMILTON_AUTOLOAD_EXTENSIONS", "0")  # it would import whatever is installed
 pytest.importorskip("hamilton")
 
-from hamilton import async_driver, base, driver, lifecycle
+from hamilton import async_driver, base, driver, lifecycle, registry
 from hamilton.function_modifiers import (
     ResolveAt,
     config,
@@ -37,6 +39,8 @@ from makespan_optimizer.optimize import optimize
 from tests.builders import make_profile
 
 pandas = pytest.importorskip("pandas")
+registry.initialize()
+registry.load_extension("pandas")
 
 
 def driver_of(*functions, adapters=(), **settings):
