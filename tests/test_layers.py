@@ -112,5 +112,5 @@ def test_a_thousand_nodes_and_long_edges() -> None:
     found = layout(structure)
     assert len(found.y) == 1000
     far = build([str(i) for i in range(400)], [[str(i - 1), "0"] if i > 1 else ["0"] * i for i in range(400)])
-    assert not layout(far).through or len(layout(far).through) == 398  # too many bends: straight edges
+    assert not layout(far).through  # too many bends: straight edges
     assert layout(far).layer == tuple(range(400))

@@ -258,10 +258,17 @@ def test_no_words_collide_or_leave_the_picture(n: int) -> None:
     for ax in every_picture(n):
         renderer = drawn(ax).get_renderer()
         canvas = ax.figure.get_window_extent(renderer)
+        legend = ax.get_legend()
+        assert legend is None or legend.get_window_extent(renderer).y0 >= canvas.y0
+        assert legend is None or legend.get_window_extent(renderer).x1 <= canvas.x1
+        title = next((text for text in words_in(ax) if text.get_text() == ax.get_title(loc="left")), None)
+        assert title is not None
+        assert title.get_window_extent(renderer).y1 <= canvas.y1
         texts = [*ax.texts, *ax.get_yticklabels(), *ax.get_xticklabels()]
         boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts if text.get_text()]
         for i, (one, a) in enumerate(boxes):
             assert a.x0 >= canvas.x0 - 2, one
+            assert a.x1 <= canvas.x1 + 2, one
             for other, b in boxes[:i]:
                 apart = a.x0 >= b.x1 - 1 or b.x0 >= a.x1 - 1 or a.y0 >= b.y1 - 1 or b.y0 >= a.y1 - 1
                 assert apart, (one, other)

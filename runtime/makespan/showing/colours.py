@@ -32,7 +32,7 @@ WORDS: Final = {
 HATCH: Final = {"blocked": "////", "gil_wait": "\\\\\\\\", "delay": "...."}
 HATCH_INK: Final = {"gil_wait": FILL["gil"], "delay": QUIET}
 
-RUNNING: Final = "#b9c4cc"
+RUNNING: Final = "#a3b3bf"
 IDLE_FILL: Final = {
     "inputs": "#e6ecf1",
     "lock": "#e3d3ea",

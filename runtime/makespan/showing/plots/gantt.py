@@ -129,7 +129,7 @@ def _new_axes(report: Report, names: Sequence[str], kept: Sequence[tuple[str, ob
     words = [*names, *(word for word, _ in kept)]
     left_in = max(0.5, 0.15 + max((text_in(word, 8) for word in words), default=0))
     height_in = min(160.0, lane_in * rows + strips_pt(kept) / 72)
-    return new_axes(height_in + 1.12, left_in=min(3.0, left_in), what="plot_gantt")
+    return new_axes(height_in + 1.62, left_in=min(3.0, left_in), bottom_in=1.0, what="plot_gantt")
 
 
 def _lane_names(report: Report) -> list[str]:

@@ -91,7 +91,7 @@ def plot_profile(
     rows = max(1, len(names))
     if ax is None:
         left_in = 0.2 + max((text_in(name, 8) for name in names), default=0.3)
-        ax = new_axes(1.35 + 0.21 * min(rows, 700), left_in=left_in, bottom_in=0.72, what="plot_profile")
+        ax = new_axes(1.53 + 0.21 * min(rows, 700), left_in=left_in, bottom_in=0.9, what="plot_profile")
     frame(ax)
     ax.set_ylim(rows, 0)
     longest_s = max((max(_end_s(node), node.wall_net_s.p90) for node in drawn), default=0.0)

@@ -79,7 +79,7 @@ def plot_utilisation(
     report = shown(thing, "plot_utilisation")
     check_axes(ax, "plot_utilisation")
     if ax is None:
-        ax = new_axes(3.6, left_in=0.5, bottom_in=0.9, what="plot_utilisation")
+        ax = new_axes(3.9, left_in=0.5, bottom_in=1.2, what="plot_utilisation")
     bars = report.actual_bars or report.planned_bars
     end_s = max([report.actual_s or 0.0, *(bar.end_s for bar in bars)])
     time_axis(ax, end_s)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 _FONT: Final = "system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif"
+_DOTS: Final = "#7a6a3a"  # on light and dark paper alike
 _DARK: Final = ("html[data-theme=dark]", "body[data-jp-theme-light=false]", "body.vscode-dark")
 MOST_HIGH: Final = 720
 """Pixels; a higher drawing scrolls."""
@@ -27,7 +28,7 @@ _DARK_FILL: Final = {
     FILL["native"]: "#7fb4e2",
     FILL["blocked"]: "#5a5852",
     FILL["gil_wait"]: "#6b3b30",
-    FILL["delay"]: "#7d6c36",
+    FILL["delay"]: "#e3d08a",
     FILL["unknown"]: "#75726b",
 }
 
@@ -110,7 +111,7 @@ def swatch(part: str) -> str:
     lines = {
         "blocked": f'<path d="M0 12L12 0M0 6L6 0M6 12L12 6" stroke="{PAPER}"/>',
         "gil_wait": f'<path d="M0 0L12 12M6 0L12 6M0 6L6 12" stroke="{FILL["gil"]}"/>',
-        "delay": f'<path d="M2 3h2M8 3h2M5 7h2M2 11h2M8 11h2" stroke="{QUIET}"/>',
+        "delay": f'<path d="M2 3h2M8 3h2M5 7h2M2 11h2M8 11h2" stroke="{_DOTS}"/>',
     }
     return f'<rect width="12" height="12" fill="{FILL[part]}"/>{lines.get(part, "")}'
 
@@ -124,7 +125,7 @@ def patterns(seed: str, used: Collection[str]) -> tuple[str, dict[str, str]]:
     drawn = {
         "blocked": ("M-1 1L1 -1M0 6L6 0M5 7L7 5", PAPER),
         "gil_wait": ("M-1 5L1 7M0 0L6 6M5 -1L7 1", FILL["gil"]),
-        "delay": ("M1 1.5h1.2M4 4.5h1.2", QUIET),
+        "delay": ("M1 1.5h1.2M4 4.5h1.2", _DOTS),
     }
     some = {part: value for part, value in drawn.items() if part in used}
     definitions = "".join(

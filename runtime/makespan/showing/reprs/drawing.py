@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_NAMED: Final = 60
 MOST_DRAWN: Final = 1_500
+MOST_FITTED: Final = 1_400
+"""Pixels; a wider drawing with names keeps its size and scrolls."""
 LABEL: Final = 22
 """Columns of a name."""
 _COLUMN: Final = 6.3
@@ -101,7 +103,13 @@ def draw_dag(
     nodes = _nodes(structure, looks, frozenset(chain), scale, names, x, y, wide, {**FILL, **stripes})
     label = f"{plural(n, 'node')} and {plural(structure.edges, 'edge')}, from left to right"
     width = left[-1] + 8
-    return svg(width, height, label, f"{definitions}{edges}\n{nodes}", fluid=not scale.named and width < 3000)
+    return svg(
+        width,
+        height,
+        label,
+        f"{definitions}{edges}\n{nodes}",
+        fluid=width < (MOST_FITTED if scale.named else 3000),
+    )
 
 
 def _widths(scale: _Scale, costs: Sequence[float | None], names: Sequence[str]) -> list[float]:

@@ -149,8 +149,9 @@ def _axis(report: Report, left: float, per_s: float, top: float, bottom: float) 
     for moment, said in ticks(report.extent_s):
         at = left + moment * per_s
         drawn.append(f'<path d="M{at:.1f} {top:.1f}V{bottom:.1f}" stroke="{LINE}"/>')
+        anchor, x = ("end", WIDTH) if at + 0.5 * _COLUMN * len(said) > WIDTH else ("middle", at)
         drawn.append(
-            f'<text x="{at:.1f}" y="{bottom + 14:.1f}" text-anchor="middle" fill="{QUIET}">{said}</text>'
+            f'<text x="{x:.1f}" y="{bottom + 14:.1f}" text-anchor="{anchor}" fill="{QUIET}">{said}</text>'
         )
     return "".join(drawn)
 
