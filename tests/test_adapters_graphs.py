@@ -179,6 +179,7 @@ def test_sets_are_declared_in_one_order_in_every_process():
         ({"\ud800": []}, {"\ud800": len}, "UTF-8"),
         ({"": []}, {"": len}, "named by a string"),
         ([("a", [])], {"a": len}, "mapping"),
+        ({"a": []}, [len], "functions are a mapping"),
     ],
 )
 def test_graphlib_refuses_by_name(graph, calls, said):
@@ -212,6 +213,8 @@ def test_options_of_nodes():
     dag = from_graphlib({"a": [], "b": []}, {"a": dict, "b": dict}, options={"a": {"lock": "x", "hint_s": 2}})
     assert dag.nodes["a"].options.locks == ("x",)
     assert not dag.nodes["b"].options.locks
+    with pytest.raises(DescribeError, match="the options of node 'a' are of type list"):
+        from_graphlib({"a": []}, {"a": dict}, options={"a": ["lock"]})
     with pytest.raises(DescribeError, match="options for 'c'"):
         from_graphlib({"a": []}, {"a": dict}, options={"c": {}})
     with pytest.raises(DescribeError, match="no option 'lok'"):

@@ -414,6 +414,9 @@ def test_adapters_that_run_nodes_elsewhere_are_named():
     [
         ({"final_vars": ["spend_man"]}, "'spend_man'.*did you mean 'spend_mean'"),
         ({"final_vars": ["spend_mean"], "overrides": {"nope": 1}}, "override for 'nope'"),
+        ({"final_vars": ["spend_mean"], "inputs": {"spnd": [1]}}, "input 'spnd'.*did you mean 'spend'"),
+        ({"final_vars": ["spend_mean"], "inputs": {"spend": iter([1])}}, "'spend' is a list_iterator"),
+        ({"final_vars": ["spend_zero_mean"], "overrides": {"spend_mean": iter([1])}}, "read once only"),
         ({"final_vars": ["spend_mean"], "options": {"spend_std_dev": {}}}, "options for 'spend_std_dev'"),
         ({"final_vars": ["spend_mean"], "options": {"spend_mean": {"lok": 1}}}, "no option 'lok'"),
     ],

@@ -15,6 +15,7 @@ import numpy as np
 from pipefunc import NestedPipeFunc, PipeFunc, Pipeline, VariantPipeline, pipefunc
 from pipefunc.resources import Resources
 
+import makespan
 from makespan import from_pipefunc
 from makespan.adapters import adapt
 from makespan.adapters.pipefunc_executors import executors
@@ -318,6 +319,14 @@ def test_executors_follow_the_modes_of_a_plan():
         assert type(pools["where"]) is not type(pools["first", "second"])
 
 
+def test_functions_run_in_worker_processes():
+    dag = from_pipefunc(Pipeline([where, place]), options={"where": {"mode": "process"}})
+    found = dag(x=[1])
+    assert found["where"][0] != os.getpid()
+    assert found["first"] == os.getpid()
+    makespan.close_workers()
+
+
 # -- what is refused ---------------------------------------------------------------------------------------
 
 
@@ -327,6 +336,7 @@ def test_executors_follow_the_modes_of_a_plan():
         ({"output_name": "f"}, "wanted is 'f'"),
         ({"inputs": {"aa": 1}}, "value for 'aa'"),
         ({"inputs": {"a": 1, "c": 1}}, "value for 'a', which nothing that runs takes"),
+        ({"inputs": {"a": iter([1])}}, "'a' is a list_iterator"),
         ({"options": {"f_c": {}}}, "options for 'f_c'"),
         ({"options": {"c": {"lok": 1}}}, "'c'.*no option 'lok'"),
     ],

@@ -22,6 +22,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from makespan.adapters.graphs import refuse_once
 from makespan.describing.placeholder import Opaque
 from makespan.errors import DescribeError, MissingExtraError
 
@@ -141,12 +142,13 @@ def _steps(
         if isinstance(task, spec.Alias):
             resolved[key] = resolved[task.target]
         elif isinstance(task, spec.DataNode):
-            _refuse_once(key, (task.value,))
+            refuse_once(f"the data of {_label(key)}", task.value)
             resolved[key] = False, task.value
         else:
             parts = _parts(spec, task)
             for one in parts:
-                _refuse_once(key, [*one.args, *one.kwargs.values()])
+                for value in (*one.args, *one.kwargs.values()):
+                    refuse_once(f"an argument of task {_label(key)}", value)
             takes = tuple(p for p in ordered[key] if resolved[p][0])
             constants = {p: resolved[p][1] for p in ordered[key] if not resolved[p][0]}
             before = tuple(resolved[p][1] for p in takes)
@@ -273,17 +275,6 @@ def _code(parts: list[Any]) -> Any:
         return None
     first, *others = functions
     return partial(first, *others) if others else first
-
-
-def _refuse_once(key: Any, values: Iterable[Any]) -> None:
-    for value in values:
-        kind = type(value)
-        if hasattr(kind, "__next__") and not hasattr(kind, "readline"):
-            raise DescribeError(
-                f"task {_label(key)} holds a {kind.__name__}, which can be read once only, "
-                "but a DAG runs many times",
-                hint="hand over a list: list(…)",
-            )
 
 
 def _label(key: Any) -> str:

@@ -19,6 +19,7 @@ Tested with dask 2025.4 to 2026.8.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from makespan.errors import DescribeError, did_you_mean
 from makespan.graph import DAG
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
 LIBRARY = "dask"
 TESTED = ("2025.4", "2026.8")
@@ -159,7 +160,9 @@ def _plain(call: Any) -> Any:
 
 
 def _refuse_unknown_kinds(options: Mapping[str, Any], kinds: set[str]) -> None:
-    for kind in options:
+    for kind, said in options.items():
+        if not isinstance(said, Mapping):
+            raise DescribeError(f"the options of {kind!r} are no mapping", hint="{'lock': 'matplotlib'}")
         if kind not in kinds:
             hint = did_you_mean(str(kind), sorted(kinds)) or f"kinds are {', '.join(sorted(kinds)[:8])}"
             raise DescribeError(f"options are given for {kind!r}, and no task is of that kind", hint=hint)

@@ -71,6 +71,8 @@ def from_graphlib(
     """
     if takes not in TAKES:
         raise DescribeError(f"takes is {' or '.join(map(repr, TAKES))}, not {takes!r}")
+    if not isinstance(functions, Mapping):
+        raise DescribeError(f"functions are a mapping of node to callable, not {type(functions).__name__}")
     preds = _predecessors(graph, takes)
     names = names_of(preds)
     refuse_unknown("there is a function for", list(functions), preds)

@@ -22,7 +22,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from makespan.adapters.graphs import add, check_edges, refuse_unknown
+from makespan.adapters.graphs import add, check_edges, given_input, refuse_unknown
 from makespan.describing.placeholder import Opaque
 from makespan.describing.returned import is_coroutine_function
 from makespan.errors import DescribeError, OptionError
@@ -116,6 +116,7 @@ def from_hamilton(
     graph = driver.graph
     wanted = _last(graph) if final_vars is None else list(driver._create_final_vars(list(final_vars)))  # noqa: SLF001
     refuse_unknown("wanted is", wanted, {**graph.nodes, **dict(inputs or {})})
+    refuse_unknown("there is an input", list(inputs or ()), {*graph.nodes, *wanted})
     refuse_unknown("there is an override for", list(overrides or ()), graph.nodes)
     adapter = driver.adapter
     _refuse_adapters(adapter, running=False)
@@ -157,7 +158,7 @@ def dag_of(
     values: dict[str, Any] = {key: overrides[key] for key in overrides if key in names}
     for node in nodes:
         if node.user_defined and node.name not in values:
-            values[node.name] = _input(dag, node.name, given)
+            values[node.name] = given_input(dag, node.name, given)
     running = [node for node in nodes if not node.user_defined and node.name not in values]
     refuse_unknown("there are options for", list(options or ()), {node.name for node in running})
     for node in running:
@@ -266,14 +267,6 @@ def refuse_node(node: Any) -> None:
             f"node {node.name!r} {what}: how many nodes there are is known only while they run",
             hint="loop inside the function",
         )
-
-
-def _input(dag: DAG[..., Any], name: str, given: Mapping[str, Any]) -> Any:
-    if name.isidentifier():
-        return dag.input(name, given[name]) if name in given else dag.input(name)
-    if name not in given:
-        raise DescribeError(f"the input {name!r} is no identifier", hint="give it in inputs={…}")
-    return given[name]
 
 
 def _last(graph: Any) -> list[str]:

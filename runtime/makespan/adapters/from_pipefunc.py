@@ -21,7 +21,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from makespan.adapters.graphs import add, check_edges, refuse_unknown
+from makespan.adapters.graphs import add, check_edges, given_input, refuse_unknown
 from makespan.describing.placeholder import Opaque
 from makespan.errors import DescribeError
 from makespan.graph import DAG
@@ -158,7 +158,7 @@ def from_pipefunc(
         source = made_by.get(argument)
         if argument in given or source is None:
             if argument not in values:
-                values[argument] = _input(dag, argument, given, pipeline.defaults)
+                values[argument] = given_input(dag, argument, given, keep=pipeline.defaults)
             return values[argument]
         edges[_name(fn)].add(_name(source))
         return _picked(dag, source, argument)
@@ -212,15 +212,6 @@ def _picked(dag: DAG[..., Any], fn: Any, key: Any) -> Any:
     if isinstance(fn.output_name, str):
         return result
     return result[-1] if key == fn.output_name else result[fn.output_name.index(key)]
-
-
-def _input(dag: DAG[..., Any], argument: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Any:
-    known = given if argument in given else defaults
-    if argument.isidentifier():
-        return dag.input(argument, known[argument]) if argument in known else dag.input(argument)
-    if argument not in known:
-        raise DescribeError(f"the input {argument!r} is no identifier", hint="give it in inputs={…}")
-    return known[argument]
 
 
 def _arguments(pipeline: Any) -> set[str]:

@@ -9,6 +9,7 @@ read; it costs nothing beside running even one node.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from makespan.describing.node_options import checked_options, joined
@@ -17,7 +18,7 @@ from makespan.describing.place import function_place
 from makespan.errors import DescribeError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from makespan.graph import DAG
 
@@ -57,6 +58,11 @@ def add(
     place = function_place(fn if code is None else code) or ""
     where = f"node {name!r}"
     its = NO_OPTIONS
+    if options is not None and not isinstance(options, Mapping):
+        raise DescribeError(
+            f"the options of node {name!r} are of type {type(options).__name__}, not a mapping",
+            hint="{'lock': 'matplotlib'}",
+        )
     if getattr(type(fn), "is_node_function", False):  # made by @node: it brings its options along
         fn, its = fn.__makespan_node__  # type: ignore[attr-defined]
     try:
@@ -116,6 +122,41 @@ def refuse_unknown(what: str, said: Collection[Any], known: Collection[Any]) -> 
         if name not in known:
             near = did_you_mean(str(name), [str(one) for one in known])
             raise DescribeError(f"{what} {name!r}, which is not in the graph", hint=near)
+
+
+def refuse_once(what: str, value: Any) -> None:
+    """Refuse a value that a second run would find used up; files are the business of whoever reads them.
+
+    Raises
+    ------
+    DescribeError
+    """
+    kind = type(value)
+    if hasattr(kind, "__next__") and not hasattr(kind, "readline"):
+        raise DescribeError(
+            f"{what} is a {kind.__name__}, which can be read once only, but a DAG runs many times",
+            hint="hand over a list: list(…)",
+        )
+
+
+def given_input(
+    dag: DAG[..., Any], name: str, values: Mapping[str, Any], *, keep: Mapping[str, Any] | None = None
+) -> Any:
+    """Declare an input of the DAG, with its value as the default; a name that is no identifier is a constant.
+
+    Raises
+    ------
+    DescribeError
+        A value that can be read once only; no value for a name that is no identifier.
+    """
+    known = values if name in values or keep is None else keep
+    if name in known:
+        refuse_once(f"the input {name!r}", known[name])
+    if name.isidentifier():
+        return dag.input(name, known[name]) if name in known else dag.input(name)
+    if name not in known:
+        raise DescribeError(f"the input {name!r} is no identifier", hint="give it in inputs={…}")
+    return known[name]
 
 
 def check_edges(dag: DAG[..., Any], wanted: Mapping[str, Collection[str]]) -> None:
