@@ -220,9 +220,9 @@ names = st.lists(
 @settings(deadline=None, max_examples=80)
 @given(names)
 def test_names_in_one_cell_come_back(found):
-    from makespan_optimizer.measure.traces.tables import _names
+    from makespan_optimizer.measure.traces.cells import names
 
-    assert _names(joined(found), "cell") == tuple(found)
+    assert names(joined(found), "cell") == tuple(found)
 
 
 @settings(deadline=None, max_examples=60)

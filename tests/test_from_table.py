@@ -15,6 +15,7 @@ from makespan.cli import main
 from makespan.errors import OptionError, ProfileError
 from makespan.machine import this_machine
 from makespan.profile import ProfileWarning, load_profile
+from makespan_optimizer.measure.traces.tables import NAMES
 from makespan_optimizer.optimize import optimize
 from makespan_optimizer.questions.what_if import what_if
 from tests.builders import make_profile
@@ -74,6 +75,12 @@ def test_dicts_and_json(tmp_path):
     other = profile_from_table([{"name": "a b", "seconds": 1}, {"name": "c", "seconds": 2.0}])
     assert other.dag.fingerprint != found.dag.fingerprint
     assert profile_from_table([{"name": "a", "seconds": 1, "after": "x;y z"}, *map(named, ["x", "y z"])])
+
+
+@pytest.mark.parametrize("column", NAMES["predecessors"])
+def test_ways_to_call_the_predecessors(column):
+    rows = [{"name": "a", "seconds": 1}, {"name": "b", "seconds": 1, column.upper(): "a"}]
+    assert profile_from_table(rows).shape[1].after == ("a",)
 
 
 def named(name):
@@ -169,6 +176,8 @@ def test_what_follows_takes_such_a_profile(tmp_path):
     [
         ("", "has no column 'name'"),
         ("name,seconds\n", "has no rows"),
+        ("name,seconds,children\na,1,\n", "column 'children' tells what comes after a node (a column 'pre"),
+        ("name,seconds,dependancies\na,1,\n", "'dependancies' (did you mean 'dependencies'?)"),
         ("name,second\na,1\n", "has no column 'seconds' (did you mean 'seconds'?)"),
         ("nam,seconds\na,1\n", "has no column 'name' (did you mean 'name'?)"),
         ("name,seconds,predecesors\na,1,\n", "unknown column 'predecesors' (did you mean 'predecessors'?)"),

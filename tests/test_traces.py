@@ -280,9 +280,24 @@ def test_a_flow_between_two_slices_is_of_the_one_that_is_over():
         assert read(within) == {"a": set(), "b": {"a"}}
 
 
+def test_slices_that_say_their_flows_themselves():
+    out, into = {"bind_id": "1", "flow_out": True}, {"bind_id": "1", "flow_in": True}
+    events = [x("c", 40, 5) | into, x("a", 0, 10) | out, x("b", 20, 10, tid=2) | into]
+    assert read(events) == {"a": set(), "b": {"a"}, "c": {"a"}}
+    events[2] = events[2] | out
+    assert read(events) == {"a": set(), "b": {"a"}, "c": {"b"}}
+    both = [*PAIR, x("c", 40, 5) | into, flow("s", 5), flow("f", 20, tid=2)]
+    both[1] = both[1] | out
+    assert read(both) == {"a": set(), "b": {"a"}, "c": {"b"}}
+
+
 @pytest.mark.parametrize(
     ("events", "said"),
     [
+        ([x("a", 0, 1) | {"bind_id": 1, "flow_out": True}], "never ends"),
+        ([x("a", 0, 1) | {"bind_id": 1, "flow_in": True}], "has not begun"),
+        ([x("a", 0, 1) | {"flow_in": True}], "without a bind_id"),
+        ([x("a", 0, 1), {"ph": "i", "ts": 0, "bind_id": 1, "flow_in": True}], "what is no slice"),
         (PAIR, "has no flow events"),
         ([{"ph": "M", "name": "thread_name"}], "tells of nothing"),
         ([*PAIR, flow("s", 15), flow("f", 20, tid=2)], "#/2: a flow begins outside of all slices"),

@@ -24,13 +24,14 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from makespan.errors import MakespanError, OptionError, ProfileError, did_you_mean
+from makespan.errors import ProfileError, did_you_mean
 from makespan.exporting.rows import every_field
 from makespan.files import read_bytes
 from makespan.jsontext import strict_json
 from makespan.profile import ProfileWarning
 from makespan.showing.words import some
 from makespan_optimizer.measure.hints import Hint, hinted, parse_kind, seconds_of
+from makespan_optimizer.measure.traces.cells import checked, is_missing, names, number
 from makespan_optimizer.measure.traces.chrome import is_chrome_trace
 from makespan_optimizer.measure.traces.chrome import rows_of as slices_of
 from makespan_optimizer.measure.traces.ninja import is_ninja_log
@@ -47,12 +48,17 @@ if TYPE_CHECKING:
 NAMES: dict[str, tuple[str, ...]] = {
     "name": ("name", "node", "task"),
     "seconds": ("seconds", "duration_s", "wall_s", "wall_net_s", "duration"),
-    "predecessors": ("predecessors", "after", "depends_on", "parents"),
+    "predecessors": (
+        *("predecessors", "after", "depends_on", "parents"),
+        *("dependencies", "deps", "needs", "requires", "upstream", "waits_for"),
+    ),
     "class": ("class", "kind"),
     "lock": ("lock", "locks"),
     "exclusive": ("exclusive",),
     "tags": ("tags",),
 }
+# Edges the other way round: leaving them out would lose them.
+_BACKWARDS = frozenset({"successors", "children", "dependents", "downstream", "next"})
 # Columns of our own tables that need not be told again.
 _OURS = every_field()
 _WORDS = {"": False, "0": False, "no": False, "false": False, "1": True, "yes": True, "true": True}
@@ -200,7 +206,15 @@ def _check_columns(columns: Sequence[str], where: str) -> None:
             raise ProfileError(f"has no column {column!r}", where=where, hint=hint)
     unknown = [column for column in columns if column.lower() not in known]
     for column in unknown:
-        if (near := did_you_mean(column.lower(), NAMES)) and column.lower() not in _OURS:
+        if column.lower() in _BACKWARDS:
+            raise ProfileError(
+                f"column {column!r} tells what comes after a node",
+                where=where,
+                hint="a column 'predecessors' tells what it waits for",
+            )
+        if (
+            near := did_you_mean(column.lower(), (*NAMES, *NAMES["predecessors"]))
+        ) and column.lower() not in _OURS:
             raise ProfileError(f"has an unknown column {column!r}", where=where, hint=near)
     left = [column for column in unknown if column and column.lower() not in _OURS]
     if left:
@@ -214,7 +228,7 @@ def _read(table: _Table) -> list[Row]:
 def _row(record: Mapping[str, Any], place: str) -> Row:
     def cell(column: str) -> tuple[Any, str]:
         for key, value in record.items():
-            if key.lower() in NAMES[column] and not _is_missing(value):
+            if key.lower() in NAMES[column] and not is_missing(value):
                 return value, f"{place}, column {key!r}"
         return None, f"{place}, column {column!r}"
 
@@ -226,12 +240,12 @@ def _row(record: Mapping[str, Any], place: str) -> Row:
     said, at = cell("seconds")
     if said is None:
         raise ProfileError(f"no seconds are told of {name!r}", where=at)
-    wall_s = _checked(lambda: seconds_of(said, at) if isinstance(said, str) else _number(said, at))
+    wall_s = checked(lambda: seconds_of(said, at) if isinstance(said, str) else number(said, at))
     word, at = cell("class")
     hint = Hint(wall_s)
     if word is not None:
-        hint = Hint(wall_s, *_checked(lambda: parse_kind(str(word), at)))
-    after, where_after = _names(*cell("predecessors")), cell("predecessors")[1]
+        hint = Hint(wall_s, *checked(lambda: parse_kind(str(word), at)))
+    after, where_after = names(*cell("predecessors")), cell("predecessors")[1]
     exclusive, at = cell("exclusive")
     yes = _WORDS.get(str(exclusive if exclusive is not None else "").strip().lower())
     if yes is None:
@@ -239,52 +253,9 @@ def _row(record: Mapping[str, Any], place: str) -> Row:
     return Row(
         hinted(name, hint, origin="trace"),
         after,
-        _names(*cell("lock")),
+        names(*cell("lock")),
         yes,
-        _names(*cell("tags")),
+        names(*cell("tags")),
         place,
         where_after,
     )
-
-
-def _is_missing(value: Any) -> bool:
-    """Say whether a cell is empty: no text, or what pandas and numpy put there (NaN, NaT, NA)."""
-    if value is None or isinstance(value, str):
-        return not value
-    if hasattr(value, "__len__"):  # names in a list or an array: compared, they have no truth value
-        return False
-    try:
-        return bool(value != value)  # noqa: PLR0124 (NaN and NaT differ from themselves)
-    except (TypeError, ValueError):  # NA neither differs nor not
-        return True
-
-
-def _number(value: Any, where: str) -> float:
-    """Return a number of any kind (numpy's too) as seconds."""
-    if isinstance(value, bool) or not hasattr(value, "__float__") or hasattr(value, "__len__"):
-        raise OptionError(f"{value!r} is not a duration", where=where)
-    return seconds_of(repr(float(value)), where)
-
-
-def _names(value: Any, where: str) -> tuple[str, ...]:
-    """Return the names in a cell: a list, or text separated by ``;`` or blanks."""
-    if value is None:
-        return ()
-    if isinstance(value, str) and value.startswith('["'):
-        value = strict_json(value.encode(errors="surrogatepass"), where, ProfileError)
-    elif isinstance(value, str):
-        parts = value.split(";") if ";" in value else value.split()
-        return tuple(part.strip() for part in parts if part.strip())
-    if hasattr(value, "__iter__") and not isinstance(value, bytes | dict):
-        parts = list(value)
-        if all(isinstance(part, str) and part for part in parts):
-            return tuple(map(str, parts))  # numpy's texts too
-    raise ProfileError(f"{value!r} is not names", where=where, hint="separate them by ; or by blanks")
-
-
-def _checked(read: Any) -> Any:
-    """Read a cell; what is wrong with it is wrong with the table."""
-    try:
-        return read()
-    except MakespanError as error:
-        raise ProfileError(error.problem, where=error.where, hint=error.hint) from error
