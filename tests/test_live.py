@@ -173,8 +173,8 @@ def test_a_run_that_goes_on():
     seen = at(scene, trace, 2.0)
     assert (seen.done, seen.total, seen.waiting, seen.now_s) == (1, 4, 1, 2.0)
     assert seen.lanes == (
-        LaneNow(0, ((0.0, 1.0), (1.0, 2.0)), (Running("b", 1.0, None, None),)),
-        LaneNow(1, ((1.25, 2.0),), (Running("c", 0.75, None, None),)),
+        LaneNow("thread 1", ((0.0, 1.0), (1.0, 2.0)), (Running("b", 1.0, None, None),)),
+        LaneNow("thread 2", ((1.25, 2.0),), (Running("c", 0.75, None, None),)),
     )
     assert seen.coming == (Coming("d", ("b", "c")),)
     assert seen.end_s is None
@@ -184,13 +184,14 @@ def test_a_run_that_goes_on():
 def test_the_calling_thread_has_the_first_lane():
     scene = scene_of(diamond.prepare(threads=2))
     trace = traced(4, start={0: 0.0, 1: 1.0}, end={0: 1.0}, ident={0: 6, 1: 5})
-    assert [lane.spans for lane in at(scene, trace, 2.0, caller=5).lanes] == [((1.0, 2.0),), ((0.0, 1.0),)]
+    lanes = at(scene, trace, 2.0, caller=5).lanes
+    assert [lane[:2] for lane in lanes] == [("caller", ((1.0, 2.0),)), ("thread 1", ((0.0, 1.0),))]
 
 
 def test_nothing_has_begun_and_everything_is_over():
     scene = scene_of(diamond.prepare(threads=3))
     before = at(scene, Trace(4), 0.0)
-    assert before.lanes == tuple(LaneNow(i, (), ()) for i in range(3))
+    assert before.lanes == tuple(LaneNow(f"thread {i}", (), ()) for i in (1, 2, 3))
     assert before.coming[0] == Coming("a", ())
     after = at(scene, traced(4, start=dict.fromkeys(range(4), 0.0), end=dict.fromkeys(range(4), 1.0)), 1.0)
     assert (after.done, after.waiting, after.coming) == (4, 0, ())
@@ -231,8 +232,8 @@ def a_glance(**more):
         total=4,
         failed=(),
         lanes=(
-            LaneNow(0, ((0.0, 0.5), (0.5, 1.0)), (Running("parse", 0.5, 2.0, None),)),
-            LaneNow(1, (), ()),
+            LaneNow("caller", ((0.0, 0.5), (0.5, 1.0)), (Running("parse", 0.5, 2.0, None),)),
+            LaneNow("thread 1", (), ()),
         ),
         coming=(Coming("render", ()), Coming("rank", ("parse", "render"))),
         waiting=5,
@@ -245,11 +246,11 @@ def a_glance(**more):
 def test_what_is_drawn():
     lines = draw(a_glance(), 100, 20).plain.split("\n")
     assert lines[0] == "news  1 of 4 nodes  1.00 s  about 1.50 s left (planned: 2.25 s)"
-    assert re.fullmatch(r"lane 0  █+▉▓+·+  parse  500 ms of 2.00 s", lines[1])
-    assert re.fullmatch(r"lane 1   +·+  –", lines[2])
-    assert lines[3] == "next    render   rank after parse and 1 more   3 more"
-    here = lines[1].index("·") - 8
-    assert here == round(42 * 1.0 / 2.5)
+    assert re.fullmatch(r"caller    █+▉▓+·+  parse  500 ms of 2.00 s", lines[1])
+    assert re.fullmatch(r"thread 1   +·+  –", lines[2])
+    assert lines[3] == "next      render   rank after parse and 1 more   3 more"
+    here = lines[1].index("·") - 10
+    assert here == round(40 * 1.0 / 2.5)
     assert draw(a_glance(end_s=None, planned_s=None), 100, 20).plain.startswith(
         "news  1 of 4 nodes  1.00 s\n"
     )
@@ -258,7 +259,9 @@ def test_what_is_drawn():
 @settings(deadline=None, max_examples=60)
 @given(st.text(max_size=40) | st.sampled_from(HOSTILE), st.integers(30, 200), st.integers(3, 40))
 def test_no_name_widens_it_or_steers_the_terminal(name, width, height):
-    lanes = tuple(LaneNow(i, ((0.0, 1.0),), (Running(name, 1.0, 0.2, 3),) * (1 + i % 2)) for i in range(50))
+    lanes = tuple(
+        LaneNow(f"thread {i}", ((0.0, 1.0),), (Running(name, 1.0, 0.2, 3),) * (1 + i % 2)) for i in range(50)
+    )
     drawn = draw(
         a_glance(title=name, failed=(name,), lanes=lanes, coming=(Coming(name, (name,)),) * 8), width, height
     )
@@ -272,12 +275,13 @@ def test_no_name_widens_it_or_steers_the_terminal(name, width, height):
 
 def test_lanes_that_do_not_fit_are_counted():
     lanes = tuple(
-        LaneNow(i, (), (Running(f"n{i}", 1.0, None, None),) if i in {3, 17, 19} else ()) for i in range(20)
+        LaneNow(f"thread {i}", (), (Running(f"n{i}", 1.0, None, None),) if i in {3, 17, 19} else ())
+        for i in range(20)
     )
     text = draw(a_glance(lanes=lanes), 100, 6).plain
-    assert "lane 3 " in text
-    assert "lane 17 " in text
-    assert "18 more lanes, 1 of them busy" in text
+    assert "thread 3 " in text
+    assert "thread 17 " in text
+    assert "18 more threads, 1 of them busy" in text
 
 
 def test_a_last_line():
@@ -491,7 +495,7 @@ def test_makespan_run_live(tmp_path):
     (tmp_path / "pipeline.py").write_text(PIPELINE)
     command = [sys.executable, "-m", "makespan", "run", "pipeline.py:pipeline", "--threads", "2", "--live"]
     text = in_a_terminal(command, tmp_path)
-    assert "lane 1" in text
+    assert "thread 1" in text
     assert "pipeline" in text
     assert "next" in text
     assert "wait_3" in text

@@ -56,9 +56,10 @@ class Running(NamedTuple):
 
 
 class LaneNow(NamedTuple):
-    """A lane: what ran in it, and what runs in it now (coroutine nodes may be several)."""
+    """A thread: what ran in it, and what runs in it now (coroutine nodes may be several)."""
 
-    number: int
+    name: str
+    """As in the report: ``caller``, ``thread 1`` …"""
     spans: tuple[tuple[float, float], ...]
     """(start, end) of what ran, in seconds of the run, by start."""
     running: tuple[Running, ...]
@@ -149,11 +150,12 @@ def glance_at(
         elif i not in skipped:
             its.append((since_s, max(since_s, (end[i] - begun) / 1e9)))
     who_first = sorted(spans, key=lambda who: who != caller)  # stable: the others by their first node
+    first = 0 if caller in spans else 1
     lanes = [
-        LaneNow(number, tuple(spans[who]), tuple(running.get(who, ())))
-        for number, who in enumerate(who_first)
+        LaneNow(_called(number), tuple(spans[who]), tuple(running.get(who, ())))
+        for number, who in enumerate(who_first, first)
     ]
-    lanes += [LaneNow(number, (), ()) for number in range(len(lanes), scene.threads)]
+    lanes += [LaneNow(_called(first + number), (), ()) for number in range(len(lanes), scene.threads)]
     waiting = [i for i in scene.order if not start[i]]
     return Glance(
         title=scene.title,
@@ -167,6 +169,10 @@ def glance_at(
         end_s=forecast(scene.steps, started_s, ended, now_s) if scene.steps and not failed else None,
         planned_s=scene.planned_s,
     )
+
+
+def _called(number: int) -> str:
+    return f"thread {number}" if number else "caller"
 
 
 def _coming(structure: Structure, waiting: list[int], ended: set[int], runs: set[int]) -> tuple[Coming, ...]:

@@ -3,9 +3,9 @@
 ::
 
     news  12 of 34 nodes  1.24 s  about 1.1 s left (planned: 2.25 s)
-    lane 0  █████▏███▏▓▓▓▓▓·············  parse_3  0.21 of 0.35 s
-    lane 1  ████████▏  ▓▓▓▓·············  fetch  0.20 of 1.80 s
-    next    render   parse_4 after fetch   18 more
+    caller    █████▉███▉▓▓▓▓▓·············  parse_3  210 ms of 350 ms
+    thread 1  ████████▉  ▓▓▓▓·············  fetch  200 ms of 1.80 s
+    next      render   parse_4 after fetch   18 more
 
 Names are cleaned: they cannot steer the terminal. What does not fit is counted, not dropped in silence.
 """
@@ -45,12 +45,12 @@ def draw(glance: Glance, width: int, height: int) -> Text:
         lines.append([("failed: " + some(glance.failed, 3), "bold red")])
     room = max(1, height - len(lines) - 2)
     shown = glance.lanes if len(glance.lanes) <= room else _busiest(glance.lanes, room - 1)
-    margin = max([len("next"), *(len(f"lane {lane.number}") for lane in shown)]) + 2
+    margin = max([len("next"), *(len(lane.name) for lane in shown)]) + 2
     strip = max(8, min(48, width - margin - NAME - 22))
     upto_s = max(glance.now_s, glance.end_s or 0.0, glance.planned_s or 0.0)
     lines += [
         [
-            (f"{f'lane {lane.number}':{margin}}", "dim"),
+            (f"{lane.name:{margin}}", "dim"),
             *_strip(lane, strip, glance.now_s, upto_s),
             *_running(lane),
         ]
@@ -59,16 +59,18 @@ def draw(glance: Glance, width: int, height: int) -> Text:
     if len(shown) < len(glance.lanes):
         hidden = len(glance.lanes) - len(shown)
         busy = sum(bool(lane.running) for lane in glance.lanes) - sum(bool(lane.running) for lane in shown)
-        lines.append([(f"{plural(hidden, 'more lane')}, {busy:,} of them busy", "dim")])
+        lines.append([(f"{plural(hidden, 'more thread')}, {busy:,} of them busy", "dim")])
     if glance.waiting:
         lines.append([(f"{'next':{margin}}", "dim"), *_coming(glance, width - margin)])
     text = Text(no_wrap=True, overflow="ellipsis", end="")
     for at, line in enumerate(lines[:height]):
-        one = Text()
+        text.append("\n" if at else "")
+        left = width
         for words, style in line:
-            one.append(words, style or None)
-        one.truncate(width, overflow="ellipsis")
-        text.append("\n" if at else "").append_text(one)
+            if left > 0:
+                shown_words = clean(words, left)
+                text.append(shown_words, style or None)
+                left -= columns(shown_words)
     return text
 
 
@@ -95,8 +97,8 @@ def last_line(glance: Glance) -> str:
 
 def _busiest(lanes: tuple[LaneNow, ...], most: int) -> list[LaneNow]:
     """Return the lanes in which something runs, then others; in their order."""
-    chosen = sorted(lanes, key=lambda lane: (not lane.running, lane.number))[: max(0, most)]
-    return sorted(chosen, key=lambda lane: lane.number)
+    first = sorted(range(len(lanes)), key=lambda k: (not lanes[k].running, k))[: max(0, most)]
+    return [lanes[k] for k in sorted(first)]
 
 
 def _strip(lane: LaneNow, width: int, now_s: float, upto_s: float) -> Iterable[tuple[str, str]]:
@@ -133,7 +135,7 @@ def _running(lane: LaneNow) -> Iterable[tuple[str, str]]:
     yield clean(its.name, NAME), "bold"
     yield from _took(its)
     if its.process is not None:
-        yield f"  in process {its.process}", "dim"
+        yield f"  in worker process {its.process + 1}", "dim"
 
 
 def _took(its: Running) -> Iterable[tuple[str, str]]:
