@@ -116,35 +116,53 @@ def test_20_2000_and_10000_bars_are_those_of_the_run_and_nothing_is_loaded(
     assert page.complaints == []
 
 
-def test_a_canvas_shows_what_svg_shows(page: Page, tmp_path: Path) -> None:
-    """At the middle of each part of a wide bar, the pixel has the colour that the style sheet gives it."""
-    record = random_run(1200, threads=2)
-    page.scheme("light")
-    show(page, record, tmp_path)
-    wrong, seen = page.eval("""(() => {
-      const { run, frame, canvas } = document.querySelector(".plot").gantt;
-      const pen = canvas.getContext("2d"), scale = canvas.width / frame.width, wrong = [];
-      const look = getComputedStyle(document.documentElement);
-      const hex = (name) => look.getPropertyValue("--" + name).match(/[0-9a-f]{2}/g);
-      let seen = 0;
-      for (const bar of run.thick) {
-        if (frame.x(bar.to) - frame.x(bar.from) < 6) continue;
-        const x = (frame.x(bar.from) + frame.x(bar.to)) / 2, [top, height] = run.shape.thick;
-        const y = frame.top + bar.row * run.shape.pitch + top;
-        for (const [k, name] of [[0, "gil"], [1, "native"]]) {
-          const below = bar.shares.slice(0, k).reduce((a, b) => a + b, 0);
-          if (bar.shares[k] * height < 4) continue;
-          const at = y + height - height * (below + bar.shares[k] / 2);
-          const pixel = pen.getImageData(Math.round(x * scale), Math.round(at * scale), 1, 1).data;
-          const off = hex(name).reduce((sum, c, i) => sum + Math.abs(parseInt(c, 16) - pixel[i]), 0);
-          seen++;
-          if (off > 6) wrong.push([bar.node.name, name, ...pixel]);
-        }
-      }
-      return [wrong, seen];
-    })()""")
+PIXELS = """((look) => {
+  const { run, frame, canvas } = document.querySelector(".plot").gantt;
+  const pen = canvas.getContext("2d"), scale = canvas.width / frame.width, wrong = [];
+  const hex = (name) => look.getPropertyValue("--" + name).match(/[0-9a-f]{2}/g);
+  let seen = 0;
+  for (const bar of run.thick) {
+    if (frame.x(bar.to) - frame.x(bar.from) < 6) continue;
+    const x = (frame.x(bar.from) + frame.x(bar.to)) / 2, [top, height] = run.shape.thick;
+    const y = frame.top + bar.row * run.shape.pitch + top;
+    for (const [k, name] of [[0, "gil"], [1, "native"]]) {
+      const below = bar.shares.slice(0, k).reduce((a, b) => a + b, 0);
+      if (bar.shares[k] * height < 4) continue;
+      const at = y + height - height * (below + bar.shares[k] / 2);
+      const pixel = pen.getImageData(Math.round(x * scale), Math.round(at * scale), 1, 1).data;
+      const off = hex(name).reduce((sum, c, i) => sum + Math.abs(parseInt(c, 16) - pixel[i]), 0);
+      seen++;
+      if (off > 6) wrong.push([bar.node.name, name, ...pixel]);
+    }
+  }
+  return [wrong, seen];
+})"""
+
+
+def test_a_canvas_has_the_colours_of_the_style_sheet_and_on_paper_those_of_paper(
+    page: Page, tmp_path: Path
+) -> None:
+    """At the middle of each part of a wide bar, the pixel has the colour that its part is given."""
+    content = render(random_run(1200, threads=2), "html")
+    screen, paper = (f"getComputedStyle(document.querySelector('{of}'))" for of in (":root", "#paper"))
+    for scheme in ("light", "dark"):
+        page.scheme(scheme)
+        show(page, content, tmp_path)
+        wrong, seen = page.eval(f"{PIXELS}({screen})")
+        assert seen > 20
+        assert wrong == [], scheme
+    page.eval("dispatchEvent(new Event('beforeprint'))")
+    wrong, seen = page.eval(f"{PIXELS}({paper})")
     assert seen > 20
     assert wrong == []
+    assert page.eval(f"{PIXELS}({screen})")[0] != []
+    page.eval("dispatchEvent(new Event('afterprint'))")
+    page.settle()
+    assert page.eval(f"{PIXELS}({screen})")[0] == []
+    page.scheme("light")
+    page.settle()
+    page.settle()
+    assert page.eval(f"{PIXELS}({screen})")[0] == []  # painted anew when the scheme changed
 
 
 @pytest.mark.parametrize("record", [blog_run(), measured_run(34), failed_run()], ids=["blog", "34", "failed"])

@@ -75,7 +75,8 @@ def gantt(report: Report, extent_s: float) -> str:
     drawn = chart.draw(report, extent_s).svg
     label = escape(chart.summary(report))
     if len(report.actual_bars) + len(report.planned_bars) > chart.MOST_STATIC:
-        drawn = f"<noscript>{drawn}</noscript>"
+        coarse = f"Without scripts, bars thinner than {chart.SLIM_OF_MANY:g} pixels are drawn together."
+        drawn = f'<noscript>{drawn}<p class="quiet">{coarse}</p></noscript>'
     return f'<figure class="plot" data-label="{label}">{drawn}</figure>'
 
 

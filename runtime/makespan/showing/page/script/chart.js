@@ -111,17 +111,23 @@ const makeChart = (run, plot) => {
     chart.point(null);
   };
 
+  let image = null;
   const paint = (probe) => {
-    const scale = Math.min(3, window.devicePixelRatio || 1), { width, lanesEnd } = chart.frame;
-    canvas.width = Math.round(width * scale);
-    canvas.height = Math.round(lanesEnd * scale);
-    canvas.style.width = "100%";
-    const pen = canvas.getContext("2d"), colours = palette(probe, scale);
-    pen.scale(scale, scale);
-    drawAxis(null, chart.frame, pen, colours.line);
-    toCanvas(pen, chart.ink.idle, colours, false);
-    toCanvas(pen, chart.ink.thin, colours, true);
-    toCanvas(pen, chart.ink.thick, colours, false);
+    const scale = Math.min(2, window.devicePixelRatio || 1), { frame } = chart;
+    const width = Math.round(frame.width * scale), height = Math.ceil(frame.lanesEnd * scale), pen = canvas.getContext("2d");
+    if (image?.width !== width || image.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
+      canvas.style.width = "100%";
+      image = new ImageData(width, height);
+    }
+    const pixels = new Uint32Array(image.data.buffer), colours = palette(probe, scale, false), lines = makeInk();
+    pixels.fill(0);
+    gridInk(lines, frame);
+    for (const ink of [lines, chart.ink.idle]) toPixels(pixels, width, ink, colours, scale);
+    toPixels(pixels, width, chart.ink.thin, palette(probe, scale, true), scale);
+    toPixels(pixels, width, chart.ink.thick, colours, scale);
+    pen.putImageData(image, 0, 0);
   };
   chart.repaint = (probe) => { if (many && chart.ink) paint(probe); };
 

@@ -58,15 +58,14 @@ const makeFrame = (run, width, view, allBands) => {
 const label = (parent, at, y, words, kind, anchor) =>
   draw(parent, "text", { x: px(at), y: px(y), ...(kind && { class: kind }), ...(anchor && { "text-anchor": anchor }) }, words);
 
-// Lines behind the bars; where those lie on a canvas, they are drawn there, above the end of the lanes.
-const drawAxis = (group, frame, pen, colour) => {
-  const { view, x, left, right, top, height } = frame;
-  const places = ticks(view.from, view.to, view.extent, Math.max(3, Math.min(10, (right - left) / 80)));
-  if (pen) {
-    pen.fillStyle = colour;
-    for (const [t] of places) pen.fillRect(x(t) - 0.5, top - 5, 1, frame.lanesEnd - top + 5);
-    return;
-  }
+const ticksOf = ({ view, left, right }) => ticks(view.from, view.to, view.extent, Math.max(3, Math.min(10, (right - left) / 80)));
+// Lines behind bars that lie on a canvas.
+const gridInk = (ink, frame) => {
+  for (const [t] of ticksOf(frame)) ink.box("line", frame.x(t) - 0.5, frame.top - 5, 1, frame.lanesEnd - frame.top + 5);
+};
+const drawAxis = (group, frame) => {
+  const { x, left, right, top, height } = frame;
+  const places = ticksOf(frame);
   const from = frame.many ? frame.lanesEnd : top - 5;
   group.replaceChildren();
   draw(group, "path", { class: "grid", d: places.map(([t]) => `M${px(x(t))} ${px(from)}V${px(height - 4)}`).join("") });
