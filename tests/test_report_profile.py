@@ -170,6 +170,7 @@ def test_the_json_holds_what_follows_from_others():
     assert data["extent_s"] == report.extent_s
     assert [node["error_s"] for node in data["nodes"]] == [node.error_s for node in report.nodes]
     assert data["lanes"] == json.loads(msgspec.json.encode(report.lanes))
+    assert record.plan is not None
     assert json.loads(render(record.plan, "json"))["kind"] == "plan"
 
 

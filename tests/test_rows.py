@@ -155,7 +155,7 @@ odd = st.sampled_from([-1.0, 0.0, 0.5, 3.0]) | st.floats(-2, 9)
     st.sampled_from([0.0, 3.0]),
 )
 def test_times_that_cannot_be_are_shown_all_the_same(spans, threads, makespan_s):
-    """No file can hold them, but a record that was made in memory can: negative, backwards, beyond the end."""
+    """No file can hold them, but a record made in memory can: negative, backwards, beyond the end."""
     nodes = [
         RunNode(f"n{i}", start_s, end_s, thread, after=(f"n{i + 1}",), process=process)
         for i, (start_s, end_s, thread, process) in enumerate(spans)

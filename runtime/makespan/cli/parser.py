@@ -27,7 +27,7 @@ VERBS = {
     ),
     "optimize": ("optimize", "compute a plan from a profile: order, groups, makespan, lower bound"),
     "run": ("run", "run the DAG, with a plan or without, and record what happened"),
-    "report": ("report", "draw the Gantt of a run: HTML, PNG, SVG, PDF or text"),
+    "report": ("report", "draw the Gantt of a run, or of two: HTML, PNG, SVG, PDF, text, trace, JSON"),
     "what-if": ("what_if", "the makespan to expect with other thread budgets, faster nodes, no GIL"),
     "explain": ("explain", "why the plan is as it is, as a whole or for one node"),
     "compare": ("compare", "two plans, two runs, or a plan and a run: what differs, and why"),

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 SEEN_SHARE = 1 / 20_000
 """Of the whole: a shorter stretch is not drawn, only added up."""
+JOINED_SHARE = 1 / 1000
+"""Of the whole: shorter stretches of one cause are drawn as one, whichever nodes they waited for."""
+
+_Stretch = tuple[float, float, IdleCause, str]
+"""Start, end, cause, and what was waited for."""
 
 
 class Task(NamedTuple):
@@ -111,7 +116,7 @@ class _Sweep:
         self.ready: list[tuple[float, int]] = []
         self.later = sorted(((at_s, i) for i, at_s in enumerate(self.ready_s)), reverse=True)
         self.open: dict[int, tuple[float, IdleCause, str]] = {}
-        self.found: list[list[tuple[float, float, IdleCause, str]]] = [[] for _ in rows]
+        self.found: list[list[_Stretch]] = [[] for _ in rows]
 
     def verdict(self) -> Verdict:
         """Go through all moments."""
@@ -206,12 +211,27 @@ class _Sweep:
         sums: list[Mapping[IdleCause, float]] = []
         for row, stretches in enumerate(self.found):
             total: dict[IdleCause, float] = {}
-            for start_s, end_s, cause, of in stretches:
+            for start_s, end_s, cause, _ in stretches:
                 total[cause] = total.get(cause, 0.0) + end_s - start_s
+            sums.append(total)
+            for start_s, end_s, cause, of in _joined(stretches, JOINED_SHARE * self.until_s):
                 if end_s - start_s >= SEEN_SHARE * self.until_s:
                     idle.append(Idle(row, start_s, end_s, cause, of))
-            sums.append(total)
         return Verdict(tuple(idle), tuple(sums))
+
+
+def _joined(stretches: Sequence[_Stretch], short_s: float) -> list[_Stretch]:
+    """Make one of short stretches that follow each other and have the same cause, of different nodes."""
+    joined: list[_Stretch] = []
+    for its in stretches:
+        start_s, end_s, cause, _ = its
+        if joined and joined[-1][2] == cause and start_s - joined[-1][1] <= SAME_MOMENT_S:
+            before_s, until_s, _, _ = joined[-1]
+            if min(until_s - before_s, end_s - start_s) < short_s:
+                joined[-1] = (before_s, end_s, cause, "")
+                continue
+        joined.append(its)
+    return joined
 
 
 def _ready(tasks: Sequence[Task]) -> tuple[list[float], list[str]]:

@@ -63,7 +63,7 @@ class Idle(msgspec.Struct, frozen=True):
     cause: IdleCause
     of: str = ""
     """The node whose end the next one waited for; the lock, group or exclusive node that kept one back; of
-    ``budget`` the node that was ready. Else empty."""
+    ``budget`` the node that was ready. Else, and where short waits for several are drawn as one, empty."""
 
 
 class Band(msgspec.Struct, frozen=True):
