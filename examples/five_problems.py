@@ -188,7 +188,7 @@ def main() -> None:
         f"{'':12}  {'without care':28}{'planned':>8}{'predicted':>11}{'bound':>8}   (units of {UNIT_S:g} s)"
     )
     for name, its, threads, careless, how, careless_threads in PROBLEMS:
-        plan = its.profile(runs=2, trials_limit_s=3.0).optimize(threads=threads)
+        plan = its.profile(runs=2).optimize(threads=threads, time_limit_s=3.0)
         without = median_units(careless, threads=careless_threads)
         planned = median_units(its, plan=plan)
         predicted, bound = plan.makespan_s / UNIT_S, plan.lower_bound_s / UNIT_S
