@@ -59,7 +59,7 @@ class _Scale(NamedTuple):
 
 _NAMED = _Scale(14, 38, 10, 110, 34, named=True)
 _BOXES = _Scale(24, 34, 0, 0, 34, named=True)
-_DENSE = _Scale(8, 12, 3, 26, 14, named=False)
+_DENSE = _Scale(9, 13, 4, 40, 20, named=False)
 _TINY = _Scale(4, 6, 2, 9, 7, named=False)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 940.0
 MOST_TOLD: Final = 300
-_COLUMN: Final = 6.1
+_COLUMN: Final = 6.5
 
 
 class _Lane(NamedTuple):
