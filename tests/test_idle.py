@@ -261,3 +261,15 @@ def test_a_group_of_the_plan_explains_idle_time_and_is_a_band():
     report = report_of(ran)
     assert {(its.row, its.cause) for its in report.idle if its.start_s == 0} == {(3, "lock"), (2, "GIL")}
     assert report.bands[0].spans == ((0.0, 2.5, 0), (2.5, 3.0, 3))
+
+
+def test_short_waits_of_one_cause_are_one_stretch_whichever_nodes_they_were_for():
+    tasks = [Task(f"n{i}", i, i + 1, 0) for i in range(4000)]
+    tasks += [Task(f"m{i}", 4000 + i, 4001 + i, 1, (f"n{i}",)) for i in range(4000)]
+    found = idle_of(tasks, ["thread"] * 2, 2, 8000)
+    assert [(its.row, its.start_s, its.end_s, its.cause, its.of) for its in found.idle] == [
+        (0, 4000, 7999, "budget", ""),
+        (0, 7999, 8000, "nothing left", ""),
+        (1, 0, 4000, "budget", ""),
+    ]
+    assert found.sums_s == ({"budget": 3999, "nothing left": 1}, {"budget": 4000})
