@@ -4,12 +4,13 @@ While a graph is described, a result is a handle. A library that looks for handl
 call only hands a list, a closure or an object that holds one on as it is: the dependency is lost in silence,
 and the function gets the handle. So every constant is searched before a graph is taken over.
 
-Containers are searched to any depth; other objects two levels deep and up to 100,000 things in all. What an
-object holds is asked of the garbage collector: no code of the user's runs.
+Containers are searched whole; other objects (a model, a data frame) three levels deep and up to 100,000
+things in all. What an object holds is asked of the garbage collector: no code of the user's runs.
 """
 
 from __future__ import annotations
 
+import sys
 import types
 from gc import get_referents
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _LEAVES = frozenset({str, bytes, bytearray, int, float, bool, complex, type(None), type(Ellipsis), range})
 _SHUT = (type, types.ModuleType, types.CodeType, types.FrameType, types.TracebackType)
-_LEVELS = 2
+_LEVELS = 3
 _MOST = 100_000
 _kind_of = type
 
@@ -59,9 +60,12 @@ def find_handle(
                 continue
             seen.add(id(item))
             inner, is_container = _inside(item, kind)
-            left -= len(inner)
-            if left < 0:
-                return None
+            if not is_container or depth:
+                left -= len(inner)
+                if left < 0:
+                    return None
+            if _LEAVES.issuperset(map(_kind_of, inner)):
+                continue
             if is_container:
                 level.extend(inner)
             elif depth < _LEVELS:
@@ -74,6 +78,9 @@ def _inside(item: Any, kind: type) -> tuple[list[Any], bool]:
     """Return what a thing holds, and whether it counts as a container."""
     if kind is types.FunctionType:  # never its globals
         return [item.__closure__, item.__defaults__, item.__kwdefaults__], True
+    array = getattr(sys.modules.get("numpy"), "ndarray", None)
+    if array is not None and issubclass(kind, array):  # the garbage collector does not look into arrays
+        return list(array.flat.__get__(item)) if array.dtype.__get__(item).kind == "O" else [], True
     open_ = issubclass(
         kind, list | tuple | dict | set | frozenset | slice | types.CellType | types.MethodType
     ) or _is_record(kind)
