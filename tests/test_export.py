@@ -217,7 +217,7 @@ names = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 @given(names)
 def test_names_in_one_cell_come_back(found):
     from makespan_optimizer.measure.traces.cells import names

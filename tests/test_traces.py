@@ -159,7 +159,7 @@ def drawing(rules):
     return "\n".join(["digraph ninja {", 'rankdir="LR"', *lines, "}", ""]).encode()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(builds())
 def test_random_builds_keep_every_dependency(rules):
     from makespan_optimizer.measure.traces.ninja import rows_of as commands_of
@@ -315,7 +315,7 @@ def test_slices_that_say_their_flows_themselves():
         ),
         (
             [x("a", 0, 10), x("c", 10, 5), x("b", 20, 1, tid=2), flow("s", 10), flow("f", 20, tid=2)],
-            "'a' or|or 'a'",
+            "a flow may be of 'c' or 'a': both fit",
         ),
         (
             [
@@ -328,6 +328,10 @@ def test_slices_that_say_their_flows_themselves():
             ],
             "'a1' runs within 'a'; flows bind to both",
         ),
+        ([*PAIR, x("b1", 20, 3, tid=2), flow("s", 5), flow("f", 20, tid=2)], "where 'b' and 'b1' begin"),
+        ([*PAIR, x("b1", 20, 3, tid=2), flow("s", 5), flow("f", 20, tid=2, bp="e")], "may be for either"),
+        ([*PAIR, x("a1", 5, 5), flow("s", 10), flow("f", 20, tid=2)], "'a1' or 'a': both fit"),
+        ([*PAIR, x("a1", 0, 5), flow("s", 0), flow("f", 20, tid=2)], "'a1' or 'a': both fit"),
         ([x("a", 0, 10), x("b", 5, 10)], "'b' begins within 'a' and ends after it"),
         ([{"ph": "B", "name": "a", "ts": 0, "pid": 1, "tid": 1}], "begins and never ends"),
         ([{"ph": "E", "ts": 0, "pid": 1, "tid": 1}], "ends what has not begun"),
@@ -345,24 +349,22 @@ def test_traces_that_are_refused(events, said):
 
 
 @st.composite
-def schedules(draw):
-    """A random DAG on random lanes: starts, lengths, edges; whole microseconds, gaps of at least two."""
+def schedules(draw, gap=2, length=1):
+    """A random DAG on random lanes: starts, lengths, edges; whole microseconds, gaps of at least `gap`."""
     n = draw(st.integers(2, 12))
     tasks, free = [], [0, 0, 0]
     for k in range(n):
         after = draw(st.sets(st.integers(0, k - 1), max_size=3)) if k else set()
         lane = draw(st.integers(0, 2))
-        gap = draw(st.integers(2, 9))
-        start = max([free[lane] + gap, *(tasks[p][0] + tasks[p][1] for p in after)])
-        length = draw(st.integers(1, 50))
-        free[lane] = start + length
-        tasks.append((start, length, lane, after))
+        start = free[lane] + draw(st.integers(gap, 9))
+        start = max([start, *(tasks[p][0] + tasks[p][1] for p in after)])
+        its = draw(st.integers(length, 50))
+        free[lane] = start + its
+        tasks.append((start, its, lane, after))
     return tasks
 
 
-@settings(deadline=None, max_examples=80)
-@given(schedules(), st.booleans(), st.booleans(), st.booleans(), st.randoms())
-def test_random_schedules_keep_every_dependency(tasks, pairs, enclosing, at_the_end, random):
+def as_events(tasks, random, *, pairs, enclosing, at_the_end):
     events = []
     for k, (start, length, lane, _) in enumerate(tasks):
         if pairs:
@@ -378,14 +380,37 @@ def test_random_schedules_keep_every_dependency(tasks, pairs, enclosing, at_the_
             events.append(flow("s", before + (its_length if at_the_end else 0), tid=its_lane, id=count))
             events.append(flow("f", start, tid=lane, id=count, **({"bp": "e"} if enclosing else {})))
     random.shuffle(events)
+    return events
+
+
+def truth(tasks):
+    return {f"n{k}": {f"n{p}" for p in after} for k, (_, _, _, after) in enumerate(tasks)}
+
+
+@settings(deadline=None, max_examples=50)
+@given(schedules(), st.booleans(), st.booleans(), st.booleans(), st.randoms())
+def test_random_schedules_keep_every_dependency(tasks, pairs, enclosing, at_the_end, random):
+    events = as_events(tasks, random, pairs=pairs, enclosing=enclosing, at_the_end=at_the_end)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if not count:
+        if not any(after for _, _, _, after in tasks):
             with pytest.raises(ProfileError, match="no flow events"):
                 read(events)
+        else:
+            assert read(events) == truth(tasks)
+
+
+@settings(deadline=None, max_examples=60)
+@given(schedules(gap=0), st.booleans(), st.booleans(), st.booleans(), st.randoms())
+def test_slices_without_a_gap_are_read_right_or_refused(tasks, pairs, enclosing, at_the_end, random):
+    events = as_events(tasks, random, pairs=pairs, enclosing=enclosing, at_the_end=at_the_end)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = read(events)
+        except ProfileError:
             return
-        found = read(events)
-    assert found == {f"n{k}": {f"n{p}" for p in after} for k, (_, _, _, after) in enumerate(tasks)}
+    assert found == truth(tasks)
 
 
 # The command line.

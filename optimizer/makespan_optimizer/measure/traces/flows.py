@@ -115,7 +115,12 @@ def _givers(step: _Step, lanes: Mapping[Track, Lane], where: str) -> list[Place]
     """Return the slices that a flow may begin in: around its moment, or ending just then."""
     track = track_of(step.event, where)
     lane = lanes.get(track)
-    found = [] if lane is None else [lane.around(step.ts), *lane.ending(step.ts)]
+    found: list[int | None] = []
+    if lane is not None:
+        around = lane.around(step.ts)
+        found = [around, *lane.ending(step.ts)]
+        if around is not None and lane.slices[around].start_us == step.ts:
+            found += lane.beginning_with(around)
     places = [(track, k) for k in dict.fromkeys(found) if k is not None]
     if not places:
         raise ProfileError("a flow begins outside of all slices of its thread", where=where)
@@ -140,6 +145,10 @@ def _taker(step: _Step, lanes: Mapping[Track, Lane], where: str) -> Place:
             where=where,
             hint=None if enclosing else '"bp": "e" binds it to the slice around it',
         )
+    if lane is not None and lane.slices[k].start_us == step.ts:
+        for other in lane.beginning_with(k):
+            names = f"{lane.slices[k].name!r} and {lane.slices[other].name!r}"
+            raise ProfileError(f"a flow ends where {names} begin, and may be for either", where=where)
     return track, k
 
 
@@ -171,5 +180,5 @@ def _giver(before: list[Place], taker: Place, lanes: Mapping[Track, Lane], where
         )
     if len(over) > 1:
         names = " or ".join(repr(slice_at(lanes, place).name) for place in over)
-        raise ProfileError(f"a flow begins between two slices, and may be of {names}", where=where)
+        raise ProfileError(f"a flow may be of {names}: both fit its begin", where=where)
     return over[0]

@@ -78,7 +78,7 @@ class Lane:
         return None
 
     def ending(self, moment_us: float) -> list[int]:
-        """Return the innermost slices that end at a moment (several only if they take no time)."""
+        """Return the slices that end at a moment, the innermost first."""
         found = []
         k = bisect_right(self._starts, moment_us) - 1
         while k >= 0 and self.slices[k].start_us == moment_us:  # those that take no time
@@ -88,11 +88,17 @@ class Lane:
         at: int | None = k
         while at is not None and at >= 0:
             if self.slices[at].end_us == moment_us:
-                return [*found, at]
+                found.append(at)
             if self.slices[at].end_us > moment_us:
                 return found
             at = self.inside[at]
         return found
+
+    def beginning_with(self, k: int) -> list[int]:
+        """Return the slices that begin at the same moment as one, without it."""
+        start_us = self.slices[k].start_us
+        first, end = bisect_left(self._starts, start_us), bisect_right(self._starts, start_us)
+        return [other for other in range(first, end) if other != k]
 
     def next_from(self, moment_us: float) -> int | None:
         """Return the first slice that begins at a moment or later."""
