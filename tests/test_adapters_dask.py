@@ -626,6 +626,14 @@ def test_results_come_in_the_form_of_the_keys():
         assert plan.get(dsk, keys) == dask.get(dsk, keys)
 
 
+@pytest.mark.parametrize("make", [nested, shared, attributes, of_lambdas], ids=lambda make: make.__name__)
+def test_a_plan_fits_the_same_computation_made_anew_with_other_tokens(make):
+    first, again = make(), make()
+    plan = plan_for(from_dask(first))
+    assert first.key != again.key
+    same(again.compute(scheduler=plan.get), computed(first)[0])
+
+
 def test_a_plan_as_the_scheduler_of_all_computations():
     value = delayed(inc)(delayed(inc)(1))
     plan = plan_for(from_dask(value))
