@@ -179,4 +179,4 @@ def _node(node: PairNode) -> str:
 def _side(took_s: float | None, status: str | None) -> str:
     if took_s is None:
         return escape(status or DASH)
-    return seconds(took_s) + (f" ({escape(status)})" if status not in {None, "ok", "planned"} else "")
+    return seconds(took_s) + (f" ({escape(status)})" if status and status not in {"ok", "planned"} else "")

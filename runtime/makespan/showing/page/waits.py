@@ -14,6 +14,8 @@ from makespan.showing.page.tables import cells, table
 from makespan.showing.words import clean, percent, seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from makespan.showing.figures import Lane, Report
 
 CAUSES: tuple[IdleCause, ...] = get_args(IdleCause)
@@ -36,7 +38,10 @@ def lanes(report: Report) -> str:
         cause for cause in CAUSES if any(cause == its for lane in report.lanes for its, _ in lane.idle_s)
     ]
     rows = [_lane(lane, causes, whole_s) for lane in report.lanes]
-    total = {cause: sum(dict(lane.idle_s).get(cause, 0.0) for lane in report.lanes) for cause in causes}
+    total = {
+        cause: sum(idle_s for lane in report.lanes for its, idle_s in lane.idle_s if its == cause)
+        for cause in causes
+    }
     if len(report.lanes) > 1:
         lanes_s = whole_s * len(report.lanes)
         busy = sum(lane.busy for lane in report.lanes) / len(report.lanes)
@@ -52,8 +57,8 @@ def lanes(report: Report) -> str:
     )
 
 
-def _lane(lane: Lane, causes: list[IdleCause], whole_s: float) -> str:
-    idle_s = dict(lane.idle_s)
+def _lane(lane: Lane, causes: Sequence[str], whole_s: float) -> str:
+    idle_s: dict[str, float] = dict(lane.idle_s)
     return cells(
         name(lane.name, 60),
         lane.kind,
