@@ -73,7 +73,7 @@ def a_plan(nodes, groups=()):
     return msgspec.structs.replace(made, nodes=nodes, groups=tuple(groups), makespan_s=last, chains=())
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(schedules(), st.floats(0, 1))
 def test_as_long_as_all_goes_as_planned_the_forecast_is_the_plan(its, share):
     _, wall, start, _ = its
@@ -86,7 +86,7 @@ def test_as_long_as_all_goes_as_planned_the_forecast_is_the_plan(its, share):
     assert forecast(steps, started, ended, now) == pytest.approx(end)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(schedules(), st.data())
 def test_it_is_the_longest_way_from_now(its, data):
     preds, wall, start, lane = its
@@ -470,8 +470,11 @@ def pipeline():
 """
 
 
-def in_a_terminal(command, folder):
-    """Run a command with a terminal as all of its streams, and return what it wrote."""
+def in_a_terminal(command, folder, *, code=0, ctrl_c_at=None):
+    """Run a command with a terminal as all of its streams, and return what it wrote.
+
+    Ctrl-C is pressed when it has written `ctrl_c_at`.
+    """
     pid, screen = pty.fork()
     if pid == 0:
         try:
@@ -483,10 +486,13 @@ def in_a_terminal(command, folder):
     try:
         while piece := os.read(screen, 65536):
             text += piece
+            if ctrl_c_at is not None and ctrl_c_at in text:
+                os.write(screen, b"\x03")
+                ctrl_c_at = None
     except OSError:  # the other end is closed
         pass
     os.close(screen)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, text.decode()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code, text.decode()
     return text.decode()
 
 
@@ -505,6 +511,16 @@ def test_makespan_run_live(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.count("a node prints") == 3
     assert "\x1b" not in done.stderr
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_ctrl_c_ends_the_run_and_the_view_is_taken_away(tmp_path):
+    (tmp_path / "pipeline.py").write_text(PIPELINE.replace("sleep(0.4)", "sleep(5)"))
+    command = [sys.executable, "-m", "makespan", "run", "pipeline.py:pipeline", "--threads", "2", "--live"]
+    text = in_a_terminal(command, tmp_path, code=130, ctrl_c_at=b"thread 1")
+    assert "\x1b[?25h" in text[text.rindex("\x1b[?25l") :]
+    assert text.rstrip().endswith("makespan: interrupted")
+    assert (tmp_path / "run.json").stat().st_size
 
 
 def test_quiet_is_quiet(tmp_path, screen, capsys):
