@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import warnings
 import xml.etree.ElementTree as ET
 from itertools import pairwise
@@ -19,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 import makespan
-from makespan.errors import OptionError
+from makespan.errors import MissingExtraError, OptionError
 from makespan.plan import WhatIf
 from makespan.profile import Spread
 from makespan.run import Run
@@ -365,3 +366,11 @@ def test_strips_of_locks_never_press_lanes_together() -> None:
     low = Figure(figsize=(8, 2)).add_subplot()
     plot_gantt(random_run(300, threads=64), low)
     assert len(low.get_yticklabels()) == 7  # no room for strips: lanes alone, every tenth named
+
+
+@pytest.mark.parametrize("plot", [plot_gantt, plot_utilisation, plot_what_if, plot_profile])
+def test_without_matplotlib_it_says_what_to_install(plot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    thing = random_profile(2) if plot is plot_profile else blog_run()
+    with pytest.raises(MissingExtraError, match=rf"{plot.__name__} needs matplotlib .*makespan\[report\]"):
+        plot(thing)
