@@ -20,6 +20,7 @@ def test_every_block_runs(tmp_path):
     # A file, not -c: worker processes look for the main module.
     body = "\n".join(blocks).replace("trials=False", "trials=False, sampler='clocks'")  # quicker, no more
     body = body.replace("profile_by_kind(dag)", "profile_by_kind(dag, sampler='clocks')")
+    body = body.replace("optimize(threads=2)", "optimize(threads=2, time_limit_s=0.5)")
     body = body.replace("\n", "\n    ")
     script = f"import warnings\nwarnings.simplefilter('ignore')\nif __name__ == '__main__':\n    {body}\n"
     (tmp_path / "page.py").write_text(script, encoding="utf-8")
