@@ -329,6 +329,34 @@ def test_a_click_tells_all_of_a_node_and_shows_its_inputs_and_consumers(page: Pa
     assert page.complaints == []
 
 
+def test_idle_time_and_locks_tell_of_themselves(page: Page, tmp_path: Path) -> None:
+    report = report_of(random_run(34))
+    idle = max(report.idle, key=lambda one: one.end_s - one.start_s if one.of else 0.0)
+    show(page, render_page(report), tmp_path)
+    x, y = page.eval(f"""(() => {{
+      const {{ svg, frame }} = document.querySelector(".plot").gantt, box = svg.getBoundingClientRect();
+      const at = frame.x({(idle.start_s + idle.end_s) / 2}), row = frame.top + {idle.row} * frame.shape.pitch;
+      return [box.left + at, box.top + row + frame.shape.strip[0] + 1];
+    }})()""")
+    page.point(x, y)
+    card = text(page, "#card")
+    assert card.splitlines()[0] == f"idle {seconds(idle.end_s - idle.start_s)}"
+    assert idle.of in card
+    band = max(report.bands, key=lambda one: sum(end - start for start, end, _ in one.spans))
+    start_s, end_s, _ = band.spans[0]
+    x, y = page.eval(f"""(() => {{
+      const {{ svg, frame }} = document.querySelector(".plot").gantt, box = svg.getBoundingClientRect();
+      const row = frame.bands.findIndex((band) => band.name === {json.dumps(band.name)});
+      return [box.left + frame.x({(start_s + end_s) / 2}), box.top + frame.bandsTop + row * 14 + 4];
+    }})()""")
+    page.point(x, y)
+    assert band.name in text(page, "#card strong")
+    assert f"nodes\n{len(band.spans)}" in text(page, "#card")
+    page.click(x, y)
+    assert page.eval("document.querySelectorAll('.veil rect.veil').length") == 1
+    assert page.complaints == []
+
+
 def test_hostile_names_stay_text_in_panel_table_and_search(page: Page, tmp_path: Path) -> None:
     show(page, random_run(len(HOSTILE), names=HOSTILE), tmp_path)
     count = page.eval("document.querySelectorAll('#nodes tbody button.name').length")

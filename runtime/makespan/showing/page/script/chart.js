@@ -179,6 +179,7 @@ const makeChart = (run, plot) => {
 };
 
 const IDLE = { inputs: "i0", lock: "i1", GIL: "i2", budget: "i3", "nothing left": "i4" };
+const IDLE_OF = { inputs: "waits for", lock: "waits for", GIL: "kept back", budget: "ready", "nothing left": "after" };
 const IDLE_WORDS = {
   inputs: "what is left waits for results", lock: "what is left waits for a lock or group",
   GIL: "nodes are kept back so that the GIL is not fought for", budget: "a node was ready, no worker took it yet",

@@ -39,7 +39,7 @@ const hover = (chart, place, x, y) => {
   if (!bar && !idle && !band) { card.hidden = true; return; }
   card.replaceChildren();
   const [[, title], ...lines] = bar ? describe(bar, chart.run)
-    : idle ? [["", `idle ${seconds(idle.to - idle.from)}`], ["why", IDLE_WORDS[idle.cause]], ...(idle.of ? [["waits for", clean(idle.of, 60)]] : []), ["from", seconds(idle.from)]]
+    : idle ? [["", `idle ${seconds(idle.to - idle.from)}`], ["why", IDLE_WORDS[idle.cause]], ...(idle.of ? [[IDLE_OF[idle.cause], clean(idle.of, 60)]] : []), ["from", seconds(idle.from)]]
       : [["", clean(bandName(band))], ["at once", String(band.limit)], ["nodes", thousands(band.spans.length)], ["held", seconds(band.held)]];
   put(put(card, "strong"), "bdi", title);
   const list = put(card, "dl");
