@@ -125,11 +125,12 @@ def _strip(lane: LaneNow, width: int, now_s: float, upto_s: float) -> Iterable[t
 
 
 def _running(lane: LaneNow) -> Iterable[tuple[str, str]]:
-    if not lane.running:
+    many = len(lane.running)
+    if not many:
         yield "–", "dim"
         return
-    if len(lane.running) > 1:  # coroutine nodes: one thread has them all
-        yield f"{len(lane.running):,} at once: {some((its.name for its in lane.running), 2)}", "yellow"
+    if many > 1:  # coroutine nodes: one thread has them all
+        yield f"{many:,} at once: {some((its.name for its in lane.running), 2)}", "yellow"
         return
     its = lane.running[0]
     yield clean(its.name, NAME), "bold"
