@@ -218,7 +218,7 @@ def test_zoom_by_wheel_keeps_the_moment_under_the_pointer(page: Page, tmp_path: 
     page.wheel(x, y, -200, ctrl=True)
     begin, end = page.eval(VIEW)
     assert end - begin < 0.7 * whole[1]
-    assert begin + 0.7 * (end - begin) == pytest.approx(0.7 * whole[1], rel=0.01)
+    assert begin + 0.7 * (end - begin) == pytest.approx(0.7 * whole[1], rel=1e-3)
     page.eval("document.querySelector('.gantt').focus()")
     page.wheel(x, y, -200)
     closer = page.eval(VIEW)
