@@ -94,7 +94,8 @@ def test_a_dag_is_run_twice_in_all():
     for _ in range(12):
         dag.add(lambda value: ran.append(value) or sum(range(3000)), x, tags="task")
     found = profile_by_kind(dag, x=7, sampler="clocks")
-    assert ran == [7] * 24
+    assert set(ran) == {7}
+    assert 24 <= len(ran) <= 24 + 12 * 2  # spoiled calls are made again
     assert len({node.kind for node in found.nodes}) == 1
     assert kinds(found)["task"].runs == 12
     assert found.dag.fingerprint == dag.fingerprint

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from makespan.graph import DAG
-    from makespan.measurement import NodeProfile
+    from makespan.measurement import NodeProfile, SamplerSource
     from makespan.profile import Profile
 
 _TIMES = ("cpu_s", "gil_s", "native_s", "other_cpu_s", "gil_wait_s")
@@ -48,7 +48,7 @@ def profile_by_kind(dag: DAG[..., Any], *args: Any, runs: int = 1, **options: An
     DescribeError, OptionError, ProfileError
         Before anything runs.
     """
-    said = {"trials": False, "pickling": False, **options}
+    said: dict[str, Any] = {"trials": False, "pickling": False, **options}
     return pooled(dag.profile(*args, runs=runs, **said))
 
 
@@ -77,7 +77,7 @@ def kinds(profile: Profile) -> dict[str, NodeProfile]:
     for node in profile.nodes:
         if node.calls:
             calls.setdefault(kind_of[node.name], []).extend(node.calls)
-    samplers = {run.id: run.sampler for run in profile.runs}
+    samplers: dict[str, SamplerSource] = {run.id: run.sampler for run in profile.runs}
     machine = profile.machine
     made = {
         kind: summarize(
