@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,56 @@ def test_a_plan_of_another_dag_is_refused_and_changes_nothing() -> None:
         apply_to(made, planned(other))
     assert made.max_concurrency == 2
     assert all(its.priority == 0 for its in made.exec_nodes.values())
+
+
+class Stubborn:
+    """Lets itself be copied once: Tawazi copies it when it is called in a DAG, and again when configured."""
+
+    def __init__(self, copies: int) -> None:
+        self.copies = copies
+        self.__name__ = self.__qualname__ = "stubborn"
+
+    def __call__(self, x: int) -> int:
+        return x
+
+    def __deepcopy__(self, _: Any) -> Stubborn:
+        if not self.copies:
+            raise TypeError("no more copies")
+        return Stubborn(self.copies - 1)
+
+
+def test_a_configuration_that_fails_changes_nothing() -> None:
+    @dag
+    def pipe() -> Any:
+        return xn(Stubborn(1))(same(1))
+
+    plan = planned(pipe)
+    before = dict(pipe.exec_nodes)
+    with pytest.raises(TypeError, match="no more copies"):
+        apply_to(pipe, msgspec.structs.replace(plan, threads=2))
+    assert pipe.max_concurrency == 1
+    assert all(pipe.exec_nodes[id_] is its for id_, its in before.items())
+    assert pipe() == 1
+
+
+def test_callable_data_classes_are_refused() -> None:
+    @dataclass
+    class Times:
+        by: int
+
+        def __call__(self, x: int) -> int:
+            return self.by * x
+
+    Times.__qualname__ = "Times"
+    instance = Times(3)
+    instance.__qualname__ = "times"  # type: ignore[attr-defined]
+
+    @dag
+    def of_instances() -> Any:
+        return xn(instance)(2)
+
+    with pytest.raises(PlanError, match="data class"):
+        tawazi_config(planned(of_instances), of_instances)
 
 
 def test_an_id_that_is_a_tag_of_others_is_refused() -> None:

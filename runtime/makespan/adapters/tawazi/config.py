@@ -101,7 +101,8 @@ def tawazi_config(plan: Plan, dag: Any, *, debug: bool | None = None) -> TawaziC
             "is_sequential": id_ in sequential or bool(reading.xns[id_].is_sequential and id_ in ours.nodes),
         }
     for id_ in nodes:
-        if is_dataclass(reading.xns[id_].exec_function):
+        fn = reading.xns[id_].exec_function
+        if is_dataclass(fn) and not isinstance(fn, type):
             raise PlanError(
                 f"node {id_!r} is called through a data class, which Tawazi turns into a dict when a DAG is "
                 "configured",
@@ -120,7 +121,14 @@ def apply_to(dag: Any, plan: Plan, *, debug: bool | None = None) -> TawaziConfig
         As `tawazi_config`; then the DAG is as it was.
     """
     made = tawazi_config(plan, dag, debug=debug)
-    dag.config_from_dict(made.config)
+    before = dict(dag.exec_nodes), dag.max_concurrency, dag.graph_ids
+    try:
+        dag.config_from_dict(made.config)
+    except BaseException:  # Tawazi copies each function, and one may refuse to be copied
+        xns, dag.max_concurrency, dag.graph_ids = before
+        for id_, xn in xns.items():
+            dag.exec_nodes.force_set(id_, xn)
+        raise
     return made
 
 

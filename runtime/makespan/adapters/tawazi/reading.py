@@ -58,6 +58,7 @@ class Reading:
         self.values: Mapping[str, Any] = dag.results
         self.inputs = [uxn.id for uxn in dag.input_uxns]
         self._handle = UsageExecNode
+        self._clean: set[int] = set()
         self._shut = (BaseDAG, ExecNode)
         self._not_work = (ArgExecNode, ReturnExecNode)
         runs_debug = bool(cfg.RUN_DEBUG_NODES) if debug is None else debug
@@ -107,7 +108,8 @@ class Reading:
 
     def _indexed(self, id_: str, keys: tuple[Any, ...], where: str, place: str | None) -> Any:
         value = self.values[id_]
-        if (found := self.handle_in(value)) is not None:
+        known = id(value) in self._clean  # one large constant may go to many nodes
+        if not known and (found := self.handle_in(value)) is not None:
             _refuse(
                 f"{where} takes a {type(value).__name__} that holds the result of {found.id!r}: Tawazi hands "
                 "it over with a handle in place of the result, and does not wait for it",
@@ -115,6 +117,7 @@ class Reading:
                 "hand each result over as an argument of its own, or describe the DAG with makespan's @dag, "
                 "which sees results inside lists, tuples and dicts",
             )
+        self._clean.add(id(value))
         try:
             for key in keys:
                 value = value[key]
