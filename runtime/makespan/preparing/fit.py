@@ -86,7 +86,9 @@ def fit(dag: DAG[..., Any], plan: Plan | None, threads: int | None, where: str, 
     hints = [its.hint_s for its in options]
     if plan is None:
         ranks = default_ranks(structure, hints)
-        return Fit(structure, ranks, threads or dag.default_threads or default_threads(), (), hints, modes, native)
+        return Fit(
+            structure, ranks, threads or dag.default_threads or default_threads(), (), hints, modes, native
+        )
     follow = _followed(plan, structure, dag.fingerprint, hints, threads, where, settings)
     number = {name: i for i, name in enumerate(structure.names)}
     durations: list[float | None] = hints if len(follow.nodes) < len(structure) else [None] * len(structure)
