@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from makespan import DAG
     from makespan.run import Run
 
 
 class Item(NamedTuple):
-    """A part of the gallery: a heading, words in Markdown, the files that they name."""
+    """A part of the gallery: a heading, and words in Markdown with the files that they name."""
 
     title: str
     words: str
-    files: tuple[str, ...]
 
 
 def demo(folder: Path) -> Item:
@@ -43,10 +43,10 @@ def demo(folder: Path) -> Item:
         record = makespan.load_record(made / "run.json")
         profile = makespan.load_profile(made / "profile.json")
         _page(folder / "report.html", record, profile)
-        _picture(folder / "gantt.png", lambda: makespan.plot_gantt(record))
-        _picture(folder / "utilisation.png", lambda: makespan.plot_utilisation(record))
-        _picture(folder / "what_if.png", lambda: makespan.plot_what_if(record))
-        _picture(folder / "profile.png", lambda: makespan.plot_profile(profile))
+        _picture(folder / "gantt.png", makespan.plot_gantt(record))
+        _picture(folder / "utilisation.png", makespan.plot_utilisation(record))
+        _picture(folder / "what_if.png", makespan.plot_what_if(record))
+        _picture(folder / "profile.png", makespan.plot_profile(profile))
         text = found.text().split("\nIn ")[0]
     return Item(
         "The demo",
@@ -57,7 +57,6 @@ def demo(folder: Path) -> Item:
         "What was measured of each node, cores and GIL over time, and other thread budgets:\n\n"
         "![Profile](demo/profile.png)\n\n![Cores and GIL](demo/utilisation.png)\n\n"
         "![What if](demo/what_if.png)",
-        ("report.html", "gantt.png", "utilisation.png", "what_if.png", "profile.png"),
     )
 
 
@@ -68,20 +67,17 @@ def problems(folder: Path) -> Item:
 
     examples = _examples()
     lines = ["| problem | without care | by the plan | lower bound | |", "|---|---|---|---|---|"]
-    files = []
     for its in examples.PROBLEMS:
         _say(f"problem: {its.name}")
         profile = its.its.profile(runs=2, trials_limit_s=150 * examples.UNIT_S)
         plan = profile.optimize(threads=its.threads, time_limit_s=15 * examples.UNIT_S)
-        before = _median(lambda its=its: its.careless.run(threads=its.careless_threads, measure=True))
-        after = _median(lambda its=its, plan=plan: its.its.run(plan=plan, measure=True))
+        before = _median(its.careless, threads=its.careless_threads)
+        after = _median(its.its, plan=plan)
         link = f"[picture](problems/{its.name}.png)"
         if its.name in PAGES:
             _write(folder / f"{its.name}.html", render(pair_of(before.record, after.record), "html"))
-            files.append(f"{its.name}.html")
             link = f"[page](problems/{its.name}.html), {link}"
-        _picture(folder / f"{its.name}.png", lambda after=after: makespan.plot_gantt(after))
-        files.append(f"{its.name}.png")
+        _picture(folder / f"{its.name}.png", makespan.plot_gantt(after))
         lines.append(
             f"| {its.name} | {before.makespan_s:.2f} s ({its.how}) | {after.makespan_s:.2f} s "
             f"| {plan.lower_bound_s:.2f} s ({plan.binding}) "
@@ -91,7 +87,6 @@ def problems(folder: Path) -> Item:
         "Five problems of threads",
         "`examples/five_problems.py`: five small DAGs that show why threads are hard, each run without care "
         "and by a plan; the pages lay the two runs under one another.\n\n" + "\n".join(lines),
-        tuple(files),
     )
 
 
@@ -125,7 +120,6 @@ def live(folder: Path) -> Item:
         "A run while it goes on",
         "`makespan run --live`, or `dag.run(progress=True)`, in a terminal, at three moments "
         "([text](live/frames.txt)):\n\n```\n" + "\n\n".join(frames[:3]) + "\n```",
-        ("frames.txt",),
     )
 
 
@@ -144,7 +138,6 @@ def tawazi(folder: Path) -> Item:
         "`python benchmarks/tawazi_before_after.py`: a pipeline written for Tawazi as it was, with our "
         "configuration, and run here. [The page](tawazi/before_after.html) lays the first and the last under "
         f"one another.\n\n```\n{done.stdout.rstrip()}\n```",
-        ("before_after.html",),
     )
 
 
@@ -172,9 +165,10 @@ def _examples() -> Any:
     return _example("five_problems")
 
 
-def _median(once: Callable[[], Run], repeats: int = 3) -> Run:
-    """Return the run of median makespan."""
-    return sorted((once() for _ in range(repeats)), key=lambda run: run.makespan_s)[repeats // 2]
+def _median(its: DAG[..., Any], repeats: int = 3, **how: Any) -> Run:
+    """Run a few times, measured, and return the run of median makespan."""
+    runs = [its.run(measure=True, **how) for _ in range(repeats)]
+    return sorted(runs, key=lambda run: run.makespan_s)[repeats // 2]
 
 
 def _page(path: Path, record: Any, profile: Any) -> None:
@@ -183,12 +177,13 @@ def _page(path: Path, record: Any, profile: Any) -> None:
     _write(path, render(report_of(record, profile=profile), "html"))
 
 
-def _picture(path: Path, draw: Callable[[], Axes]) -> None:
+def _picture(path: Path, axes: Axes) -> None:
     """Write a picture of a few colours."""
     from PIL import Image
 
     out = io.BytesIO()
-    draw().figure.savefig(out, format="png", dpi=DPI)
+    figure: Any = axes.figure
+    figure.savefig(out, format="png", dpi=DPI)
     small = io.BytesIO()
     picture = Image.open(out).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     picture.save(small, "png", optimize=True)
