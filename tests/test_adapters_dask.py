@@ -60,7 +60,11 @@ def same(one, other):
 def plan_for(dag, threads=2):
     """Return a plan for a DAG, without running it."""
     after = {name: node.depends_on for name, node in dag.nodes.items()}
-    profile = make_profile(after, 1.0, name=dag.name, fingerprint=dag.fingerprint)
+    locks = {name: node.options.locks for name, node in dag.nodes.items()}
+    alone = [name for name, node in dag.nodes.items() if node.options.exclusive]
+    profile = make_profile(
+        after, 1.0, name=dag.name, fingerprint=dag.fingerprint, locks=locks, exclusive=alone
+    )
     return optimize(profile, threads=threads, time_limit_s=1)
 
 
@@ -588,6 +592,25 @@ def test_locks_are_said_by_kind_and_hold():
     assert dag.run(threads=4).result == 28
     assert most == [1]
     assert dag.nodes["render_3"].options.tags == ("render", "slow")
+
+
+@pytest.mark.parametrize("options", [{"lock": "matplotlib"}, {"exclusive": True}])
+def test_locks_that_were_planned_hold_when_dask_computes(options):
+    now, most = [0], [0]
+
+    def render(i):
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        threading.Event().wait(0.002)
+        now[0] -= 1
+        return i
+
+    value = delayed(sum)([delayed(render)(i) for i in range(8)])
+    plan = plan_for(from_dask(value, options={"render": options}), threads=4)
+    assert value.compute(scheduler=plan.get) == 28
+    assert most == [1]
+    assert value.compute(scheduler=plan_for(from_dask(value), threads=4).get) == 28
+    assert most[0] > 1  # it is the lock that keeps them apart
 
 
 def test_options_for_a_kind_that_is_not_there_are_refused():

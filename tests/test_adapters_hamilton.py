@@ -54,7 +54,8 @@ def driver_of(*functions, adapters=(), **settings):
 
 def plan_for(dag, threads=2):
     after = {name: node.depends_on for name, node in dag.nodes.items()}
-    profile = make_profile(after, 1.0, name=dag.name, fingerprint=dag.fingerprint)
+    locks = {name: node.options.locks for name, node in dag.nodes.items()}
+    profile = make_profile(after, 1.0, name=dag.name, fingerprint=dag.fingerprint, locks=locks)
     return optimize(profile, threads=threads, time_limit_s=1)
 
 
@@ -309,6 +310,27 @@ def test_nodes_run_side_by_side_and_no_thread_waits_for_a_parent():
 
     its = driver_of(left, right, both)
     assert with_plan(its, threads=2).execute(["both"], inputs={"x": 2}) == {"both": 4}
+
+
+def test_locks_that_were_planned_hold_in_the_driver(tmp_path):
+    now, most = [0], [0]
+
+    def drawn(i: int, x: int) -> int:
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        threading.Event().wait(0.002)
+        now[0] -= 1
+        return x + i
+
+    many = {f"d{i}": {"i": value(i)} for i in range(6)}
+    its = driver_of(parameterize(**many)(drawn))
+    locked = from_hamilton(its, list(many), inputs={"x": 1}, options={name: {"lock": "pen"} for name in many})
+    plan_for(locked, threads=4).save(tmp_path / "plan.json")
+    found = with_plan(its, tmp_path / "plan.json").execute(list(many), inputs={"x": 1})
+    assert found == {f"d{i}": i + 1 for i in range(6)}
+    assert most == [1]
+    with_plan(its, threads=4).execute(list(many), inputs={"x": 1})
+    assert most[0] > 1
 
 
 def test_other_variables_than_planned_run_nothing():

@@ -2,7 +2,8 @@
 
 ``dask.compute(x, scheduler=plan.get)`` is all: dask optimises the graph as ever and calls ``get`` with it.
 The plan was made from the same graph (`makespan.adapters.from_dask`), so each task finds its node by name;
-when it does not, the graph is another one, and that is said before anything runs.
+when it does not, the graph is another one, and that is said before anything runs. Locks and exclusive tasks
+that were said to `from_dask` are in the plan, and hold; its other options hold where that DAG itself runs.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from makespan.adapters.from_dask import dag_of
+from makespan.adapters.graphs import declared_in
 from makespan.errors import OptionError, PlanError
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def get(plan: Plan, dsk: Any, keys: Any, settings: Mapping[str, Any]) -> Any:
             hint="threads are the plan's; num_workers=… is the only setting",
         )
     wanted = _flat(keys)
-    dag, result = dag_of(dsk, wanted)
+    dag, result = dag_of(dsk, wanted, declared=declared_in(plan))
     dag.returns(tuple(result(key) for key in wanted))
     try:
         prepared = dag.prepare(plan, threads)

@@ -124,9 +124,12 @@ def dag_of(
     keys: Iterable[Any],
     *,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    declared: Mapping[str, Mapping[str, Any]] | None = None,
     name: str = "dask",
 ) -> tuple[DAG[..., Any], Callable[[Any], Any]]:
     """Return the DAG of a dask graph, and a function from wanted key to placeholder or value.
+
+    Options are given by kind of task; what was `declared` before, by name, as far as there are such tasks.
 
     Raises
     ------
@@ -140,7 +143,7 @@ def dag_of(
     made: dict[Any, Any] = {}
     for step in graph.steps:
         its = named[step.key]
-        said = dict((options or {}).get(its.kind, {}))
+        said = {**(declared or {}).get(its.name, {}), **(options or {}).get(its.kind, {})}
         tags = said.get("tags", ())
         said["tags"] = (its.kind, *((tags,) if isinstance(tags, str) else tags))
         before = [made[key] for key in step.before]

@@ -19,6 +19,7 @@ Tested with sf-hamilton 1.88 to 1.90.
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,9 @@ from makespan.describing.placeholder import Opaque
 from makespan.describing.returned import is_coroutine_function
 from makespan.errors import DescribeError, OptionError
 from makespan.graph import DAG
+from makespan.plan import load_plan
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable, Mapping
 
     from makespan.plan import Plan
@@ -139,9 +140,12 @@ def dag_of(
     call_of: Callable[[Any], Callable[..., Any]],
     *,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    declared: Mapping[str, Mapping[str, Any]] | None = None,
     name: str = "hamilton",
 ) -> DAG[..., Any]:
     """Return the DAG of a function graph; `call_of` says what is called for a node, by keyword.
+
+    What was `declared` before, by name, holds as far as there are such nodes.
 
     Raises
     ------
@@ -172,7 +176,7 @@ def dag_of(
         code = (node.originating_functions or (node.callable,))[0]
         kind = AwaitedCall if is_coroutine_function(node.callable) else HamiltonCall
         call = kind(call_of(node), tuple(takes), code)
-        said = (options or {}).get(node.name)
+        said = (options or {}).get(node.name) or (declared or {}).get(node.name)
         add(dag, node.name, call, [values[key] for key in takes], options=said, code=code)
     runs = {node.name for node in running}
     check_edges(
@@ -187,6 +191,8 @@ def with_plan(
 ) -> Any:
     """Return a copy of a driver that executes with a plan; the driver itself stays as it is.
 
+    Locks and exclusive nodes that were said to `from_hamilton` are in the plan, and hold.
+
     Parameters
     ----------
     driver : hamilton.driver.Driver
@@ -200,7 +206,7 @@ def with_plan(
     OptionError
         The driver already runs nodes in a way of its own.
     PlanError
-        While executing: what is executed is not what was planned. Nothing has run then.
+        The plan cannot be read. While executing, before anything runs: it is for other variables.
     """
     from makespan.adapters.hamilton_executor import PlanExecutor
 
@@ -220,6 +226,8 @@ def with_plan(
             hint="build it without enable_dynamic_execution",
         )
     _refuse_adapters(driver.adapter, running=True)
+    if isinstance(plan, str | os.PathLike):
+        plan = load_plan(plan)
     planned = object.__new__(type(driver))  # copy.copy would pickle it, modules and all
     planned.__dict__.update(driver.__dict__)
     planned.graph_executor = PlanExecutor(driver.adapter, plan, threads)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from makespan.graph import DAG
+    from makespan.plan import Plan
 
 
 def add(
@@ -76,6 +77,21 @@ def add(
             where=place or error.where or None,
             hint=error.hint,
         ) from error
+
+
+def declared_in(plan: Plan | None) -> dict[str, dict[str, Any]]:
+    """Return the locks of a plan's nodes, and which run alone, as options by name.
+
+    A plan does not carry what the DAG declares itself. A graph that is read anew from its library declares
+    nothing; so what was said when the plan was made is taken from there.
+    """
+    if plan is None:
+        return {}
+    return {
+        node.name: {"lock": node.locks, "exclusive": node.exclusive}
+        for node in plan.nodes
+        if node.locks or node.exclusive
+    }
 
 
 def names_of(keys: Iterable[Any], what: str = "node") -> dict[Any, str]:

@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from makespan.adapters.from_hamilton import dag_of, refuse_node
+from makespan.adapters.graphs import declared_in
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable
 
     from makespan.plan import Plan
@@ -24,11 +24,11 @@ class PlanExecutor:
     Attributes
     ----------
     adapter : hamilton.lifecycle.base.LifecycleAdapterSet
-    plan : Plan, path or None
+    plan : Plan or None
     threads : int or None
     """
 
-    def __init__(self, adapter: Any, plan: Plan | str | os.PathLike[str] | None, threads: int | None) -> None:
+    def __init__(self, adapter: Any, plan: Plan | None, threads: int | None) -> None:
         self.adapter = adapter
         self.plan = plan
         self.threads = threads
@@ -54,5 +54,5 @@ class PlanExecutor:
         def call_of(node: Any) -> Any:
             return partial(call, __node_=node, __adapter=fg.adapter, __run_id=run_id, __task_id=None)
 
-        dag = dag_of(fg, list(final_vars), inputs, overrides, call_of)
+        dag = dag_of(fg, list(final_vars), inputs, overrides, call_of, declared=declared_in(self.plan))
         return dag.prepare(self.plan, self.threads)()  # type: ignore[no-any-return]
