@@ -21,6 +21,7 @@ from makespan.adapters import adapt, adapter_of
 from makespan.adapters import tawazi as adapter
 from makespan.adapters.tawazi import from_tawazi
 from makespan.adapters.tawazi.walk import TawaziWarning
+from makespan.cli.entry import main
 from tests.tawazi_dags import CASES, one, plus, record, same, three, trace
 
 
@@ -519,38 +520,32 @@ def test_a_graph_within_a_function_is_no_lost_result() -> None:
 # ---------------------------------------------------------------------------------------- the command line
 
 
-def test_a_target_may_be_a_tawazi_dag(tmp_path: Path) -> None:
-    (tmp_path / "api.py").write_text(
+def test_a_target_may_be_a_tawazi_dag(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tawazis_api.py").write_text(
         "from tawazi import dag, xn\n"
         "@xn\ndef a(x):\n    return x + 1\n"
         "@xn\ndef b(x, y):\n    return x * y\n"
         "@dag(max_concurrency=2)\ndef pipe(x):\n    return b(a(x), a(x))\n"
     )
-    run = [sys.executable, "-m", "makespan", "run"]
-    done = subprocess.run(
-        [*run, "api:pipe", "--args", "[4]", "-o", "run.json", "--json"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert '"a<<1>>"' in (tmp_path / "run.json").read_text()
-    makespan = run[:-1]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     for verb in (
-        ["profile", "api:pipe", "--args", "[4]", "--runs", "1", "--no-pairs", "-o", "profile.json"],
+        ["profile", "tawazis_api:pipe", "--args", "[4]", "--runs", "1", "--no-pairs", "-o", "profile.json"],
         ["optimize", "profile.json", "--threads", "2", "--time-limit", "0.2", "-o", "plan.json"],
+        ["run", "tawazis_api:pipe", "--args", "[4]", "--plan", "plan.json", "-o", "run.json"],
+        ["run", "tawazis_api.py", "--args", "[4]", "-o", "run.json"],  # the only DAG in the module
         ["export", "plan.json", "--to", "tawazi", "-o", "tawazi.json"],
     ):
-        done = subprocess.run([*makespan, *verb], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    assert "not carried: runs of a part" in done.stderr
+        assert main(verb) == 0, capsys.readouterr().err
+    assert "not carried: runs of a part" in capsys.readouterr().err
+    assert '"a<<1>>"' in (tmp_path / "run.json").read_text()
     config = json.loads((tmp_path / "tawazi.json").read_text())
     assert set(config["nodes"]) == {"a", "a<<1>>", "b"}
     assert config["max_concurrency"] == 2
-    done = subprocess.run([*run, "api:a"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "not a DAG" in done.stderr
+    assert main(["run", "tawazis_api:a"]) == 2
+    assert "not a DAG" in capsys.readouterr().err
 
 
 def test_composed_dags_have_the_same_order_in_every_process() -> None:
