@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from makespan.adapters.from_hamilton import from_hamilton
     from makespan.adapters.from_networkx import from_networkx
     from makespan.adapters.from_pipefunc import from_pipefunc
+    from makespan.adapters.tawazi import from_tawazi
     from makespan.around.cache import CacheInfo
     from makespan.around.drift import Drift
     from makespan.around.hooks import Hooks, LogHooks
@@ -54,6 +55,7 @@ else:
         "from_hamilton": "adapters.from_hamilton",
         "from_networkx": "adapters.from_networkx",
         "from_pipefunc": "adapters.from_pipefunc",
+        "from_tawazi": "adapters.tawazi",
         "CacheInfo": "around.cache",
         "Hooks": "around.hooks",
         "LogHooks": "around.hooks",
@@ -133,6 +135,7 @@ __all__ = [
     "from_hamilton",
     "from_networkx",
     "from_pipefunc",
+    "from_tawazi",
     "load_plan",
     "load_profile",
     "load_record",
