@@ -7,6 +7,7 @@ import json
 import msgspec
 import pytest
 
+from makespan import DAG
 from makespan.cli import main
 from makespan.cli.codes import Exit
 from makespan.errors import ProfileError
@@ -257,3 +258,19 @@ def test_files_of_other_kinds_stay(cli, tmp_path):
     assert cli("run.json", "-o", "x.trace.json").code == 0
     assert "holds something other" in cli("run.json", "-o", "x.trace.json", "--format", "json").err
     assert json.loads((tmp_path / "x.trace.json").read_bytes())["traceEvents"]
+
+
+def test_a_run_writes_its_report_with_a_profile(tmp_path):
+    two = DAG("two")
+    two.returns(two.add(len, two.add(list, name="a"), name="c"))
+    run = two.run()
+    run.report(tmp_path / "with.json", profile=a_profile())
+    run.report(tmp_path / "without.json")
+    told = [json.loads((tmp_path / name).read_bytes())["nodes"][0] for name in ("with.json", "without.json")]
+    assert [(its["name"], its["alone_s"], bool(its["profiled"])) for its in told] == [
+        ("a", 1.0, True),
+        ("a", None, False),
+    ]
+    with pytest.raises(ProfileError, match="no node in common"):
+        run.report(tmp_path / "x.json", profile=make_profile({"z": []}, {"z": 1.0}))
+    assert not (tmp_path / "x.json").exists()

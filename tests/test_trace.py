@@ -1,7 +1,8 @@
 """The trace loads by the rules of the Trace Event format: a checker of those rules, on runs of every kind.
 
 Rules: Trace Event Format (Google, 2016), and what Perfetto makes of them: slices of a thread nest, times are
-whole nanoseconds.
+whole nanoseconds, ids of arrows are numbers across all processes, a thread with its process's number is the
+main one, and half a character is a fault.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan.showing.report import pair_of, render, report_of
+from makespan.showing.trace import FIRST_TID
 from tests.report_data import (
     HOSTILE,
     blog_run,
@@ -36,8 +38,11 @@ def check(data: bytes) -> list[dict]:
     assert list(whole) == ["format", "displayTimeUnit", "otherData", "traceEvents"]
     assert whole["displayTimeUnit"] in ("ms", "ns")
     events = whole["traceEvents"]
+    json.dumps(whole, ensure_ascii=False).encode()  # no half characters
+    pids = {event["pid"] for event in events}
     slices, open_, arrows = defaultdict(list), {}, {}
     named: dict[str, dict] = {"process_name": {}, "thread_name": {}}
+    arrow_ids: set[int] = set()
     last_ts = -math.inf
     for event in events:
         assert event["ph"] in PHASES
@@ -47,6 +52,7 @@ def check(data: bytes) -> list[dict]:
         assert isinstance(event["tid"], int)
         assert event["pid"] > 0
         assert event["tid"] >= 0
+        assert event["tid"] not in pids
         if event["ph"] == "M":
             assert last_ts == -math.inf  # before everything that they name
             key = event["pid"] if event["name"].startswith("process_") else (event["pid"], event["tid"])
@@ -78,11 +84,15 @@ def check(data: bytes) -> list[dict]:
                 assert begun <= ts
                 assert name == event["name"]
             case "s":
-                assert (event["cat"], event["id"], event["pid"]) not in arrows
-                arrows[event["cat"], event["id"], event["pid"]] = (key, ts)
+                assert type(event["id"]) is int
+                assert 0 <= event["id"] < 2**53  # browsers count no further
+                assert event["id"] not in arrow_ids
+                arrow_ids.add(event["id"])
+                arrows[event["cat"], event["id"]] = (key, ts)
             case "f":
                 assert event["bp"] == "e"
-                (from_, begun) = arrows.pop((event["cat"], event["id"], event["pid"]))
+                (from_, begun) = arrows.pop((event["cat"], event["id"]))
+                assert from_[0] == event["pid"]
                 assert begun <= ts
                 for where, at in ((from_, begun), (key, ts)):
                     assert any(start <= at <= end for start, end in slices[where] or [(0, math.inf)])
@@ -137,7 +147,9 @@ def _drop(events, phase):
 
 def _lengthen(events):
     """Let a slice end in the middle of the next one of its thread."""
-    slices = [event for event in events if event["ph"] == "X" and (event["pid"], event["tid"]) == (1, 0)]
+    slices = [
+        event for event in events if event["ph"] == "X" and (event["pid"], event["tid"]) == (1, FIRST_TID)
+    ]
     first, second = slices[:2]
     first["dur"] = second["ts"] + second["dur"] / 2 - first["ts"]
 
@@ -168,14 +180,14 @@ def test_figures_are_those_of_the_report():
         event = of[bar.name]
         assert event["ts"] == pytest.approx(bar.start_s * 1e6, abs=0.2)
         assert event["dur"] == pytest.approx((bar.end_s - bar.start_s) * 1e6, abs=0.2)
-        assert event["tid"] == bar.row
+        assert event["tid"] == FIRST_TID + bar.row
         assert event["args"]["critical"] is bar.critical
     names = {
         e["tid"]: e["args"]["name"]
         for e in data["traceEvents"]
         if e["name"] == "thread_name" and e["pid"] == 1
     }
-    assert names == {row: lane.name for row, lane in enumerate(report.lanes)}
+    assert names == {FIRST_TID + row: lane.name for row, lane in enumerate(report.lanes)}
     assert data["otherData"]["actual_s"] == record.makespan_s
     counters = [(e["ts"], e["args"]["holders"]) for e in data["traceEvents"] if e["name"] == "GIL demand"]
     assert counters == [(pytest.approx(at * 1e6, abs=0.2), value) for at, value in report.gil_demand]
@@ -183,7 +195,16 @@ def test_figures_are_those_of_the_report():
 
 def test_arrows_go_from_a_node_to_those_that_take_its_result():
     events = check(render(blog_run(), "trace"))
-    arrows = {tuple(e["id"].split("\0")) for e in events if e["ph"] == "s" and e["pid"] == 1}
+    begun = {e["id"]: (e["tid"], e["ts"]) for e in events if e["ph"] == "s"}
+    slices = [e for e in events if e["ph"] == "X" and e["pid"] == 1]
+
+    def at(tid, ts):
+        (name,) = (e["name"] for e in slices if e["tid"] == tid and e["ts"] <= ts < e["ts"] + e["dur"])
+        return name
+
+    arrows = {
+        (at(*begun[e["id"]]), at(e["tid"], e["ts"])) for e in events if e["ph"] == "f" and e["pid"] == 1
+    }
     assert arrows == {("a", "c"), ("a", "d"), ("a", "b"), ("c", "e"), ("d", "e")}
 
 
@@ -199,7 +220,7 @@ def test_names_keep_to_themselves():
     assert not any(byte < 32 and byte != 10 for byte in data)
     data.decode("utf-8")
     found = {e["args"]["node"] for e in check(data) if e["ph"] == "X"}
-    assert found == set(HOSTILE)
+    assert found == {name.encode("utf-8", "backslashreplace").decode() for name in HOSTILE}
     assert all(len(event["name"]) <= 200 for event in check(data))
 
 

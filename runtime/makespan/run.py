@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from makespan.around.drift import Drift
     from makespan.engine.executor import Trace
     from makespan.preparing.prepared import Prepared
+    from makespan.profile import Profile
     from makespan.structure import Structure
     from makespan_optimizer.measure.insitu import InSitu
 
@@ -96,19 +97,30 @@ class Run:
         """Write run.json; see `RunRecord.save`."""
         self.record.save(path, force=force)
 
-    def report(self, path: str | os.PathLike[str], *, format: str | None = None, force: bool = False) -> None:  # noqa: A002
-        """Write the Gantt report; the format (html, png, svg, text) follows the name's ending.
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,  # noqa: A002
+        force: bool = False,
+        profile: Profile | None = None,
+    ) -> None:
+        """Write the Gantt report, as html, png, svg, pdf, text, trace or json: by the name's ending.
+
+        With a profile it tells of each node what it does alone.
 
         Raises
         ------
         OptionError
             The path cannot be written, or the format is unknown.
         MissingExtraError
-            png and svg need matplotlib.
+            png, svg and pdf need matplotlib.
+        ProfileError
+            The profile has no node in common with the run.
         """
         from makespan.showing.report import write_report
 
-        write_report(self.record, path, format=format, force=force)
+        write_report(self.record, path, format=format, force=force, profile=profile)
 
     def summary(self) -> str:
         """Say in a few lines how the run went against its plan."""

@@ -5,7 +5,10 @@ from a node to those that take its result; locks, groups, chains and clusters as
 use and demand for the GIL as counters. Two runs are four processes.
 
 Times are multiples of 1/8 µs: exact as floats and in whole nanoseconds, so that a reader that cuts digits off
-makes no two neighbours overlap. Source: Trace Event Format, Google, 2016.
+makes no two neighbours overlap. An arrow's id is a number that no other arrow has, of whichever process:
+Perfetto reads ids as (hexadecimal) numbers and drops arrows with others. Threads are numbered from above the
+processes: Perfetto takes a thread with its process's number for the main one, and moves it to the top.
+Sources: Trace Event Format, Google, 2016; json_trace_parser_impl.cc of Perfetto, 2025.
 """
 
 from __future__ import annotations
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 FORMAT = "makespan-trace/1"
 TICKS = 8  # in a microsecond
 MOST_NAME = 200
+FIRST_TID = 10
+"""Of the row 0: more than there are processes."""
+ARROWS_PER_PROCESS = 2**32
 Event = dict[str, Any]
 
 
@@ -80,15 +86,11 @@ def _events(report: Report, title: str, first_pid: int) -> list[Event]:
         used = {bar.row for bar in bars}
         for row, lane in enumerate(lanes):
             if row in used:
-                events.append(_meta(pid, "thread_name", row, name=clean(lane.name, MOST_NAME)))
-                events.append(_meta(pid, "thread_sort_index", row, sort_index=row))
+                events.append(_meta(pid, "thread_name", FIRST_TID + row, name=clean(lane.name, MOST_NAME)))
+                events.append(_meta(pid, "thread_sort_index", FIRST_TID + row, sort_index=row))
         slices = _slices(bars, nodes, pid)
-        events += slices
-        events += _arrows({event["args"]["node"]: event for event in slices}, nodes)
-        for event in slices:
-            event["args"] = {
-                key: value for key, value in event["args"].items() if value not in (None, "", ())
-            }
+        events += slices.values()
+        events += _arrows(slices, nodes, pid)
     events += _failures(report, main)
     events += _bands(report, main)
     for name, unit, steps in (
@@ -96,13 +98,20 @@ def _events(report: Report, title: str, first_pid: int) -> list[Event]:
         ("GIL demand", "holders", report.gil_demand),
     ):
         events += [
-            {"ph": "C", "name": name, "pid": main, "tid": 0, "ts": _ticks(at_s), "args": {unit: value}}
+            {
+                "ph": "C",
+                "name": name,
+                "pid": main,
+                "tid": FIRST_TID,
+                "ts": _ticks(at_s),
+                "args": {unit: value},
+            }
             for at_s, value in steps
         ]
     return events
 
 
-def _meta(pid: int, what: str, tid: int = 0, **args: Any) -> Event:
+def _meta(pid: int, what: str, tid: int = FIRST_TID, **args: Any) -> Event:
     return {"ph": "M", "name": what, "pid": pid, "tid": tid, "args": args}
 
 
@@ -111,30 +120,31 @@ def _ticks(at_s: float) -> float:
     return max(0, round(at_s * 1e6 * TICKS)) / TICKS
 
 
-def _slices(bars: Sequence[Bar], nodes: dict[str, NodeRow], pid: int) -> list[Event]:
-    """Return a complete event for each bar; in a row, none begins before the one before it has ended."""
-    found: list[Event] = []
+def _slices(bars: Sequence[Bar], nodes: dict[str, NodeRow], pid: int) -> dict[str, Event]:
+    """Return a complete event for each bar, by its node; in a row, each begins when that before it is over."""
+    found: dict[str, Event] = {}
     free: dict[int, float] = {}
     for bar in sorted(bars, key=lambda bar: (bar.row, bar.start_s, bar.end_s)):
         start = max(_ticks(bar.start_s), free.get(bar.row, 0.0))
         end = free[bar.row] = max(start, _ticks(bar.end_s))
-        found.append(
-            {
-                "ph": "X",
-                "name": clean(bar.name, MOST_NAME),
-                "cat": "planned" if bar.status == "planned" else "node",
-                "pid": pid,
-                "tid": bar.row,
-                "ts": start,
-                "dur": end - start,
-                "args": _args(bar, nodes.get(bar.name)),
-            }
-        )
+        args = _args(bar, nodes.get(bar.name))
+        found[bar.name] = {
+            "ph": "X",
+            "name": clean(bar.name, MOST_NAME),
+            "cat": "planned" if bar.status == "planned" else "node",
+            "pid": pid,
+            "tid": FIRST_TID + bar.row,
+            "ts": start,
+            "dur": end - start,
+            "args": {key: value for key, value in args.items() if value not in (None, "", ())},
+        }
     return found
 
 
 def _args(bar: Bar, node: NodeRow | None) -> dict[str, Any]:
-    args: dict[str, Any] = {"node": bar.name, "status": bar.status, "critical": bar.critical}
+    # Readers that take half a character for a fault would drop the whole event.
+    name = bar.name.encode("utf-8", "backslashreplace").decode()
+    args: dict[str, Any] = {"node": name, "status": bar.status, "critical": bar.critical}
     if bar.shares is not None:
         args["shares"] = {part: round(getattr(bar.shares, part), 4) for part in PARTS}
     if node is not None:
@@ -152,8 +162,9 @@ def _args(bar: Bar, node: NodeRow | None) -> dict[str, Any]:
     return args
 
 
-def _arrows(slices: dict[str, Event], nodes: dict[str, NodeRow]) -> Iterable[Event]:
+def _arrows(slices: dict[str, Event], nodes: dict[str, NodeRow], pid: int) -> Iterable[Event]:
     """Yield flow events: from within the end of a node to the start of each that takes its result."""
+    number = pid * ARROWS_PER_PROCESS
     for name, event in slices.items():
         for before in nodes[name].after if name in nodes else ():
             origin = slices.get(before)
@@ -162,7 +173,8 @@ def _arrows(slices: dict[str, Event], nodes: dict[str, NodeRow]) -> Iterable[Eve
             begin = max(origin["ts"], origin["ts"] + origin["dur"] - 1 / TICKS)
             if begin > event["ts"]:
                 continue  # clocks that disagree: an arrow cannot go backwards
-            its = {"name": "result", "cat": "result", "id": f"{before}\0{name}", "pid": event["pid"]}
+            number += 1
+            its = {"name": "result", "cat": "result", "id": number, "pid": pid}
             yield {**its, "ph": "s", "tid": origin["tid"], "ts": begin}
             yield {**its, "ph": "f", "bp": "e", "tid": event["tid"], "ts": event["ts"]}
 
@@ -179,7 +191,7 @@ def _failures(report: Report, pid: int) -> Iterable[Event]:
             "name": clean(f"{failure.type} in {failure.node}", MOST_NAME),
             "cat": "failure",
             "pid": pid,
-            "tid": node.row,
+            "tid": FIRST_TID + node.row,
             "ts": _ticks(node.end_s),
             "args": {"place": clean(failure.place, MOST_NAME)},
         }
@@ -190,6 +202,12 @@ def _bands(report: Report, pid: int) -> Iterable[Event]:
     for k, band in enumerate(report.bands):
         name = clean(band.name, MOST_NAME)
         for number, (start_s, end_s, row) in enumerate(band.spans):
-            its = {"name": name, "cat": band.kind, "id": f"{pid}.{k}.{number}", "pid": pid, "tid": row}
+            its = {
+                "name": name,
+                "cat": band.kind,
+                "id": f"{pid}.{k}.{number}",
+                "pid": pid,
+                "tid": FIRST_TID + row,
+            }
             yield {**its, "ph": "b", "ts": _ticks(start_s), "args": {"limit": band.limit}}
             yield {**its, "ph": "e", "ts": max(_ticks(start_s), _ticks(end_s))}
