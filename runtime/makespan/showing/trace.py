@@ -121,7 +121,7 @@ def _ticks(at_s: float) -> float:
 
 
 def _slices(bars: Sequence[Bar], nodes: dict[str, NodeRow], pid: int) -> dict[str, Event]:
-    """Return a complete event for each bar, by its node; in a row, each begins when that before it is over."""
+    """Return a complete event for each bar, by its node; in a row, each begins when the last is over."""
     found: dict[str, Event] = {}
     free: dict[int, float] = {}
     for bar in sorted(bars, key=lambda bar: (bar.row, bar.start_s, bar.end_s)):
