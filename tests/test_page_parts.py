@@ -61,9 +61,9 @@ def test_lanes_say_what_they_waited_for() -> None:
         ["caller", "caller", "90 %", "300 ms 9.4 %", "–", "–", "–", "100 ms 3.1 %"],
         ["worker process 1", "process", "50 %", "–", "1.00 s 31 %", "500 ms 16 %", "250 ms 7.8 %", "–"],
         [
-            "all lanes",
+            "all, of 2 threads",
             "",
-            "70 %",
+            "81 %",
             "300 ms 4.7 %",
             "1.00 s 16 %",
             "500 ms 7.8 %",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from makespan.showing.words import clean, seconds, signed_seconds
+from makespan.showing.words import clean, plural, seconds, signed_seconds
 
 if TYPE_CHECKING:
     from makespan.showing.figures import IdleCause, NodeRow, Report
@@ -87,7 +87,7 @@ def gil_waits(report: Report) -> str:
 
 
 def idle_words(report: Report) -> str:
-    """Say for how long all lanes together were idle, and why; empty when they were not.
+    """Say for how long all lanes together were idle, and why, and how many places had no lane at all.
 
     ``lanes idle for 1.40 s: for results 900 ms, nothing left 500 ms``
     """
@@ -97,4 +97,6 @@ def idle_words(report: Report) -> str:
             total[why] = total.get(why, 0.0) + idle_s
     most_first = sorted(total, key=lambda why: (-total[why], why))
     shown = [f"{IDLE_WORDS[why]} {seconds(total[why])}" for why in most_first if seconds(total[why]) != "0 s"]
-    return f"lanes idle for {seconds(sum(total.values()))}: {', '.join(shown)}" if shown else ""
+    words = f"lanes idle for {seconds(sum(total.values()))}: {', '.join(shown)}" if shown else ""
+    unused = f"{report.unused} of {plural(report.threads, 'thread')} had no work" if report.unused else ""
+    return " · ".join(part for part in (words, unused) if part)

@@ -240,6 +240,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.row_busy)
 
     @property
+    def unused(self) -> int:
+        """How many places of the budget no node ever ran in, where any ran: no lane stands for them."""
+        return max(0, self.threads - self.rows) if self.rows else 0
+
+    @property
     def extent_s(self) -> float:
         """The last second of anything that is drawn."""
         ends = [bar.end_s for bar in (*self.planned_bars, *self.actual_bars)]

@@ -98,8 +98,7 @@ def _distance(report: Report) -> tuple[str, str]:
 
 
 def _busy(report: Report) -> tuple[str, str]:
-    idle = report.threads - report.rows
-    unused = f" · {idle} of {report.threads} had no work" if idle > 0 and report.rows else ""
+    unused = f" · {report.unused} of {report.threads} had no work" if report.unused else ""
     return percent(report.busy), f"lanes busy{unused}"
 
 

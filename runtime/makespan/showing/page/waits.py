@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 from makespan.showing.figures import IdleCause
 from makespan.showing.page.parts import DASH, name
 from makespan.showing.page.tables import cells, table
-from makespan.showing.words import clean, percent, seconds
+from makespan.showing.words import clean, percent, plural, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,11 +43,10 @@ def lanes(report: Report) -> str:
         for cause in causes
     }
     if len(report.lanes) > 1:
-        lanes_s = whole_s * len(report.lanes)
-        busy = sum(lane.busy for lane in report.lanes) / len(report.lanes)
-        rows.append(
-            cells("all lanes", "", percent(busy), *(_idle(total[cause], lanes_s) for cause in causes))
-        )
+        # Of the budget, as in the headline: there may be more lanes than places, or fewer.
+        places_s = whole_s * report.threads
+        idle = (_idle(total[cause], places_s) for cause in causes)
+        rows.append(cells(f"all, of {plural(report.threads, 'thread')}", "", percent(report.busy), *idle))
     return table(
         "What lanes waited for",
         "Idle time by what was waited for; a worker: a node was ready, and none took it yet.",
