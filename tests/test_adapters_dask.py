@@ -487,6 +487,9 @@ def test_a_generator_that_a_second_run_would_find_used_up_is_refused():
         dag_of({"a": (sum, (x for x in [1, 2]))}, ["a"])
     with pytest.raises(DescribeError, match="read once only"):
         dag_of({"a": iter([1, 2]), "b": (sum, "a")}, ["b"])
+    for hidden in ({"a": {"b": iter([1])}}, {"a": [iter([1])]}):
+        with pytest.raises(DescribeError, match="read once only"):
+            from_dask(delayed(str)(hidden, pure=False))
 
 
 def test_a_task_that_raises_raises_its_own_exception():

@@ -187,6 +187,11 @@ def test_graphlib_refuses_by_name(graph, calls, said):
         from_graphlib(graph, calls)
 
 
+def test_options_that_are_no_mapping_are_refused():
+    with pytest.raises(DescribeError, match="options are a mapping, not of type list"):
+        from_graphlib({"a": []}, {"a": len}, options=["a"])
+
+
 def test_objects_without_a_lasting_name_are_refused():
     with pytest.raises(DescribeError, match="no name that lasts"):
         from_graphlib({object(): []}, {})

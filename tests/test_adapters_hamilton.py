@@ -135,6 +135,20 @@ def test_an_optional_input_is_left_to_the_function():
         from_hamilton(its, ["spend_per_signup"], inputs=INPUTS)(per=2)  # it would not arrive
 
 
+def test_an_optional_input_may_be_overridden():
+    its = driver_of(*HELLO)
+    found, _ = agree(its, ["spend_per_signup"], inputs=INPUTS, overrides={"per": 3})
+    assert found["spend_per_signup"][0] == 30
+    agree(its, ["per", "spend_mean"], inputs=INPUTS, overrides={"per": 3})
+
+
+def test_an_input_that_is_wanted_and_not_given_is_none():
+    its = driver_of(*HELLO)
+    assert agree(its, ["per", "spend_mean"], inputs=INPUTS)[0]["per"] is None
+    agree(its, ["per", "spend_per_signup"], inputs=INPUTS)
+    agree(its, ["spend_mean", "signups"], inputs={"spend": [1]})
+
+
 def test_overrides_take_the_place_of_nodes():
     its = driver_of(*HELLO)
     found, expected = agree(
@@ -441,6 +455,9 @@ def test_adapters_that_run_nodes_elsewhere_are_named():
         ({"final_vars": ["spend_zero_mean"], "overrides": {"spend_mean": iter([1])}}, "read once only"),
         ({"final_vars": ["spend_mean"], "options": {"spend_std_dev": {}}}, "options for 'spend_std_dev'"),
         ({"final_vars": ["spend_mean"], "options": {"spend_mean": {"lok": 1}}}, "no option 'lok'"),
+        ({"final_vars": ["spend_mean"], "inputs": [1]}, "inputs are a mapping"),
+        ({"final_vars": ["spend_mean"], "overrides": [1]}, "overrides are a mapping"),
+        ({"final_vars": ["spend_mean"], "inputs": {"spend": [iter([1])]}}, "'spend' holds a list_iterator"),
     ],
 )
 def test_unknown_names_are_refused(how, said):

@@ -97,6 +97,21 @@ def test_renames_and_bound_values():
     assert list(dag.nodes) == ["d"]  # what it would take of c is bound
 
 
+def test_a_value_for_what_is_bound_everywhere_is_let_pass_as_in_pipefunc():
+    pipeline = Pipeline([f_c, PipeFunc(f_d.func, "d", bound={"c": 3})])
+    assert agree(pipeline, "d", b=2, c=100) == pipeline.run("d", kwargs={"b": 2})
+
+
+def test_a_bound_generator_is_refused():
+    pipeline = Pipeline([PipeFunc(lambda a, b: sum(a) + b, "o", bound={"a": iter([1])})])
+    with pytest.raises(DescribeError, match="bound to function 'o' holds a list_iterator"):
+        from_pipefunc(pipeline)
+
+
+def test_inputs_are_in_the_order_of_the_pipeline():
+    assert list(from_pipefunc(Pipeline(BASIC)).inputs) == ["a", "b", "x"]
+
+
 def test_several_outputs():
     Two = namedtuple("Two", "p q")
     pairs = [
@@ -337,6 +352,10 @@ def test_functions_run_in_worker_processes():
         ({"inputs": {"aa": 1}}, "value for 'aa'"),
         ({"inputs": {"a": 1, "c": 1}}, "value for 'a', which nothing that runs takes"),
         ({"inputs": {"a": iter([1])}}, "'a' is a list_iterator"),
+        ({"inputs": {"a": [iter([1])]}}, "'a' holds a list_iterator"),
+        ({"inputs": [1]}, "inputs are a mapping"),
+        ({"output_name": "c", "inputs": {"c": 1}}, "'c' is wanted, and a value is given"),
+        ({"output_name": ["e", "c"], "inputs": {"c": 1}}, "'c' is wanted, and a value is given"),
         ({"options": {"f_c": {}}}, "options for 'f_c'"),
         ({"options": {"c": {"lok": 1}}}, "'c'.*no option 'lok'"),
     ],

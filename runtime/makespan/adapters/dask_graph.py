@@ -137,18 +137,20 @@ def _steps(
     """Resolve aliases and data, and make what is left callable."""
     resolved: dict[Any, tuple[bool, Any]] = {}
     steps: list[Step] = []
+    seen: set[int] = set()  # the graph keeps all of it alive
     for key in order:
         task = dsk[key]
         if isinstance(task, spec.Alias):
             resolved[key] = resolved[task.target]
         elif isinstance(task, spec.DataNode):
-            refuse_once(f"the data of {_label(key)}", task.value)
+            refuse_once(f"the data of {_label(key)}", task.value, seen)
             resolved[key] = False, task.value
         else:
             parts = _parts(spec, task)
             for one in parts:
                 for value in (*one.args, *one.kwargs.values()):
-                    refuse_once(f"an argument of task {_label(key)}", value)
+                    its = value.value if isinstance(value, spec.DataNode) else value
+                    refuse_once(f"an argument of task {_label(key)}", its, seen)
             takes = tuple(p for p in ordered[key] if resolved[p][0])
             constants = {p: resolved[p][1] for p in ordered[key] if not resolved[p][0]}
             before = tuple(resolved[p][1] for p in takes)

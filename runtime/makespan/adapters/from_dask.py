@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from makespan.adapters.dask_graph import read_graph, task_spec
 from makespan.adapters.dask_names import names_of
-from makespan.adapters.graphs import add, check_edges
+from makespan.adapters.graphs import add, check_edges, checked_mapping
 from makespan.errors import DescribeError, did_you_mean
 from makespan.graph import DAG
 
@@ -89,6 +89,7 @@ def from_dask(
     MissingExtraError
         dask is not installed, or too old.
     """
+    options = checked_mapping("options", options)
     dsk, keys, shape = captured(collections, optimize_graph=optimize_graph)
     dag, results = dag_of(dsk, keys, options=options, name=name)
     dag.returns(_filled(shape if len(shape) != 1 else shape[0], results))

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Literal
 
-from makespan.adapters.graphs import add, check_edges, names_of, refuse_unknown
+from makespan.adapters.graphs import add, check_edges, checked_mapping, names_of, refuse_unknown
 from makespan.errors import DescribeError
 from makespan.graph import DAG
 
@@ -73,16 +73,17 @@ def from_graphlib(
         raise DescribeError(f"takes is {' or '.join(map(repr, TAKES))}, not {takes!r}")
     if not isinstance(functions, Mapping):
         raise DescribeError(f"functions are a mapping of node to callable, not {type(functions).__name__}")
+    options = checked_mapping("options", options)
     preds = _predecessors(graph, takes)
     names = names_of(preds)
     refuse_unknown("there is a function for", list(functions), preds)
-    refuse_unknown("there are options for", list(options or ()), preds)
+    refuse_unknown("there are options for", list(options), preds)
     dag: DAG[..., Any] = DAG(name)
     for node, before in preds.items():
         if node not in functions:
             raise DescribeError(f"node {names[node]!r} has no function", hint="give one for each node")
         results = [dag.ref(names[p]) for p in before]
-        said = options.get(node) if options else None
+        said = options.get(node)
         if takes == "arguments":
             add(dag, names[node], functions[node], results, options=said)
         elif takes == "names":

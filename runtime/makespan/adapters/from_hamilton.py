@@ -23,7 +23,14 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from makespan.adapters.graphs import add, check_edges, given_input, refuse_unknown
+from makespan.adapters.graphs import (
+    add,
+    check_edges,
+    checked_mapping,
+    given_input,
+    refuse_once,
+    refuse_unknown,
+)
 from makespan.describing.placeholder import Opaque
 from makespan.describing.returned import is_coroutine_function
 from makespan.errors import DescribeError, OptionError
@@ -114,11 +121,13 @@ def from_hamilton(
     """
     if not knows(driver):
         raise DescribeError(f"a Hamilton Driver is needed, not {type(driver).__name__}")
+    inputs, overrides = checked_mapping("inputs", inputs), checked_mapping("overrides", overrides)
+    options = checked_mapping("options", options)
     graph = driver.graph
     wanted = _last(graph) if final_vars is None else list(driver._create_final_vars(list(final_vars)))  # noqa: SLF001
-    refuse_unknown("wanted is", wanted, {**graph.nodes, **dict(inputs or {})})
-    refuse_unknown("there is an input", list(inputs or ()), {*graph.nodes, *wanted})
-    refuse_unknown("there is an override for", list(overrides or ()), graph.nodes)
+    refuse_unknown("wanted is", wanted, {**graph.nodes, **inputs})
+    refuse_unknown("there is an input", list(inputs), {*graph.nodes, *wanted})
+    refuse_unknown("there is an override for", list(overrides), graph.nodes)
     adapter = driver.adapter
     _refuse_adapters(adapter, running=False)
     # An AsyncDriver's adapter makes tasks of a running loop; here the run awaits coroutines.
@@ -129,7 +138,7 @@ def from_hamilton(
             return partial(_by_adapter, adapter, node)
         return node.callable
 
-    return dag_of(graph, wanted, inputs or {}, overrides or {}, call_of, options=options, name=name)
+    return dag_of(graph, wanted, inputs, overrides, call_of, options=options, name=name)
 
 
 def dag_of(
@@ -159,11 +168,15 @@ def dag_of(
     names = {node.name for node in chosen}
     nodes = [node for node in graph.nodes.values() if node.name in names]  # as declared: a set has no order
     dag: DAG[..., Any] = DAG(name)
-    values: dict[str, Any] = {key: overrides[key] for key in overrides if key in names}
-    for node in nodes:
-        if node.user_defined and node.name not in values:
-            values[node.name] = given_input(dag, node.name, given)
+    # All of them: an optional input that only an override gives is not among the nodes chosen.
+    values: dict[str, Any] = dict(overrides)
+    for key, value in overrides.items():
+        refuse_once(f"the override of {key!r}", value)
     running = [node for node in nodes if not node.user_defined and node.name not in values]
+    required = {key for node in running for key in node.input_types if node.requires(key)}
+    for node in nodes:  # an input that is wanted, not given, and needed by nothing is None, as in Hamilton
+        if node.user_defined and node.name not in values and (node.name in given or node.name in required):
+            values[node.name] = given_input(dag, node.name, given)
     refuse_unknown("there are options for", list(options or ()), {node.name for node in running})
     for node in running:
         values[node.name] = dag.ref(node.name)

@@ -21,7 +21,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from makespan.adapters.graphs import add, check_edges, given_input, refuse_unknown
+from makespan.adapters.graphs import (
+    add,
+    check_edges,
+    checked_mapping,
+    given_input,
+    refuse_once,
+    refuse_unknown,
+)
 from makespan.describing.placeholder import Opaque
 from makespan.errors import DescribeError
 from makespan.graph import DAG
@@ -139,7 +146,8 @@ def from_pipefunc(
         raise DescribeError(f"a pipefunc Pipeline is needed, not {type(pipeline).__name__}")
     if pipeline.lazy:
         raise DescribeError("a lazy pipeline does not run its functions when it is called", hint="lazy=False")
-    given = dict(pipeline._flatten_scopes(dict(inputs or {})))  # noqa: SLF001
+    options = checked_mapping("options", options)
+    given = dict(pipeline._flatten_scopes(dict(checked_mapping("inputs", inputs))))  # noqa: SLF001
     mapped = any(fn.mapspec is not None for fn in pipeline.functions)
     if output_name is None:
         last = [fn.output_name for fn in pipeline.leaf_nodes]
@@ -148,10 +156,15 @@ def from_pipefunc(
     made_by = pipeline.output_to_func
     refuse_unknown("wanted is", wanted, made_by)
     refuse_unknown("there is a value for", list(given), {*pipeline.defaults, *_arguments(pipeline), *made_by})
+    both = [key for key in wanted if isinstance(key, str) and key in given]
+    if both:  # pipefunc refuses it, too
+        raise DescribeError(
+            f"{both[0]!r} is wanted, and a value is given for it", hint="leave one of them out"
+        )
     dag: DAG[..., Any] = DAG(name or pipeline.name or "pipeline")
     needed = _needed(made_by, wanted, given)
-    refuse_unknown("there are options for", list(options or ()), {_name(fn) for fn in needed})
-    edges: dict[str, set[str]] = {}
+    refuse_unknown("there are options for", list(options), {_name(fn) for fn in needed})
+    edges: dict[str, set[str]] = {_name(fn): set() for fn in needed}
     values: dict[Any, Any] = {}
 
     def value_of(argument: str, fn: Any) -> Any:
@@ -163,8 +176,9 @@ def from_pipefunc(
         edges[_name(fn)].add(_name(source))
         return _picked(dag, source, argument)
 
-    for fn in needed:
-        edges[_name(fn)] = set()
+    order = {id(fn): at for at, fn in enumerate(pipeline.functions)}
+    for fn in sorted(needed, key=lambda fn: order[id(fn)]):  # so the inputs are in the pipeline's own order
+        refuse_once(f"what is bound to function {_name(fn)!r}", dict(fn.bound))
         takes = tuple(argument for argument in fn.parameters if argument not in fn.bound)  # it has these
         arrays = frozenset(
             argument for argument in takes if argument in made_by and made_by[argument].mapspec is not None
@@ -175,9 +189,10 @@ def from_pipefunc(
             raw = not mapped and not isinstance(fn.output_name, str) and fn.output_name in wanted
             call = PipeCall(fn, takes, arrays=arrays, raw=raw)
         args = [value_of(argument, fn) for argument in takes]
-        add(dag, _name(fn), call, args, options=(options or {}).get(_name(fn)), code=fn.func)
+        add(dag, _name(fn), call, args, options=options.get(_name(fn)), code=fn.func)
     check_edges(dag, edges)
-    unused = [argument for argument in given if argument not in values]
+    taken = {argument for fn in needed for argument in fn.parameters}  # bound ones too, as in pipefunc
+    unused = [argument for argument in given if argument not in taken]
     if unused:  # pipefunc refuses it, too
         raise DescribeError(
             f"there is a value for {unused[0]!r}, which nothing that runs takes", hint="leave it out"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from makespan.describing.node_options import checked_options, joined
 from makespan.describing.options import NO_OPTIONS, check_name
 from makespan.describing.place import function_place
+from makespan.describing.placeholder import search
 from makespan.errors import DescribeError, did_you_mean
 
 if TYPE_CHECKING:
@@ -140,17 +141,42 @@ def refuse_unknown(what: str, said: Collection[Any], known: Collection[Any]) -> 
             raise DescribeError(f"{what} {name!r}, which is not in the graph", hint=near)
 
 
-def refuse_once(what: str, value: Any) -> None:
-    """Refuse a value that a second run would find used up; files are the business of whoever reads them.
+def checked_mapping(what: str, said: Any) -> Mapping[Any, Any]:
+    """Return a mapping; an empty one for None.
+
+    Raises
+    ------
+    DescribeError
+        It is something else.
+    """
+    if said is None:
+        return {}
+    if not isinstance(said, Mapping):
+        raise DescribeError(f"{what} are a mapping, not of type {type(said).__name__}", hint="{name: …}")
+    return said
+
+
+def refuse_once(what: str, value: Any, seen: set[int] | None = None) -> None:
+    """Refuse a value that a second run would find used up, also inside containers; files are not looked at.
+
+    Parameters
+    ----------
+    what : str
+        What the value is, for the error.
+    value : Any
+    seen : set of int, optional
+        As `makespan.describing.placeholder.search` takes it: shared by calls, while all values are alive.
 
     Raises
     ------
     DescribeError
     """
-    kind = type(value)
-    if hasattr(kind, "__next__") and not hasattr(kind, "readline"):
+    found, _ = search(value, once=True, seen=set() if seen is None else seen)
+    if found is not None:
+        holds = "is" if found is value else "holds"
+        kind = type(found).__name__
         raise DescribeError(
-            f"{what} is a {kind.__name__}, which can be read once only, but a DAG runs many times",
+            f"{what} {holds} a {kind}, which can be read once only, but a DAG runs many times",
             hint="hand over a list: list(…)",
         )
 
