@@ -30,6 +30,7 @@ def folder(tmp_path, monkeypatch):
     """Work in a folder with a pipeline; forget what was imported from it."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pipeline.py").write_text(PIPELINE)
+    sys.modules.pop("pipeline", None)  # of another module's tests
     path, modules = list(sys.path), set(sys.modules)
     yield tmp_path
     sys.path[:] = path
@@ -58,6 +59,7 @@ def made(tmp_path_factory):
     (folder / "pipeline.py").write_text(PIPELINE)
     before, path = os.getcwd(), list(sys.path)
     os.chdir(folder)
+    sys.modules.pop("pipeline", None)
     try:
         assert main(["profile", "pipeline:news", "--runs", "2", "--sampler", "clocks", "-q"]) == 0
         assert main(["optimize", "--threads", "2", "--time-limit", "2", "-q"]) == 0

@@ -162,6 +162,22 @@ def test_what_a_form_cannot_carry_is_said():
     assert found.lost[0].startswith("599 edges; Mermaid draws 500")
 
 
+@pytest.mark.parametrize("form", ["csv", "dot", "mermaid"])
+def test_what_a_run_without_a_plan_does_not_tell_is_said(form):
+    assert not export(failed_run(), form).lost
+    alone = msgspec.structs.replace(failed_run(), plan=None)
+    locks, edges = export(alone, form).lost
+    assert locks.startswith("locks and exclusive nodes")
+    assert edges.startswith("what c, d would have waited for")
+
+
+def test_a_frame_of_a_plan_tells_seconds_alone():
+    """Not those that the plan expects beside other nodes."""
+    plan = make_plan([msgspec.structs.replace(node_plan("a", 0, 0.0, 3.0, 0), alone_s=2.0)])
+    for again in (profile_from_table(to_frame(plan)), profile_from_table(written(to_csv(plan)))):
+        assert again.nodes[0].wall_net_s.median == 2.0
+
+
 @pytest.mark.parametrize("kind", ["python", "holds", "native", "io", "chatty", "mixed", "unknown"])
 def test_a_table_is_read_again(kind):
     rows = [

@@ -300,3 +300,19 @@ def test_standard_input(monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(PlanError, match="no standard input"):
         read_bytes("-", PlanError)
+
+
+def test_a_missing_file_is_told_with_what_may_be_meant(tmp_path):
+    (tmp_path / "planned.json").touch()
+    (tmp_path / "runs.csv").touch()
+    for name, hint in (
+        ("planed.json", "did you mean 'planned.json'?"),
+        ("run.json", "'makespan run' writes one"),
+        ("other.json", None),
+        ("nowhere/run.json", "'makespan run' writes one"),
+    ):
+        with pytest.raises(OptionError, match="No such file") as caught:
+            read_bytes(tmp_path / name, OptionError)
+        assert caught.value.hint == hint
+    with pytest.raises(OptionError, match="a file is needed"):
+        read_bytes("", OptionError)

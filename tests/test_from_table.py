@@ -183,6 +183,16 @@ def test_what_follows_takes_such_a_profile(tmp_path):
         ("name,seconds,predecesors\na,1,\n", "unknown column 'predecesors' (did you mean 'predecessors'?)"),
         ("name,seconds,name\na,1,b\n", "two columns are named 'name'"),
         ("name,seconds,after,parents\na,1,,\n", "both 'after' and 'parents' tell the predecessors"),
+        ("name,seconds,lock,locks\na,1,x,y\n", "both 'lock' and 'locks' tell the lock"),
+        ("name,duration,wall_s\na,1,2\n", "both 'duration' and 'wall_s' tell the seconds"),
+        ("name,Seconds,seconds\na,1,2\n", "both 'Seconds' and 'seconds' tell the seconds"),
+        (
+            "name,seconds,pred\na,1,\nb,1,\nc,1,a;b\n",
+            "t.csv: column 'pred' holds names of nodes, and no column tells the predecessors (call it",
+        ),
+        ("name,seconds,after\na,1,\nb,1,['a'\n", "line 3, column 'after': \"['a'\" is not names"),
+        ("name,seconds,after\na,1,\nb,1,['a'; 3]\n", "line 3, column 'after'"),
+        ('{"format": "makespan-run/1"}', "nor a trace (makespan export t.csv --to csv makes a table of it)"),
         ("name,seconds\na,1,2\n", "t.csv, line 2: has 3 cells for 2 columns"),
         ("name,seconds\na\n", "t.csv, line 2, column 'seconds': no seconds are told of 'a'"),
         ("name,seconds\n,1\n", "t.csv, line 2, column 'name': has no name"),
@@ -237,6 +247,42 @@ def test_what_is_no_table(source):
 def test_cores_are_checked():
     with pytest.raises(OptionError, match="cores"):
         profile_from_table([named("a")], cores=0)
+
+
+def test_of_two_columns_the_one_of_the_plain_name_counts(tmp_path):
+    text = "duration,node,kind,class,name,seconds\n7,here,x,io,a,1\n"
+    with pytest.warns(ProfileWarning, match="columns left out: duration, node, kind"):
+        found = profile_from_table(write(tmp_path, text))
+    (node,) = found.nodes
+    assert (node.name, node.kind, node.wall_net_s.median) == ("a", "io", 1.0)
+
+
+def test_a_column_of_names_beside_the_predecessors_is_only_named(tmp_path):
+    text = "name,seconds,leader,after\na,1,,\nb,1,a,a\n"
+    with pytest.warns(ProfileWarning, match="columns left out: leader"):
+        assert profile_from_table(write(tmp_path, text)).shape[1].after == ("a",)
+    text = "name,seconds,function\na,1,a\nb,1,b\n"  # names, but each its own
+    with pytest.warns(ProfileWarning, match="columns left out: function"):
+        assert profile_from_table(write(tmp_path, text)).shape[1].after == ()
+
+
+def test_lists_as_pandas_writes_them_into_a_file(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    rows = [("a", []), ("b's", ["a"]), ("c", ["a", "b's"])]
+    frame = pandas.DataFrame([{"name": name, "seconds": 1, "after": after} for name, after in rows])
+    found = profile_from_table(write(tmp_path, frame.to_csv(index=False)))
+    assert [(its.name, list(its.after)) for its in found.shape] == rows
+
+
+def test_a_cell_of_many_names_is_read(tmp_path):
+    import csv
+
+    before = csv.field_size_limit()
+    names = [f"node number {k:06}" for k in range(8000)]
+    lines = [*(f"{name},1," for name in names), f"last,1,{';'.join(names)}"]
+    found = profile_from_table(write(tmp_path, "\n".join(["name,seconds,after", *lines])))
+    assert len(found.shape[-1].after) == 8000
+    assert csv.field_size_limit() == before
 
 
 def test_columns_left_out_are_named(tmp_path):

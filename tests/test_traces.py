@@ -271,6 +271,13 @@ def test_a_worker_around_its_tasks_is_left_out_and_calls_within_tasks_are_not_ta
     assert "1 task without flows, taken to wait for nothing: loose" in said
 
 
+def test_asynchronous_events_are_left_out_and_told_of():
+    task = {"name": "request", "cat": "net", "id": 7, "pid": 1, "tid": 1}
+    events = [*PAIR, flow("s", 6), flow("f", 20, tid=2), {"ph": "b", "ts": 1, **task}]
+    with pytest.warns(ProfileWarning, match="2 asynchronous events"):
+        assert read([*events, {"ph": "e", "ts": 3, **task}]) == {"a": set(), "b": {"a"}}
+
+
 def test_a_flow_between_two_slices_is_of_the_one_that_is_over():
     events = [x("a", 0, 10), x("next", 10, 30), x("b", 20, 10, tid=2), flow("s", 10), flow("f", 20, tid=2)]
     with pytest.warns(ProfileWarning, match="without flows"):

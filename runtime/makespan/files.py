@@ -33,6 +33,12 @@ _BEGINS = {
     "dot": (b"digraph",),
     "mermaid": (b"flowchart",),
 }
+# What writes the files that a verb reads unless another one is named.
+_WRITERS = {
+    "profile.json": "'makespan profile' writes one",
+    "plan.json": "'makespan optimize' writes one",
+    "run.json": "'makespan run' writes one",
+}
 
 
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
@@ -168,6 +174,8 @@ def read_bytes(path: str | os.PathLike[str], error_type: type[MakespanError]) ->
     MakespanError
         As `error_type`: the file is missing or cannot be read.
     """
+    if not str(path):
+        raise error_type("a file is needed, not an empty name")
     try:
         if str(path) == "-":
             if sys.stdin is None:
@@ -175,4 +183,17 @@ def read_bytes(path: str | os.PathLike[str], error_type: type[MakespanError]) ->
             return sys.stdin.buffer.read()
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        raise error_type(f"cannot be read: {_reason(error)}", where=str(path)) from error
+        hint = _hint_at(Path(path)) if isinstance(error, FileNotFoundError) else None
+        raise error_type(f"cannot be read: {_reason(error)}", where=str(path), hint=hint) from error
+
+
+def _hint_at(missing: Path) -> str | None:
+    """Return which file may be meant, or which verb writes it."""
+    from difflib import get_close_matches
+
+    try:
+        there = {its.stem: its.name for its in missing.parent.iterdir() if its.suffix == missing.suffix}
+    except OSError:
+        there = {}
+    near = get_close_matches(missing.stem, there, n=1)
+    return f"did you mean {there[near[0]]!r}?" if near else _WRITERS.get(missing.name)

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# What a file of another kind is for.
+_TAKEN_BY = {
+    "makespan-profile": "makespan optimize, what-if, profile show and export take it",
+    "makespan-plan": "makespan run --plan, report, explain, compare and export take it",
+    "makespan-run": "makespan report, compare and export take it",
+}
+
 
 class _NotFinite:
     """Stands for NaN or infinity in parsed JSON, so that `convert` refuses it at its place."""
@@ -140,12 +147,10 @@ def format_of(value: Any, expected: str, where: str, error_type: type[MakespanEr
         return
     if isinstance(found, str) and found.partition("/")[0] == kind:
         raise error_type(f"has format {found[:80]!r}; this version reads {expected!r}", where=where)
-    what = (
-        f"it is a {found.partition('/')[0][:80]} file"
-        if isinstance(found, str)
-        else "it has no such 'format'"
-    )
-    raise error_type(f"is not a {kind} file: {what}", where=where)
+    if not isinstance(found, str):
+        raise error_type(f"is not a {kind} file: it has no such 'format'", where=where)
+    its = found.partition("/")[0]
+    raise error_type(f"is not a {kind} file: it is a {its[:80]} file", where=where, hint=_TAKEN_BY.get(its))
 
 
 def canonical(value: Any) -> bytes:

@@ -32,6 +32,7 @@ EXTRAS = {
     "optimize": ("ortools", "networkx", "pandas", "threadpoolctl"),
     "report": ("matplotlib", "pandas"),
     "processes": ("cloudpickle",),
+    "live": ("rich",),
 }
 
 

@@ -43,15 +43,18 @@ def _networkx(thing: Any) -> Exported:
 
 def _dot(thing: Any) -> Exported:
     from makespan.exporting.dot import to_dot
+    from makespan.exporting.rows import sheet_of
 
-    return Exported(to_dot(thing))
+    sheet = sheet_of(thing)  # what a plan asks for beside is in the tooltips
+    return Exported(to_dot(thing), sheet.notes if sheet.what == "run" else ())
 
 
 def _mermaid(thing: Any) -> Exported:
     from makespan.exporting.mermaid import to_mermaid, too_large
+    from makespan.exporting.rows import sheet_of
 
     text = to_mermaid(thing)
-    return Exported(text, tuple(too_large(text)))
+    return Exported(text, (*too_large(text), *sheet_of(thing).notes))
 
 
 def _tawazi(thing: Any) -> Exported:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan.errors import OptionError, missing_extra
+from makespan.showing.words import some
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -191,7 +192,16 @@ def of_run(record: RunRecord) -> Sheet:
     ):
         rows += [_ran(name, status, None, planned.get(name)) for name in names]
     about = {"threads": record.threads, "makespan_s": record.makespan_s, "status": record.status}
-    return Sheet(record.dag.name, "run", rows, about)
+    return Sheet(record.dag.name, "run", rows, about, tuple(_untold(record)))
+
+
+def _untold(record: RunRecord) -> Iterable[str]:
+    """Yield what only a plan would tell of a run."""
+    if record.plan is not None:
+        return
+    yield "locks and exclusive nodes, if there are any: the run had no plan, which would tell them"
+    if others := [*record.not_started, *record.dropped, *record.left_out]:
+        yield f"what {some(others)} would have waited for: not run, and without a plan"
 
 
 def _ran(name: str, status: str, node: RunNode | None, plan: PlanNode | None) -> dict[str, Any]:

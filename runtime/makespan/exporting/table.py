@@ -100,7 +100,7 @@ def joined(names: Sequence[str]) -> str:
     >>> joined(["a", "b"]), joined(["a b"]), joined(["a;b", "c"])
     ('a;b', 'a b;', '["a;b", "c"]')
     """
-    if any(";" in name for name in names) or (names and names[0].startswith('["')):
+    if any(";" in name for name in names) or (names and names[0].startswith(('["', "['", "[]"))):
         return json.dumps(list(names), ensure_ascii=False)
     text = ";".join(names)
     return f"{text};" if len(names) == 1 and text.split() != [text] else text

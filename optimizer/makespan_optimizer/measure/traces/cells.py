@@ -30,10 +30,12 @@ def number(value: Any, where: str) -> float:
 
 def names(value: Any, where: str) -> tuple[str, ...]:
     """Return the names in a cell: a list, or text separated by ``;`` or blanks."""
-    if value is None:
+    if value is None or (isinstance(value, str) and value == "[]"):
         return ()
     if isinstance(value, str) and value.startswith('["'):
         value = strict_json(value.encode(errors="surrogatepass"), where, ProfileError)
+    elif isinstance(value, str) and value.startswith("['"):  # a list that pandas wrote into a CSV file
+        value = _listed(value, where)
     elif isinstance(value, str):
         parts = value.split(";") if ";" in value else value.split()
         return tuple(part.strip() for part in parts if part.strip())
@@ -42,6 +44,15 @@ def names(value: Any, where: str) -> tuple[str, ...]:
         if all(isinstance(part, str) and part for part in parts):
             return tuple(map(str, parts))  # numpy's texts too
     raise ProfileError(f"{value!r} is not names", where=where, hint="separate them by ; or by blanks")
+
+
+def _listed(text: str, where: str) -> Any:
+    from ast import literal_eval
+
+    try:
+        return literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise ProfileError(f"{text!r} is not names", where=where, hint="separate them by ;") from error
 
 
 def checked(read: Any) -> Any:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from makespan_optimizer.measure.traces.flows import Place
     from makespan_optimizer.measure.traces.slices import Lane, Slice, Track
 
+_ASYNCHRONOUS = frozenset("bneSTpF")
+
 
 def is_chrome_trace(body: Any) -> bool:
     """Say whether parsed JSON is a trace: an object with ``traceEvents``, or a list of events."""
@@ -65,6 +67,8 @@ def rows_of(body: Any, where: str) -> list[Row]:
     at = f"{where}#/traceEvents" if isinstance(body, dict) else f"{where}#"
     lanes = lanes_of(events, at)
     takes = takes_of(events, lanes, at)
+    if asynchronous := sum(event["ph"] in _ASYNCHRONOUS for event in events):
+        _warn(f"{where}: {plural(asynchronous, 'asynchronous event')} (b, e), left out: not on one thread")
     count = sum(len(lane.slices) for lane in lanes.values())
     if not takes and count != 1:
         raise ProfileError(

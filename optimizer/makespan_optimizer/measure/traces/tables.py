@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 NAMES: dict[str, tuple[str, ...]] = {
     "name": ("name", "node", "task"),
-    "seconds": ("seconds", "duration_s", "wall_s", "wall_net_s", "duration"),
+    "seconds": ("seconds", "alone_s", "duration_s", "wall_s", "wall_net_s", "duration"),
     "predecessors": (
         *("predecessors", "after", "depends_on", "parents"),
         *("dependencies", "deps", "needs", "requires", "upstream", "waits_for"),
@@ -57,6 +57,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "exclusive": ("exclusive",),
     "tags": ("tags",),
 }
+# Of several columns that may tell the same, the one of the plain name counts; plans tell two durations.
+_PLAIN = ("name", "seconds", "alone_s", "class")
 # Edges the other way round: leaving them out would lose them.
 _BACKWARDS = frozenset({"successors", "children", "dependents", "downstream", "next"})
 # Columns of our own tables that need not be told again.
@@ -69,6 +71,9 @@ class _Table(NamedTuple):
 
     where: str
     rows: list[tuple[str, Mapping[str, Any]]]
+    columns: Mapping[str, str]
+    """What the table calls the columns that are used here."""
+    left_out: Sequence[str]
 
 
 def profile_from_table(
@@ -122,8 +127,11 @@ def profile_from_table(
                 return profile_of(slices_of(body, where), name=stem, cores=cores, where=where)
             if isinstance(body, dict):
                 if not is_wfformat(body):
+                    ours = str(body.get("format", "")).startswith("makespan-")
                     raise ProfileError(
-                        "is neither a table, a workflow instance of WfFormat 1.5 nor a trace", where=where
+                        "is neither a table, a workflow instance of WfFormat 1.5 nor a trace",
+                        where=where,
+                        hint=f"makespan export {where} --to csv makes a table of it" if ours else None,
                     )
                 said, rows, there = rows_of(body, where)
                 return profile_of(rows, name=name or said, cores=cores or there, where=where)
@@ -145,6 +153,7 @@ def _from_csv(data: bytes, where: str) -> _Table:
     header = text.partition("\n")[0]
     delimiter = max(",;\t", key=header.count)
     rows: list[tuple[str, Mapping[str, Any]]] = []
+    longest = csv.field_size_limit(max(len(text), csv.field_size_limit()))  # a cell of 10,000 predecessors
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         columns = [cell.strip() for cell in next(reader, [])]
@@ -157,11 +166,12 @@ def _from_csv(data: bytes, where: str) -> _Table:
             rows.append((place, dict(zip(columns, cells, strict=False))))
     except csv.Error as error:
         raise ProfileError(f"is not CSV: {error}", where=where) from error
+    finally:
+        csv.field_size_limit(longest)
     for column in columns:
         if columns.count(column) > 1:
             raise ProfileError(f"two columns are named {column!r}", where=where)
-    _check_columns(columns, where)
-    return _Table(where, rows)
+    return _Table(where, rows, *_columns(columns, where))
 
 
 def _from_frame(frame: Any, where: str) -> _Table:
@@ -188,23 +198,26 @@ def _from_dicts(source: Iterable[Any], where: str) -> _Table:
         if not isinstance(record, dict):
             raise ProfileError(f"is a {type(record).__name__}, not a dict", where=place)
         rows.append((place, {str(key): value for key, value in record.items()}))
-    if rows:
-        _check_columns(list(dict.fromkeys(key for _, row in rows for key in row)), where)
-    return _Table(where, rows)
+    keys = list(dict.fromkeys(key for _, row in rows for key in row))
+    return _Table(where, rows, *(_columns(keys, where) if rows else ({}, [])))
 
 
-def _check_columns(columns: Sequence[str], where: str) -> None:
-    """Refuse a table without names or seconds, and columns whose name is nearly a known one."""
-    known = {alias: column for column, aliases in NAMES.items() for alias in aliases}
+def _columns(columns: Sequence[str], where: str) -> tuple[dict[str, str], list[str]]:
+    """Tell columns by their names; refuse a table without names or seconds, and names nearly known."""
+    chosen: dict[str, str] = {}
     for column, aliases in NAMES.items():
         found = [alias for alias in columns if alias.lower() in aliases]
-        if column == "predecessors" and len(found) > 1:
+        plain = [alias for name in _PLAIN for alias in found if alias.lower() == name]
+        if len(found) > 1 and (not plain or [its.lower() for its in plain].count(plain[0].lower()) > 1):
             raise ProfileError(f"both {found[0]!r} and {found[1]!r} tell the {column}", where=where)
-        if not found and column in {"name", "seconds"}:
+        if found:
+            chosen[column] = (plain or found)[0]
+        elif column in {"name", "seconds"}:
             near = next((n for c in columns if (n := did_you_mean(c.lower(), aliases))), None)
             hint = near or f"columns here: {some(columns, 12) or 'none'}"
             raise ProfileError(f"has no column {column!r}", where=where, hint=hint)
-    unknown = [column for column in columns if column.lower() not in known]
+    unknown = [column for column in columns if column not in chosen.values()]
+    known = _OURS | {alias for its in NAMES.values() for alias in its}
     for column in unknown:
         if column.lower() in _BACKWARDS:
             raise ProfileError(
@@ -214,23 +227,49 @@ def _check_columns(columns: Sequence[str], where: str) -> None:
             )
         if (
             near := did_you_mean(column.lower(), (*NAMES, *NAMES["predecessors"]))
-        ) and column.lower() not in _OURS:
+        ) and column.lower() not in known:
             raise ProfileError(f"has an unknown column {column!r}", where=where, hint=near)
-    left = [column for column in unknown if column and column.lower() not in _OURS]
-    if left:
-        warnings.warn(f"{where}: columns left out: {some(left, 12)}", ProfileWarning, stacklevel=4)
+    return chosen, [column for column in unknown if column and column.lower() not in _OURS]
 
 
 def _read(table: _Table) -> list[Row]:
-    return [_row(record, place) for place, record in table.rows]
+    rows = [_row(record, place, table.columns) for place, record in table.rows]
+    if "predecessors" not in table.columns:
+        _refuse_edges_left_out(table, [row.node.name for row in rows])
+    if table.left_out:
+        told = f"{table.where}: columns left out: {some(table.left_out, 12)}"
+        warnings.warn(told, ProfileWarning, stacklevel=4)
+    return rows
 
 
-def _row(record: Mapping[str, Any], place: str) -> Row:
+def _refuse_edges_left_out(table: _Table, nodes: Sequence[str]) -> None:
+    """Refuse a column of some other name whose cells all name other nodes: dependencies, as it seems."""
+    known = set(nodes)
+    for column in table.left_out:
+        told = False
+        for name, (_, record) in zip(nodes, table.rows, strict=True):
+            cell = record.get(column)
+            try:
+                found = () if is_missing(cell) else names(cell, column)
+            except ProfileError:
+                break
+            if name in found or not known.issuperset(found):
+                break
+            told = told or bool(found)
+        else:
+            if told:
+                raise ProfileError(
+                    f"column {column!r} holds names of nodes, and no column tells the predecessors",
+                    where=table.where,
+                    hint="call it 'predecessors', or take it out",
+                )
+
+
+def _row(record: Mapping[str, Any], place: str, columns: Mapping[str, str]) -> Row:
     def cell(column: str) -> tuple[Any, str]:
-        for key, value in record.items():
-            if key.lower() in NAMES[column] and not is_missing(value):
-                return value, f"{place}, column {key!r}"
-        return None, f"{place}, column {column!r}"
+        key = columns.get(column, column)
+        value = record.get(key)
+        return None if is_missing(value) else value, f"{place}, column {key!r}"
 
     name, at = cell("name")
     if not isinstance(name, str) or not (name := name.strip()):

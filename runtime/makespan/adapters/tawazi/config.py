@@ -149,7 +149,9 @@ def export_plan(plan: Plan) -> tuple[str, tuple[str, ...]]:
         )
     origin = load_target(plan.dag.target).origin
     if origin is None:
-        raise PlanError(f"{plan.dag.target!r} is not a DAG of Tawazi's", hint="--to csv, --to dot")
+        raise PlanError(
+            f"{plan.dag.target!r} is not a DAG of Tawazi's", where="--to tawazi", hint="--to csv, --to dot"
+        )
     made = tawazi_config(plan, origin)
     return made.to_json(), made.not_carried
 
