@@ -10,7 +10,18 @@ import itertools
 
 import pytest
 
-from makespan.showing.colours import FILL, HATCH, IDLE_FILL, IDLE_HATCH, INK, PAPER, QUIET, RUNNING
+from makespan.showing.colours import (
+    DARK,
+    FILL,
+    HATCH,
+    IDLE_FILL,
+    IDLE_HATCH,
+    INK,
+    PAPER,
+    QUIET,
+    RUNNING,
+    STRIP,
+)
 from makespan.showing.plots.what_if import STYLES
 from makespan.showing.reprs.card import _DARK_FILL
 
@@ -64,12 +75,19 @@ def contrast(a: str, b: str) -> float:
 @pytest.mark.parametrize("seen", SEEN)
 def test_what_fills_a_bar_is_told_apart(seen: str) -> None:
     # What has no pattern of its own must differ by colour alone.
-    for some in (FILL, {**FILL, **{light: _DARK_FILL[FILL[light]] for light in FILL}}):
+    for some in (FILL, DARK):
         for a, b in itertools.combinations(("gil", "native", "blocked", "unknown", "longer"), 2):
             if HATCH.get(a) == HATCH.get(b):
                 assert apart(some[a], some[b], seen) > 14, (a, b)
         assert apart(some["gil"], some["native"], seen) > 30
         assert apart(some["gil"], some["blocked"], seen) > 25
+
+
+@pytest.mark.parametrize("seen", SEEN)
+def test_strips_of_idle_time_are_told_apart_on_light_and_dark_paper(seen: str) -> None:
+    for look in (0, 1):
+        for a, b in itertools.combinations([colours[look] for colours in STRIP.values()], 2):
+            assert apart(a, b, seen) > 14, (a, b)
 
 
 @pytest.mark.parametrize("seen", SEEN)

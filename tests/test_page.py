@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from makespan.measurement import Measured
 from makespan.plan import DagId, WhatIf
 from makespan.record import RunFailure, RunRecord
-from makespan.showing.colours import FILL
+from makespan.showing.colours import DARK, FILL, STRIP
 from makespan.showing.page import chart, safe_json
 from makespan.showing.page.data import MEASURED
 from makespan.showing.page.paths import Box, boxes, number
@@ -317,12 +317,20 @@ def test_thread_budgets_are_drawn_with_the_choice_marked() -> None:
 
 
 def test_page_and_picture_use_one_set_of_colours() -> None:
-    style = re.search(r"<style>(.*?)</style>", render(blog_run(), "html").decode(), re.DOTALL)
-    assert style is not None
-    light = style[1][: style[1].index("@media")]
-    for part in ("gil", "native", "blocked", "unknown"):
-        assert f"--{part}: {FILL[part]};" in light
-    assert f"--wait: {FILL['gil_wait']};" in light
+    page = render(blog_run(), "html").decode()
+    style = page[page.index("<style>") : page.index("</style>")]
+    looks = re.findall(r":root(?:,#paper)?\{(.*?)\}", style)
+    assert len(looks) == 3
+    for look, known in zip(looks, (FILL, DARK, FILL), strict=True):
+        said = dict(part.split(":") for part in look.strip(";").split(";"))
+        for name, part in {**{part: part for part in FILL}, "wait": "gil_wait"}.items():
+            assert said.get(f"--{name}", known[part]) == known[part]
+        assert {"--gil", "--native", "--blocked", "--wait", "--longer", "--unknown"} <= set(said)
+        assert [said[f"--idle-{name}"] for name in ("lock", "gil")] == [
+            STRIP[name][known is DARK] for name in ("lock", "GIL")
+        ]
+        used = set(re.findall(r"var\((--[\w-]+)\)", style))
+        assert used <= set(said)
 
 
 side = st.floats(0, 2000)

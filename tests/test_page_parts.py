@@ -105,7 +105,7 @@ def test_the_gain_has_its_interval_and_the_largest_bound_binds() -> None:
 
 def test_bands_that_are_not_drawn_are_counted() -> None:
     def band(i: int) -> Band:
-        return Band(f"lock {i}", "lock", 1, ((0.0, 0.1 * (i + 1), 0),))
+        return Band(str(i), "lock", 1, ((0.0, 0.1 * (i + 1), 0),))
 
     few = replace(blog(), bands=tuple(band(i) for i in range(MOST_BANDS)))
     assert "those that were held longest" not in draw(few).svg
@@ -116,6 +116,17 @@ def test_bands_that_are_not_drawn_are_counted() -> None:
     assert ">lock 11<" in svg
     assert ">lock 0<" not in svg
     assert len(page_data(many)["bands"]) == 12
+
+
+def test_what_is_drawn_together_is_told_where_no_script_runs() -> None:
+    assert "figcaption>" not in render_page(blog()).decode()
+    steps = tuple((i / 200, float(i % 2)) for i in range(601))
+    page = render_page(replace(blog(), cores_used=steps)).decode()
+    assert "<figcaption>The curves are means over 6.0 ms each.</figcaption>" in page
+    page = render_page(report_of(random_run(1000))).decode()
+    assert "<figcaption>Bars thinner than a pixel are drawn together with their neighbours." in page
+    page = render_page(report_of(random_run(1001))).decode()
+    assert "<figcaption>Bars thinner than 8 pixels are drawn together with their neighbours." in page
 
 
 def test_a_report_without_lanes_idle_time_and_bands_is_drawn() -> None:

@@ -13,9 +13,10 @@ import msgspec
 import pytest
 
 from makespan.showing.page import render_page
+from makespan.showing.page.parts import band_name
 from makespan.showing.pairing import pair_of
 from makespan.showing.report import render, report_of
-from makespan.showing.words import seconds
+from makespan.showing.words import clean, seconds
 from tests.chromium import Page, opened
 from tests.report_data import HOSTILE, blog_run, failed_run, measured_run, random_run
 
@@ -107,6 +108,15 @@ def test_20_2000_and_10000_bars_are_those_of_the_run_and_nothing_is_loaded(
     assert page.eval("document.querySelectorAll('.plot canvas').length") == (n == 5000)
     paint_ms = page.eval("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
     record_property("first_paint_ms", paint_ms)
+    told = page.eval("document.querySelector('.plot figcaption').textContent")
+    assert ("zoom in to part them" in told) == (n == 5000)
+    assert ("The curves are means over" in told) == (n == 5000)
+    named = page.eval("[...document.querySelectorAll('.bands text')].map((line) => line.textContent)")
+    assert (
+        named
+        == [clean(band_name(band), 15) for band in report_of(record).bands]
+        == ["lock matplotlib", "gil"]
+    )
     page.eval("document.querySelector('.gantt').focus()")
     for key in "+++":
         page.press(key)

@@ -15,10 +15,24 @@ FILL: Final = {
     "native": "#4a86b8",
     "blocked": "#d8d2c4",
     "gil_wait": "#f3cdc3",
-    "delay": "#f3e3b3",
-    "longer": "#f3e3b3",
+    "delay": "#f0dc9f",
+    "longer": "#f0dc9f",
     "unknown": "#a9a59c",
 }
+DARK: Final = {
+    "ink": "#ecebe7",
+    "quiet": "#a19d95",
+    "line": "#34363a",
+    "paper": "#202225",
+    "gil": "#d0583f",
+    "native": "#7fb4e2",
+    "blocked": "#4d4b46",
+    "gil_wait": "#6b3b30",
+    "delay": "#e3d08a",
+    "longer": "#e3d08a",
+    "unknown": "#8b8880",
+}
+"""The same on dark paper."""
 WORDS: Final = {
     "gil": "holds the GIL",
     "native": "native, GIL released",
@@ -49,3 +63,11 @@ IDLE_WORDS: Final = {
     "nothing left": "idle: nothing left to do",
 }
 IDLE_HATCH: Final = {"inputs": "...", "lock": "////", "GIL": "\\\\\\\\"}
+STRIP: Final = {
+    "inputs": ("#b7b2a7", "#6c685f"),
+    "lock": ("#6d4f9c", "#a98bd8"),
+    "GIL": (FILL["gil"], DARK["gil"]),
+    "budget": ("#d09a1e", "#d9a93c"),
+    "nothing left": ("#e4e0d8", "#34363a"),
+}
+"""Of idle time drawn as a strip below the bars: too thin for pale colours; on light and on dark paper."""

@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 Cause = Literal["start", "input", "lock", "thread"]
 
@@ -215,3 +215,14 @@ def coarse(steps: Sequence[tuple[float, float]], most: int) -> list[tuple[float,
             at = max(at, edge)
             cell += 1
     return [*((begin + i * wide, round(part / wide, 6)) for i, part in enumerate(area)), (end, 0.0)]
+
+
+def stretch_s(curves: Iterable[Sequence[tuple[float, float]]], most: int) -> float:
+    """Return over how many seconds `coarse` averages, of the longest of some curves; 0: none is averaged.
+
+    >>> steps = [(0.0, 2.0), (1.0, 4.0), (2.0, 0.0)]
+    >>> stretch_s([steps], 1), stretch_s([steps], 2)
+    (2.0, 0.0)
+    """
+    spans_s = [steps[-1][0] - steps[0][0] for steps in curves if len(steps) > most + 1]
+    return max(spans_s, default=0.0) / most

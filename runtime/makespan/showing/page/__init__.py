@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from makespan._version import __version__
-from makespan.showing.page import beside, chart, parts, tables, waits
+from makespan.showing.page import beside, chart, palette, parts, tables, told, waits
 from makespan.showing.page.data import page_data, pair_data, safe_json
 from makespan.showing.words import clean
 
@@ -74,14 +74,16 @@ def gantt(report: Report, extent_s: float) -> str:
     """Return the Gantt; of very many bars only what is seen where scripts do not run."""
     drawn = chart.draw(report, extent_s).svg
     label = escape(chart.summary(report))
+    words = told.told(report, extent_s)
+    if words:
+        drawn += f"<figcaption>{escape(words)}</figcaption>"
     if len(report.actual_bars) + len(report.planned_bars) > chart.MOST_STATIC:
-        coarse = f"Without scripts, bars thinner than {chart.SLIM_OF_MANY:g} pixels are drawn together."
-        drawn = f'<noscript>{drawn}<p class="quiet">{coarse}</p></noscript>'
+        drawn = f"<noscript>{drawn}</noscript>"
     return f'<figure class="plot" data-label="{label}">{drawn}</figure>'
 
 
 def _page(title: str, heading: str, subtitle: str, body: tuple[str, ...], data: dict[str, Any]) -> bytes:
-    style, script = _asset("style.css"), _script()
+    style, script = palette.css() + _asset("style.css"), _script()
     filled = {
         "title": escape(clean(title, 200)) or "makespan",
         "heading": escape(clean(heading, 120)) or "makespan",

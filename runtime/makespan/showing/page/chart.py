@@ -14,6 +14,7 @@ from makespan.showing.axis import bar_labels, label_rows, ticks
 from makespan.showing.observed import coarse
 from makespan.showing.page import fills
 from makespan.showing.page.data import lanes
+from makespan.showing.page.parts import band_name
 from makespan.showing.page.paths import Box, boxes, number
 from makespan.showing.page.shape import shape_of
 from makespan.showing.words import clean, columns, percent, plural, seconds
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 WIDTH, LEFT, RIGHT = 1116.0, 104.0, 1100.0
 LABEL_ROW, TICKS = 15.0, 20.0
 CURVE, CURVE_GAP = 46.0, 26.0
-BAND, BAND_GAP = 14.0, 10.0
+BAND_HEIGHT, BAND_GAP = 14.0, 10.0
 COLUMN = 6.6
 """Width of a text column at 11 px, on the safe side."""
 MOST_STEPS = 500
@@ -155,23 +156,17 @@ def _bands(report: Report, per_s: float, top: float) -> tuple[list[str], float]:
     found, y = [], top + BAND_GAP
     for i in kept:
         band = report.bands[i]
-        found.append(
-            _text(
-                0,
-                y + 9,
-                clean(band.name if band.name.startswith(band.kind) else f"{band.kind} {band.name}", 15),
-                "q",
-            )
-        )
+        found.append(_text(0, y + 9, clean(band_name(band), 15), "q"))
         spans = [
-            Box(LEFT + a * per_s, y, max(fills.SLIM, (b - a) * per_s), BAND - 5) for a, b, _ in band.spans
+            Box(LEFT + a * per_s, y, max(fills.SLIM, (b - a) * per_s), BAND_HEIGHT - 5)
+            for a, b, _ in band.spans
         ]
         found.append(f'<path class="band" d="{boxes(spans)}"/>')
-        y += BAND
+        y += BAND_HEIGHT
     if len(kept) < len(report.bands):
         words = f"{len(kept)} of {len(report.bands):,} locks and groups drawn: those that were held longest"
         found.append(_text(LEFT, y + 9, words, "q"))
-        y += BAND
+        y += BAND_HEIGHT
     return found, y
 
 

@@ -11,7 +11,7 @@ import re
 from math import floor, log10
 from typing import TYPE_CHECKING, Any, Literal
 
-from makespan.showing.observed import coarse
+from makespan.showing.observed import coarse, stretch_s
 from makespan.showing.page.shape import shape_of
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def page_data(report: Report) -> dict[str, Any]:
         ],
         "cores_used": _steps(report.cores_used, digits),
         "gil_demand": _steps(report.gil_demand, digits) if report.gil else [],
+        "averaged_s": short(stretch_s((report.cores_used, report.gil_demand), MOST_STEPS), digits + 2),
         "chain": [[step.name, step.cause, step.waited_s] for step in report.chain],
         "statuses": _statuses(report),
         "classes": _kinds(report),

@@ -15,6 +15,7 @@ from makespan.showing.words import TIMES, clean, percent, plural, seconds, some
 
 if TYPE_CHECKING:
     from makespan.showing.figures import IdleCause, Report
+    from makespan.showing.shapes import Band
 
 MOST_NAME = 120
 IDLE_KEYS: dict[IdleCause, tuple[str, str]] = {
@@ -31,6 +32,19 @@ DASH = "\N{EN DASH}"
 def name(text: str, most: int = MOST_NAME) -> str:
     """Write a node's name: cleaned, escaped, its direction of writing kept to itself."""
     return f"<bdi>{escape(clean(text, most))}</bdi>"
+
+
+def band_name(band: Band) -> str:
+    """Return what a row of locks and groups is called; the script calls it the same.
+
+    >>> from makespan.showing.shapes import Band
+    >>> [band_name(Band("ast", kind, 1, ())) for kind in ("lock", "group", "exclusive", "chain")]
+    ['lock ast', 'ast', 'runs alone', 'chain ast']
+    """
+    if band.kind == "exclusive":
+        return "runs alone"
+    name = band.name if band.kind == "group" else f"{band.kind} {band.name}"
+    return name if band.limit == 1 else f"{band.limit} of {name}"
 
 
 def subtitle(report: Report) -> str:
@@ -152,6 +166,8 @@ def keys(*reports: Report) -> str:
         found.append(swatch('<path class="bad" d="M1 1h11v11h-11z"/>') + "failed or unfinished")
     if any(report.actual_bars and report.planned_bars for report in reports):
         found.append("thin: planned, thick: actual")
+    if any(report.bands for report in reports):
+        found.append(swatch('<path class="band" d="M0 2h13v9h-13z"/>') + "held: lock, group or chain")
     idle = {one.cause for report in reports for one in report.idle}
     for cause, (kind, words) in IDLE_KEYS.items():
         if cause in idle:

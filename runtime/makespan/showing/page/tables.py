@@ -196,7 +196,12 @@ def what_if(report: Report) -> str:
         look = 'class="here" r="5"' if here else 'class="dot" r="3"'
         drawn.append(f'<circle {look} cx="{number(x[i])}" cy="{number(y[i])}"/>')
         if here or not i % every:
-            drawn.append(f'<text class="halo" {at} y="{number(y[i] - 9)}">{seconds(case.makespan_s)}</text>')
+            # Beside a steep line, not across it.
+            steep = i > 0 and y[i] - y[i - 1] > 14
+            side = f'x="{number(x[i] + 4)}" text-anchor="start"' if steep else at
+            drawn.append(
+                f'<text class="halo" {side} y="{number(y[i] - 9)}">{seconds(case.makespan_s)}</text>'
+            )
             drawn.append(f'<text class="q" {at} y="{number(base + 18)}">{case.threads}</text>')
 
     def line(ys: list[float]) -> str:

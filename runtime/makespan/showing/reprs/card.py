@@ -6,7 +6,7 @@ import hashlib
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from makespan.showing.colours import FILL, INK, LINE, PAPER, QUIET, WORDS
+from makespan.showing.colours import DARK, FILL, INK, LINE, PAPER, QUIET, WORDS
 from makespan.showing.figures import PARTS
 from makespan.showing.words import clean
 
@@ -20,16 +20,11 @@ MOST_HIGH: Final = 720
 """Pixels; a higher drawing scrolls."""
 # What stands in the drawing (for light paper), and what it becomes in a dark notebook.
 _DARK_FILL: Final = {
-    INK: "#ecebe7",
-    QUIET: "#a19d95",
-    LINE: "#34363a",
-    PAPER: "#202225",
-    FILL["gil"]: "#d0583f",
-    FILL["native"]: "#7fb4e2",
-    FILL["blocked"]: "#5a5852",
-    FILL["gil_wait"]: "#6b3b30",
-    FILL["delay"]: "#e3d08a",
-    FILL["unknown"]: "#75726b",
+    INK: DARK["ink"],
+    QUIET: DARK["quiet"],
+    LINE: DARK["line"],
+    PAPER: DARK["paper"],
+    **{FILL[part]: DARK[part] for part in FILL},
 }
 
 

@@ -18,6 +18,7 @@ const makeChart = (run, plot) => {
       .map((name) => [name, draw(svg, "g", { class: "layer " + name })]),
   );
   layer.thin.classList.add("p");
+  const told = put(plot, "figcaption");
   const chart = { run, plot, svg, canvas, frame: null, at: null, ink: null };
 
   const bandOf = (bar) => (bar.thick ? run.shape.thick : run.shape.thin);
@@ -98,8 +99,11 @@ const makeChart = (run, plot) => {
     drawNames(layer.names, frame);
     const idle = makeInk(), thin = makeInk(), thick = makeInk();
     drawIdle(idle);
-    layBars(thin, run.thinRows, run.shape.thin, frame);
-    layBars(thick, run.thickRows, run.shape.thick, frame);
+    const shared = layBars(thin, run.thinRows, run.shape.thin, frame) + layBars(thick, run.thickRows, run.shape.thick, frame);
+    told.textContent = [
+      shared && `${thousands(shared)} bars thinner than a pixel are drawn together with their neighbours: zoom in to part them.`,
+      run.averaged_s && `The curves are means over ${seconds(run.averaged_s)} each.`,
+    ].filter(Boolean).join(" ");
     chart.ink = { idle, thin, thick };
     if (many) paint(plot); else [["idle", idle], ["thin", thin], ["thick", thick]].forEach(([name, ink]) => toSvg(layer[name], ink));
     drawPath();

@@ -117,7 +117,11 @@ const drawMarks = (group, frame) => {
   }
 };
 
-const bandName = ({ kind, name }) => (name.startsWith(kind) ? name : `${kind} ${name}`);
+const bandName = ({ kind, name, limit }) => {
+  if (kind === "exclusive") return "runs alone";
+  const named = kind === "group" ? name : `${kind} ${name}`;
+  return limit === 1 ? named : `${limit} of ${named}`;
+};
 const drawBands = (group, frame) => {
   const { run, bands, x, left, right } = frame;
   group.replaceChildren();

@@ -28,13 +28,16 @@ const fill = (ink, x, width, y, height, shares) => {
 };
 
 // All bars of the rows that lie in sight; those thinner than a pixel are drawn together, with their mean.
+// Returns how many share their place with another.
 const layBars = (ink, rows, band, frame) => {
+  let shared = 0;
   const [top, height] = band, { left, right, x } = frame;
   rows.forEach((bars, row) => {
     const y = frame.top + row * frame.shape.pitch + top;
-    let begin = 0, end = 0, weight = 0, sums = null;
+    let begin = 0, end = 0, weight = 0, sums = null, several = 0;
     const flush = () => {
       if (sums) fill(ink, begin, Math.max(SLIM, end - begin), y, height, sums.map((sum) => sum / weight));
+      if (several > 1) shared += several;
       sums = null;
     };
     for (const bar of bars) {
@@ -49,13 +52,15 @@ const layBars = (ink, rows, band, frame) => {
       }
       if (sums && b - begin >= 1.5 * SLIM) flush();
       const w = Math.max(width, 1e-9);
-      if (!sums) { sums = [0, 0, 0, 0, 0, 0]; begin = a; weight = 0; }
+      if (!sums) { sums = [0, 0, 0, 0, 0, 0]; begin = a; weight = 0; several = 0; }
+      several++;
       end = b;
       weight += w;
       for (let k = 0; k < FILLS.length; k++) sums[k] += w * bar.shares[k];
     }
     flush();
   });
+  return shared;
 };
 
 const px = (value) => Math.round(value * 10) / 10;
