@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -14,8 +15,9 @@ from makespan.plan import PlanBound, PlanGroup
 from makespan.showing.figures import Band, Idle, Lane, Report
 from makespan.showing.page import pair_data, render_page, render_pair
 from makespan.showing.page.chart import MOST_BANDS, draw, summary
-from makespan.showing.page.data import Sentences, lanes, page_data
+from makespan.showing.page.data import lanes, page_data
 from makespan.showing.page.fills import merged
+from makespan.showing.page.sentences import Sentences
 from makespan.showing.page.shape import shape_of
 from makespan.showing.pairing import pair_of
 from makespan.showing.report import report_of, report_of_plan
@@ -126,7 +128,7 @@ def test_what_is_drawn_together_is_told_where_no_script_runs() -> None:
     page = render_page(report_of(random_run(1000))).decode()
     assert "<figcaption>Bars thinner than a pixel are drawn together with their neighbours." in page
     page = render_page(report_of(random_run(1001))).decode()
-    assert "<figcaption>Bars thinner than 8 pixels are drawn together with their neighbours." in page
+    assert "<figcaption>Bars thinner than 12 pixels are drawn together with their neighbours." in page
 
 
 def test_a_report_without_lanes_idle_time_and_bands_is_drawn() -> None:
@@ -153,18 +155,45 @@ def test_sentences_in_short_read_back(texts: list[str], names: list[str]) -> Non
     said = Sentences({name: i for i, name in enumerate(names)})
     for text in (
         *texts,
-        *(f"{name} waits 3 s for {name}_12, 007 and 12345678901234567890" for name in names),
+        *(
+            f"{name} waits 3 s for {name}_12, 0.50 of 1.5 in my_file.py, 007 and 12345678901234567890"
+            for name in names
+        ),
     ):
         short = said.put(text)
         if not short:
             assert text == ""
             continue
         words = iter(
-            names[-1 - word] if isinstance(word, int) and word < 0 else str(word) for word in short[1:]
+            said.texts[word[0]]
+            if isinstance(word, list)
+            else names[-1 - word]
+            if isinstance(word, int) and word < 0
+            else str(word)
+            for word in json.loads(json.dumps(short[1:]))
         )
         mould = said.found[int(short[0])]
         assert re.sub("\0", lambda _: next(words), mould) == text.replace("\0", "\\x00")  # noqa: B023
         assert next(words, None) is None
+
+
+def test_the_page_of_many_nodes_is_small_with_their_profile_too() -> None:
+    report = report_of(measured_run(5000, threads=16))
+    rows = []
+    for i, node in enumerate(report.nodes):
+        said = (
+            ("class", f"{node.kind} ({100 - i % 9} % sure)"),
+            ("alone", f"{1 + i % 998} ms, nine in ten up to {2 + i % 997} ms, 3 runs"),
+            ("holds the GIL", f"{i / 77:.1f} ms, {i % 100} % ± {i % 7} %"),
+            ("native", f"{i / 33:.1f} ms, {i % 77} %"),
+            ("blocked", f"{i % 55} µs, {i % 10} %: {i % 55} µs in IO"),
+            ("takes the GIL", f"{i % 3000} times"),
+            ("function", f"stdlib_survey.py:step_{i % 400}"),
+            ("called at", f"stdlib_survey.py:{i}"),
+        )
+        rows.append(replace(node, profiled=said))
+    page = render_page(replace(report, nodes=tuple(rows)))
+    assert len(page) <= 1_500_000
 
 
 def test_bars_thinner_than_a_pixel_are_drawn_together_with_their_mean() -> None:

@@ -35,7 +35,7 @@ MOST_STEPS = 500
 MOST_BANDS = 8
 MOST_STATIC = 2000
 """Bars that the page holds as SVG; more are drawn on a canvas by its script."""
-SLIM_OF_MANY = 8.0
+SLIM_OF_MANY = 12.0
 """Of more bars, those that are thinner are drawn together where scripts do not run."""
 IDLE: dict[IdleCause, str] = {"inputs": "i0", "lock": "i1", "GIL": "i2", "budget": "i3", "nothing left": "i4"}
 """The class of each cause of idle time."""

@@ -7,15 +7,15 @@ repeat are places in a list, and sentences that differ in their numbers only are
 from __future__ import annotations
 
 import json
-import re
 from math import floor, log10
 from typing import TYPE_CHECKING, Any, Literal
 
 from makespan.showing.observed import coarse, stretch_s
+from makespan.showing.page.sentences import Sentences
 from makespan.showing.page.shape import shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from makespan.showing.beside import Pair
     from makespan.showing.figures import NodeRow, Report
@@ -47,47 +47,10 @@ that is not known."""
 
 MORE = ("also", "rank", "mode", "locks", "groups", "why", "profile")
 """Columns that are there when any node has something to say in them, 0 where one has not: words are a list of
-places in ``words``, sentences are as in `Sentences`; the rank is a number or null."""
+places in ``words``, sentences are as in `makespan.showing.page.sentences`; the rank is a number or null."""
 
 MOST_STEPS = 1000
 """Of a curve: more are averaged over as many equal stretches of time."""
-
-_GAP = re.compile(r"\w*\d(?:[\w.,]*\w)?")
-
-
-class Sentences:
-    r"""Sentences as [place of the sentence with gaps, what fills the first gap, the second …].
-
-    A node's name is written as -1 - its place.
-
-    >>> said = Sentences({"load_1": 0, "load_2": 1})
-    >>> said.put("rank 3 of 9"), said.put("rank 4 of 9"), said.put("alone"), said.put("waits for load_2.")
-    ([0, 3, 9], [0, 4, 9], [1], [2, -2])
-    >>> said.found
-    ['rank \x00 of \x00', 'alone', 'waits for \x00.']
-    """
-
-    def __init__(self, names: Mapping[str, int]) -> None:
-        self.found: list[str] = []
-        self._names = names
-        self._place: dict[str, int] = {}
-
-    def put(self, text: str) -> list[int | str] | Literal[0]:
-        """Return the sentence in short; 0 of nothing."""
-        if not text:
-            return 0
-        text = text.replace("\0", "\\x00")
-        mould = _GAP.sub("\0", text)
-        if mould not in self._place:
-            self._place[mould] = len(self.found)
-            self.found.append(mould)
-        return [self._place[mould], *map(self._word, _GAP.findall(text))]
-
-    def _word(self, text: str) -> int | str:
-        if text in self._names:
-            return -1 - self._names[text]
-        short_one = len(text) < 16 and text.isascii() and text.isdecimal()  # a script counts no further
-        return int(text) if short_one and str(int(text)) == text else text
 
 
 def page_data(report: Report) -> dict[str, Any]:
@@ -149,6 +112,7 @@ def page_data(report: Report) -> dict[str, Any]:
         "classes": _kinds(report),
         "words": words,
         "sentences": said.found,
+        "texts": said.texts,
         "columns": list(columns),
         "nodes": [list(row) for row in zip(*columns.values(), strict=True)],
     }
@@ -194,6 +158,7 @@ def pair_data(pair: Pair) -> dict[str, Any]:
             for node in pair.nodes
         ],
         "sentences": said.found,
+        "texts": said.texts,
         "runs": [page_data(pair.a), page_data(pair.b)],
     }
 

@@ -66,13 +66,13 @@ const profiled = (node, took) => {
   return [node.gil / whole, node.native / whole, node.blocked / whole, 0, 0, longer / whole];
 };
 
-// Sentences stand in the data as a mould and what fills its gaps: words, numbers, nodes as -1 - their place.
+// Sentences stand in the data as a mould and what fills its gaps: numbers, words, [places of texts], nodes as -1 - their place.
 const sentence = (source, short) => {
   if (!short) return "";
   let at = 0;
   return source.sentences[short[0]].replace(/\0/g, () => {
     const word = short[++at];
-    return word < 0 ? source.nodes[-1 - word][0] : word;
+    return Array.isArray(word) ? source.texts[word[0]] : word < 0 ? source.nodes[-1 - word][0] : word;
   });
 };
 
