@@ -26,19 +26,18 @@ def test_every_block_runs(tmp_path):
     found = blocks()
     assert {language for language, _ in found} == {"python", "bash"}
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    # Python blocks share a session, as a reader's would; a block that names a file is that file.
-    session = ""
+    # Python blocks are one session, as a reader's; commands run in between. A block that names a file is it.
+    session = ["import subprocess"]
     for language, code in found:
         if language == "bash":
-            command = ["bash", "-euo", "pipefail", "-c", code]
+            session.append(f"subprocess.run(['bash', '-euo', 'pipefail', '-c', {code!r}], check=True)")
         elif named := re.match(r"# (\w+\.py)\n", code):
             (tmp_path / named[1]).write_text(code, encoding="utf-8")
-            continue
         else:
-            session += code
-            command = [sys.executable, "-c", session]
-        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+            session.append(code)
+    command = [sys.executable, "-c", "\n".join(session)]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     for name in ("profile.json", "plan.json", "run.json", "report.html"):
         assert (tmp_path / name).stat().st_size
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "makespan report run.json -o report.html",
-    "makespan report before.json after.json --format text -o -",
+    "makespan report run.json measured.json --format text -o -",
 )
 DEFAULT = "run.json"
 
