@@ -708,11 +708,13 @@ def test_without_dask_it_says_what_to_install():
         import sys
         sys.modules["dask"] = None
         import makespan
-        try:
-            makespan.from_dask(1)
-        except makespan.MissingExtraError as error:
-            print(error)
+        from makespan.adapters.dask_priorities import prioritised
+        for use in (makespan.from_dask, lambda x: prioritised(None, x)):
+            try:
+                use(1)
+            except makespan.MissingExtraError as error:
+                print(error)
         """
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install dask" in done.stdout
+    assert done.stdout.count("pip install dask") == 2

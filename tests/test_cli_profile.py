@@ -432,3 +432,37 @@ def test_when_there_is_no_room_anywhere(cli, folder, monkeypatch):
     assert "No space left on device" in done.err
     assert "kept in" not in done.err
     assert not Path("profile.json").exists()
+
+
+def test_by_kind_classes_nodes_together(cli, folder):
+    (folder / "pipeline.py").write_text(
+        "from makespan import dag, node\n"
+        "@node(tags='load')\ndef load(i):\n    return i\n"
+        "@node\ndef total(*values):\n    return sum(values)\n"
+        "@dag\ndef news():\n    return total(*[load(i) for i in range(5)])\n"
+        "RAN = []\n"
+    )
+    done = cli("pipeline:news", "--by-kind")
+    assert done.code == 0, done.err
+    assert "6 nodes of 2 kinds" in done.err
+    profile = load_profile("profile.json")
+    loads = [node for node in profile.nodes if node.name.startswith("load")]
+    assert len(loads) == 5
+    assert len({(node.kind, node.class_confidence) for node in loads}) == 1
+    assert len({round(node.gil_s / node.wall_net_s.median, 9) for node in loads}) == 1
+    assert all(node.args_pickling is None for node in loads)
+    before = Path("profile.json").read_bytes()
+    again = cli("pipeline:news", "--by-kind")
+    assert again.code == Exit.USAGE
+    assert "not merged" in again.err
+    assert Path("profile.json").read_bytes() == before
+    assert cli("pipeline:news", "--by-kind", "-f").code == 0
+
+
+def test_by_kind_without_kinds_says_so_and_does_not_update(cli):
+    done = cli("pipeline:news", "--args", '["x"]', "--by-kind")
+    assert done.code == 0, done.err
+    assert "no two nodes have the same tags" in done.err
+    done = cli("pipeline:news", "--args", '["x"]', "--by-kind", "--update")
+    assert done.code == Exit.USAGE
+    assert "--update" in done.err

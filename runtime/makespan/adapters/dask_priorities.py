@@ -91,8 +91,8 @@ def prioritised(plan: Plan, collection: Any) -> Prioritised:
     DescribeError
         It is no collection, or cannot be read.
     """
+    dsk, keys, _ = captured((collection,))  # says what to install
     graphs = import_module("dask.highlevelgraph")
-    dsk, keys, _ = captured((collection,))
     dag, _ = dag_of(dsk, keys)
     dag.prepare(plan)  # checked like any use of it
     spec = import_module("dask._task_spec")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Options that say how nodes are run.
 _RUNNING = (
     *("runs", "sampler", "hints", "args", "inputs", "setup", "teardown"),
-    *("pairs", "trials_limit", "pickling", "update"),
+    *("pairs", "trials_limit", "pickling", "update", "by_kind"),
 )
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from makespan.cli import by_kind
 from makespan.cli import options as opt
 from makespan.cli.codes import Exit
 from makespan.cli.ctrl_c import HeardOnce
@@ -66,6 +67,7 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         help="do not measure what it costs to pickle arguments and results (it runs their __reduce__)",
     )
     add_from(parser)
+    by_kind.prepare_parser(parser)
     parser.add_argument(
         "--update",
         action="store_true",
@@ -131,6 +133,7 @@ def _measured(options: argparse.Namespace, terminal: Terminal, ctrl_c: HeardOnce
     if options.update and (options.force or options.output == "-"):
         other = "-f, which replaces the file" if options.force else "-o -"
         raise OptionError(f"needs a file that it keeps, and does not go with {other}", where="--update")
+    by_kind.settle(options)
     opt.ready_output(options.output, "makespan-profile", force=options.force)
     heed_profile_warnings()
     to_stdout = options.output == "-" or options.json
@@ -178,19 +181,21 @@ def _measured(options: argparse.Namespace, terminal: Terminal, ctrl_c: HeardOnce
             stopped = "interrupted"
         except BaseException as error:
             ctrl_c.deaf = True
-            if not (whose := _whose(error)):  # one of our own types may still be a node's
+            from makespan.cli.tracebacks import users_traceback, whose
+
+            if not (culprit := whose(error)):  # one of our own types may still be a node's
                 if isinstance(partial := getattr(error, "partial", None), Profile):
                     _write(partial, options, terminal, ctrl_c)
                 raise
-            from makespan.cli.tracebacks import users_traceback
-
             terminal.note(users_traceback(error))
             partial = getattr(error, "partial", None)
             if not isinstance(partial, Profile):
-                terminal.error(f"{whose} raised; nothing was written")
+                terminal.error(f"{culprit} raised; nothing was written")
                 return Exit.JUDGED
             profile = partial
-            stopped = f"{whose} raised"
+            stopped = f"{culprit} raised"
+    if options.by_kind:
+        profile = by_kind.pooled(profile, terminal)
     _write(profile, options, terminal, ctrl_c, interrupted=stopped == "interrupted")
     if update is not None and update.only:
         terminal.say(update.told())
@@ -291,12 +296,3 @@ def _compared(options: argparse.Namespace, dag: DAG[..., Any]) -> Update | None:
         return update_of(dag, there, options.hints, where=options.output)
     ensure_mergeable(there, DagId(dag.name, dag.fingerprint), this_machine(), where=options.output)
     return None
-
-
-def _whose(error: BaseException) -> str:
-    """Say in whose code an exception was raised, a node's or a hook's: it has the note that names it."""
-    for note in getattr(error, "__notes__", ()):
-        for begins, whose in (("in node ", "a node"), ("in setup ", "setup"), ("in teardown ", "teardown")):
-            if str(note).startswith(begins):
-                return whose
-    return ""

@@ -66,3 +66,12 @@ def _is_an_end(shown: traceback.TracebackException, error: BaseException) -> boo
 
 def _is_ours(file: str) -> bool:
     return file.startswith((_OURS, *_IMPORTS)) or "/makespan_optimizer/" in file
+
+
+def whose(error: BaseException) -> str:
+    """Say in whose code an exception was raised, a node's or a hook's: it has the note that names it."""
+    for note in getattr(error, "__notes__", ()):
+        for begins, whose in (("in node ", "a node"), ("in setup ", "setup"), ("in teardown ", "teardown")):
+            if str(note).startswith(begins):
+                return whose
+    return ""
