@@ -185,3 +185,37 @@ def test_the_table_of_lanes_adds_up_to_the_headline() -> None:
     words = words_of(render_page(report_of(RUNS["processes"])).decode())
     assert "lanes busy 69 %" in words
     assert re.search(r"all, of 2 threads\s*69 %", words)
+
+
+STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@pytest.mark.parametrize("hostile", ["esc \x1b[31m", "nul \0", "half \ud800", "rtl \u202e", "a\rb\u2028c"])
+def test_nothing_that_a_record_holds_can_steer_a_terminal_or_break_an_output(hostile: str) -> None:
+    """Not names alone: a record from elsewhere has notes, a machine and a moment, too."""
+    base = random_run(9)
+    assert base.plan is not None
+    plan = replace(
+        base.plan,
+        binding=hostile,
+        groups=tuple(replace(group, evidence=hostile) for group in base.plan.groups),
+        nodes=tuple(replace(node, kind=hostile, locks=(hostile,)) for node in base.plan.nodes),
+    )
+    record = replace(
+        base,
+        dag=replace(base.dag, name=hostile),
+        plan=plan,
+        machine=replace(base.machine, cpu=hostile),
+        notes=(hostile,),
+        started_at=hostile,
+        dropped=(hostile,),
+    )
+    for kind in ("html", "text", "svg", "trace", "json"):
+        text = render(record, kind).decode()
+        if kind == "html":
+            text = re.sub(r"(?s)<script.*?</script>", "", text)
+        if kind in ("trace", "json"):  # data: names are as they are, in JSON's own escapes
+            assert not re.search(r"[\x00-\x09\x0b-\x1f]", text), kind
+        else:
+            assert not STEERING.search(text), kind
+    assert not STEERING.search(run_card(record))

@@ -18,6 +18,7 @@ from makespan.showing.interval import interval
 from makespan.showing.node_rows import Known, node_row
 from makespan.showing.observed import Span, critical_chain
 from makespan.showing.rows import rows_of, rows_of_plan
+from makespan.showing.words import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from makespan.record import RunNode, RunRecord
     from makespan.showing.bands import Member
     from makespan.showing.figures import Report, Source, Status
+
+MOST_MOMENT = 40
+"""Columns of a moment of time."""
 
 
 def report_of(record: RunRecord, *, profile: Profile | None = None) -> Report:
@@ -71,7 +75,7 @@ def report_of(record: RunRecord, *, profile: Profile | None = None) -> Report:
         },
         title=(plan.dag if plan and not record.dag.name else record.dag).name,
         status=record.status,
-        started_at=record.started_at,
+        started_at=clean(record.started_at, MOST_MOMENT),
         threads=record.threads,
         cores=record.machine.cores,
         gil=record.machine.gil,
@@ -85,7 +89,7 @@ def report_of(record: RunRecord, *, profile: Profile | None = None) -> Report:
         chain=chain,
         failures=record.failures,
         sampler=record.sampler,
-        notes=(*caveats(record, profile), *caveats_of_profile(record.machine, rows.row, profile)),
+        notes=_notes(*caveats(record, profile), *caveats_of_profile(record.machine, rows.row, profile)),
         whole=whole,
     )
 
@@ -126,8 +130,13 @@ def report_of_plan(plan: Plan, *, profile: Profile | None = None) -> Report:
         gap=plan.gap,
         chain=(),
         failures=(),
-        notes=caveats_of_profile(plan.machine, known.plan, profile),
+        notes=_notes(*caveats_of_profile(plan.machine, known.plan, profile)),
     )
+
+
+def _notes(*notes: str) -> tuple[str, ...]:
+    """Return sentences fit to be shown: a record may be anyone's, and hold what steers a terminal."""
+    return tuple(map(clean, notes))
 
 
 def _ensure_common(profile: Profile, names: Mapping[str, object] | set[str]) -> None:
