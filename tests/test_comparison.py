@@ -17,6 +17,7 @@ from makespan.errors import PlanError, RecordError
 from makespan.measurement import Measured
 from makespan.plan import DagId, Plan, PlanCluster, PlanGroup
 from makespan.record import RunNode, RunRecord
+from makespan.showing.report import report_of
 from tests.report_data import (
     DAG_ID,
     HOSTILE,
@@ -152,6 +153,17 @@ def test_what_a_node_did_longer_is_named():
     plan = make_plan([node_plan("a", 0, 0.0, 0.5, 0, gil_s=0.5)])
     (node,) = compare(plan, run(its)).nodes
     assert node.why == "GIL wait 400 ms"
+
+
+def test_what_a_thread_did_that_waited_for_a_worker_process_explains_nothing():
+    def run(wall_s: float) -> RunRecord:
+        waited = Measured(gil_s=0.0, native_s=0.0, blocked_s={"io": wall_s}, samples=900)
+        return make_record([RunNode("a", 0.0, wall_s, 0, measured=waited, process=0)], sampler="gil")
+
+    (node,) = compare(run(0.5), run(0.9)).nodes
+    assert node.why == ""
+    (row,) = report_of(run(0.5)).nodes
+    assert (row.measured, row.measured_shares, row.process) == (None, None, 0)
 
 
 def test_plans_differ_in_order_groups_modes_and_clusters():

@@ -260,7 +260,7 @@ def test_text_has_every_figure():
         "1.90 s",
         "GIL",
         "gap 5.0%",
-        "4.8% later",
+        "5.0% later",
         "4 threads",
     ):
         assert word in text

@@ -249,6 +249,10 @@ def test_what_is_drawn():
     assert re.fullmatch(r"caller    █+▉▓+·+  parse  500 ms of 2.00 s", lines[1])
     assert re.fullmatch(r"thread 1   +·+  –", lines[2])
     assert lines[3] == "next      render   rank after parse and 1 more   3 more"
+    late = draw(a_glance(end_s=1.0), 100, 20).plain
+    assert late.startswith(
+        "news  1 of 4 nodes  1.00 s  longer than planned, over any moment (planned: 2.25 s)"
+    )
     here = lines[1].index("·") - 10
     assert here == round(40 * 1.0 / 2.5)
     assert draw(a_glance(end_s=None, planned_s=None), 100, 20).plain.startswith(

@@ -58,8 +58,8 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def prediction_error(self) -> float:
-        """(measured − predicted) / measured; positive: it took longer than planned."""
-        return (self.planned_s - self.predicted_s) / self.planned_s
+        """(measured − predicted) / predicted, as in the report; positive: it took longer than planned."""
+        return self.planned_s / self.predicted_s - 1
 
     @property
     def drift(self) -> float:

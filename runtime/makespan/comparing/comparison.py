@@ -178,13 +178,13 @@ def _whys(a: Plan | RunRecord, b: Plan | RunRecord) -> dict[str, str]:
     if isinstance(a, Plan):
         planned = report_of(msgspec.structs.replace(b, plan=a))
         return {node.name: cause(node) for node in planned.nodes}
-    before = {node.name: node for node in a.nodes}
-    return {
+    before = {node.name: node for node in a.nodes if node.process is None}
+    return {  # in a worker process not the node was measured, but the thread that waited for it
         node.name: _part(
             before[node.name].measured, node.measured, node.duration_s - before[node.name].duration_s
         )
         for node in b.nodes
-        if node.name in before
+        if node.name in before and node.process is None
     }
 
 

@@ -121,8 +121,11 @@ def _measured(record: RunRecord, node: RunNode, row: NodeRow) -> Measured | None
 
     Without a sample (a short node, or clocks alone) the clocks do not tell the GIL from native code, nor a
     wait for the GIL from another. The profile's shares are the better picture then; and where there is no
-    profile, what clocks alone say is shown as the upper bound that it is.
+    profile, what clocks alone say is shown as the upper bound that it is. Of a node in a worker process the
+    thread that waited for it was measured, not the node.
     """
+    if node.process is not None:
+        return None
     its = node.measured
     if its is None or its.samples or not record.machine.gil:
         return its

@@ -82,7 +82,9 @@ def headline(glance: Glance) -> list[tuple[str, str]]:
     ]
     planned = f" (planned: {seconds(glance.planned_s)})" if glance.planned_s is not None else ""
     if glance.end_s is not None and glance.done < glance.total:
-        line.append((f"  about {seconds(glance.end_s - glance.now_s)} left", "bold"))
+        left_s = glance.end_s - glance.now_s
+        words = f"about {seconds(left_s)} left" if left_s > 0 else "longer than planned, over any moment"
+        line.append((f"  {words}", "bold"))
         line.append((planned, "dim"))
     elif planned:
         line.append((planned, "dim"))
