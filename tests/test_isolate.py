@@ -604,9 +604,9 @@ def test_dag_profile_is_the_same_thing(quick):
     assert msgspec.to_builtins(made)["nodes"][0]["class"]
 
 
-def test_ten_thousand_nodes(quick):
+def test_thousands_of_nodes(quick):
     made = DAG()
-    for i in range(10_000):
+    for i in range(3_000):
         made.add(int, name=f"n{i}")
     found = profile(made, (), {}, runs=1, sampler="clocks")
-    assert len(found.nodes) == 10_000
+    assert len(found.nodes) == 3_000

@@ -242,7 +242,7 @@ def possible(after, edges, parts):
 
 
 @given(plans(), dags())
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_whatever_plan_and_dag(plan, after):
     its = follow(after, plan)
     names = list(after)

@@ -40,8 +40,9 @@ def find_handle(
     but : collection of int
         Identities of handles that are known.
 
-    >>> find_handle({"a": [1, (2.5,)]}, (float,))
-    2.5
+    >>> from fractions import Fraction
+    >>> find_handle({"a": [1, (Fraction(5, 2),)]}, (Fraction,))
+    Fraction(5, 2)
     """
     seen: set[int] = set()
     level, left = [value], _MOST
