@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from makespan.cli.parser import VERBS, verb_module
+from makespan.cli.parser import SUBVERBS, VERBS, verb_module
 from makespan.record import load_record, parse_record
 from tests.cli_tools import PIPELINE, clean_environment, command, listen_to_ctrl_c, run_process
 
@@ -91,14 +91,28 @@ def test_both_entries(folder, module):
 
 def test_the_examples_of_the_help_work_as_they_are_pasted(folder):
     """In the order of the verbs, each finds the files of the one before; the demo has a test of its own."""
-    for verb in VERBS:
-        if verb == "demo":
-            continue
-        for example in verb_module(verb).EXAMPLES:
-            words = shlex.split(example)
-            assert words[:2] == ["makespan", verb]
-            done = run_process(*words[1:], folder=folder)
-            assert done.code == 0, (example, done)
+    examples = [
+        (verb, shlex.split(example))
+        for verb in [*VERBS, *SUBVERBS]
+        if verb != "demo"
+        for example in verb_module(verb).EXAMPLES
+    ]
+    for verb, words in examples:
+        assert words[: 1 + len(verb.split())] == ["makespan", *verb.split()]
+    code = "import json, sys\nfrom makespan.cli import main\n"  # one process for all: starting takes longest
+    code += (
+        "for words in json.load(sys.stdin):\n    print(words, code := main(words))\n    assert code == 0\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=folder,
+        env=clean_environment(),
+        input=json.dumps([words[1:] for _, words in examples]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, (done.stdout[-300:], done.stderr)
     for name in ("profile.json", "plan.json", "run.json", "report.html"):
         assert (folder / name).stat().st_size
 
