@@ -274,3 +274,23 @@ def test_a_run_writes_its_report_with_a_profile(tmp_path):
     with pytest.raises(ProfileError, match="no node in common"):
         run.report(tmp_path / "x.json", profile=make_profile({"z": []}, {"z": 1.0}))
     assert not (tmp_path / "x.json").exists()
+
+
+def test_a_file_whose_keys_another_tool_has_sorted_is_read(cli, tmp_path, capfd):
+    """What it is then stands near its end; a run holds a plan that says what it is, too."""
+    for name, its in (("run", blog_run()), ("plan", blog_run().plan)):
+        data = json.loads(its.to_json())
+        (tmp_path / f"sorted-{name}.json").write_text(json.dumps(data, sort_keys=True, indent=1))
+    data = json.loads(blog_run().to_json())
+    (tmp_path / "turned-run.json").write_text(json.dumps(dict(reversed(data.items()))))
+    for name, said in (
+        ("sorted-run", " · run of "),
+        ("turned-run", " · run of "),
+        ("sorted-plan", " · not run yet"),
+    ):
+        assert said in cli(f"{name}.json", "--format", "text", "-o", "-").out
+    for words in (
+        ("compare", "sorted-plan.json", "sorted-run.json"),
+        ("export", "sorted-plan.json", "--to", "dot", "-o", "-"),
+    ):
+        assert main(list(words)) == 0, capfd.readouterr().err

@@ -49,15 +49,13 @@ def read_plan_or_run(path: str) -> Plan | RunRecord:
     PlanError, RecordError
         The file is neither, or not whole.
     """
-    import re
-
+    from makespan.cli.reading import kind_of
     from makespan.files import read_bytes
     from makespan.plan import parse_plan
     from makespan.record import parse_record
 
     data = read_bytes(path, RecordError)
-    found = re.search(rb'"format":\s*"makespan-([a-z]+)/', data[:400])
-    kind = found[1].decode() if found else ""
+    kind = kind_of(data)
     if kind == "plan":
         return parse_plan(data, path)
     if kind not in ("", "run"):

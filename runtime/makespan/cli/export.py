@@ -92,13 +92,11 @@ def read_source(text: str) -> Any:
 
 def parse_any(data: bytes, where: str) -> Any:
     """Read a plan, profile or run, whichever it is."""
-    import re
-
+    from makespan.cli.reading import kind_of
     from makespan.plan import parse_plan
     from makespan.record import parse_record
 
-    found = re.search(rb'"format":\s*"makespan-([a-z]+)/', data[:400])
-    kind = found[1].decode() if found else "run"
+    kind = kind_of(data)
     if kind == "plan":
         return parse_plan(data, where)
     if kind == "profile":

@@ -1,13 +1,38 @@
-"""Reading a profile for a verb: what is dropped, or comes from another machine, is said."""
+"""Reading files for a verb: of which kind one is; what a profile drops, and where it comes from, is said."""
 
 from __future__ import annotations
 
+import json
+import re
 import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from makespan.cli.terminal import Terminal
     from makespan.profile import Profile
+
+
+_KIND = re.compile(rb'"format":\s*"makespan-([a-z]+)/')
+_HEAD = 400
+"""Bytes in which we write it. Other tools may have put the keys into another order."""
+
+
+def kind_of(data: bytes) -> str:
+    """Return what a file says it is: ``plan``, ``run``, ``profile`` …; empty when it does not say.
+
+    A run holds its plan, which says so, too: what stands outermost counts.
+    """
+    found = _KIND.search(data)
+    if found is None:
+        return ""
+    if found.end() <= _HEAD and b'"plan"' not in data[: found.start()]:
+        return found[1].decode()
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        return ""  # whoever reads it as what it should be says what is wrong
+    its = body.get("format") if isinstance(body, dict) else None
+    return its.partition("/")[0].removeprefix("makespan-") if isinstance(its, str) else ""
 
 
 def heed_profile_warnings() -> None:

@@ -165,11 +165,10 @@ def read_run_or_plan(path: str) -> RunRecord | Plan:
     RecordError, PlanError
         The file is neither, or not whole.
     """
+    from makespan.cli.reading import kind_of
     from makespan.files import read_bytes
     from makespan.plan import parse_plan
     from makespan.record import parse_record
 
     data = read_bytes(path, RecordError)
-    if b'"makespan-plan/' in data[:200]:
-        return parse_plan(data, path)
-    return parse_record(data, path)
+    return parse_plan(data, path) if kind_of(data) == "plan" else parse_record(data, path)
