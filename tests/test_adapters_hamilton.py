@@ -465,6 +465,15 @@ def test_unknown_names_are_refused(how, said):
         from_hamilton(driver_of(*HELLO), **how)
 
 
+def test_a_value_of_another_type_is_refused_as_in_hamilton():
+    its = driver_of(*HELLO)
+    said = r"Expected spend:.*list.*got 5"
+    with pytest.raises(ValueError, match=said):
+        its.execute(["spend_mean"], inputs={"spend": 5})
+    with pytest.raises(DescribeError, match=said):
+        from_hamilton(its, ["spend_mean"], inputs={"spend": 5})
+
+
 def test_an_input_that_the_config_has_too_is_refused():
     with pytest.raises(DescribeError, match="'spend' is in the driver's config"):
         from_hamilton(driver_of(*HELLO, spend=[1]), ["spend_mean"], inputs=INPUTS)

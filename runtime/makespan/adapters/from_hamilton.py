@@ -31,6 +31,7 @@ from makespan.adapters.graphs import (
     refuse_once,
     refuse_unknown,
 )
+from makespan.adapters.hamilton_checks import refuse_adapters, refuse_node, refuse_values
 from makespan.describing.placeholder import Opaque
 from makespan.describing.returned import is_coroutine_function
 from makespan.errors import DescribeError, OptionError
@@ -117,7 +118,8 @@ def from_hamilton(
     Raises
     ------
     DescribeError
-        An unknown variable, input or option; a node that cannot be taken over, by name.
+        An unknown variable, input or option; a value of a type that Hamilton refuses; a node that cannot be
+        taken over, by name.
     """
     if not knows(driver):
         raise DescribeError(f"a Hamilton Driver is needed, not {type(driver).__name__}")
@@ -129,7 +131,7 @@ def from_hamilton(
     refuse_unknown("there is an input", list(inputs), {*graph.nodes, *wanted})
     refuse_unknown("there is an override for", list(overrides), graph.nodes)
     adapter = driver.adapter
-    _refuse_adapters(adapter, running=False)
+    refuse_adapters(adapter, running=False)
     # An AsyncDriver's adapter makes tasks of a running loop; here the run awaits coroutines.
     awaiting = _is_async(driver)
 
@@ -138,7 +140,9 @@ def from_hamilton(
             return partial(_by_adapter, adapter, node)
         return node.callable
 
-    return dag_of(graph, wanted, inputs, overrides, call_of, options=options, name=name)
+    dag = dag_of(graph, wanted, inputs, overrides, call_of, options=options, name=name)
+    refuse_values(driver, wanted, inputs, overrides)
+    return dag
 
 
 def dag_of(
@@ -238,7 +242,7 @@ def with_plan(
             where="driver",
             hint="build it without enable_dynamic_execution",
         )
-    _refuse_adapters(driver.adapter, running=True)
+    refuse_adapters(driver.adapter, running=True)
     if isinstance(plan, str | os.PathLike):
         plan = load_plan(plan)
     planned = object.__new__(type(driver))  # copy.copy would pickle it, modules and all
@@ -256,38 +260,6 @@ def _by_adapter(adapter: Any, node: Any, **kwargs: Any) -> Any:
 
 def _is_async(driver: Any) -> bool:
     return any(cls.__name__ == "AsyncDriver" for cls in type(driver).__mro__)
-
-
-def _refuse_adapters(adapter: Any, *, running: bool) -> None:
-    """Refuse adapters that would send nodes elsewhere, or that need what only an execution gives."""
-    for one in adapter.adapters:
-        kind = type(one).__name__
-        if hasattr(one, "do_remote_execute"):
-            raise OptionError(
-                f"the driver's {kind} runs nodes in a way of its own", where="driver", hint="leave it out"
-            )
-        if kind == "HamiltonCacheAdapter" and not running:
-            raise OptionError(
-                "the driver has a cache, which would hide what nodes take",
-                where="driver",
-                hint="build it without with_cache to profile it; with_plan keeps the cache",
-            )
-
-
-def refuse_node(node: Any) -> None:
-    """Refuse a node that is not one call of one function.
-
-    Raises
-    ------
-    DescribeError
-    """
-    role = getattr(node.node_role, "name", str(node.node_role))
-    if role != "STANDARD":
-        what = {"EXPAND": "is Parallelizable", "COLLECT": "collects"}.get(role, f"is of the kind {role}")
-        raise DescribeError(
-            f"node {node.name!r} {what}: how many nodes there are is known only while they run",
-            hint="loop inside the function",
-        )
 
 
 def _last(graph: Any) -> list[str]:

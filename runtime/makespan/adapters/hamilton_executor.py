@@ -9,8 +9,9 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from makespan.adapters.from_hamilton import dag_of, refuse_node
+from makespan.adapters.from_hamilton import dag_of
 from makespan.adapters.graphs import declared_in
+from makespan.adapters.hamilton_checks import refuse_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
