@@ -217,7 +217,10 @@ def test_a_plan_tells_when_it_will_be_over_until_something_failed():
     assert whole.end_s == pytest.approx(plan.makespan_s, rel=0.01)
     assert whole.planned_s == plan.makespan_s
     failed = at(scene, traced(4, start={0: 0.0}, end={0: 1.0}), 1.0, failed=[0])
-    assert (failed.failed, failed.end_s) == (("a",), None)
+    assert (failed.failed, failed.end_s, failed.coming) == (("a",), None, ())
+    assert draw(failed, 100, 20).plain.endswith(f"\n{failed.waiting} nodes will not start")
+    goes_on = at(scene._replace(go_on=True), traced(4, start={0: 0.0}, end={0: 1.0}), 1.0, failed=[0])
+    assert goes_on.coming
     assert at(scene_of(diamond.prepare(plan, targets="b")), Trace(4), 0.0).planned_s is None
 
 

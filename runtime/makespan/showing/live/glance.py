@@ -42,6 +42,8 @@ class Scene(NamedTuple):
     steps: tuple[Step, ...]
     planned_s: float | None
     planned_by_node_s: dict[int, float]
+    go_on: bool = False
+    """Whether nodes still start after a failure."""
 
 
 class Running(NamedTuple):
@@ -111,6 +113,7 @@ def scene_of(prepared: Prepared) -> Scene:
         steps,
         plan.makespan_s if plan is not None and whole else None,
         planned_by_node_s,
+        prepared.terms.go_on,
     )
 
 
@@ -157,6 +160,7 @@ def glance_at(
     ]
     lanes += [LaneNow(_called(first + number), (), ()) for number in range(len(lanes), scene.threads)]
     waiting = [i for i in scene.order if not start[i]]
+    goes_on = scene.go_on or not failed
     return Glance(
         title=scene.title,
         now_s=now_s,
@@ -164,7 +168,7 @@ def glance_at(
         total=len(scene.order),
         failed=tuple(names[i] for i in sorted(failed)),
         lanes=tuple(lanes),
-        coming=_coming(scene.structure, waiting, ended, set(scene.order)),
+        coming=_coming(scene.structure, waiting, ended, set(scene.order)) if goes_on else (),
         waiting=len(waiting),
         end_s=forecast(scene.steps, started_s, ended, now_s) if scene.steps and not failed else None,
         planned_s=scene.planned_s,

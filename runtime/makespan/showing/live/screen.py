@@ -60,8 +60,10 @@ def draw(glance: Glance, width: int, height: int) -> Text:
         hidden = len(glance.lanes) - len(shown)
         busy = sum(bool(lane.running) for lane in glance.lanes) - sum(bool(lane.running) for lane in shown)
         lines.append([(f"{plural(hidden, 'more thread')}, {busy:,} of them busy", "dim")])
-    if glance.waiting:
+    if glance.coming:
         lines.append([(f"{'next':{margin}}", "dim"), *_coming(glance, width - margin)])
+    elif glance.waiting and glance.failed:
+        lines.append([(f"{plural(glance.waiting, 'node')} will not start", "dim")])
     text = Text(no_wrap=True, overflow="ellipsis", end="")
     for at, line in enumerate(lines[:height]):
         text.append("\n" if at else "")
