@@ -242,6 +242,16 @@ def test_a_missing_stdout_is_an_error(monkeypatch):
         Terminal().emit("data")
 
 
+def test_a_stdout_of_text_only_takes_what_is_text(monkeypatch):
+    """As a notebook's is."""
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    Terminal().emit("{}→".encode())
+    assert out.getvalue() == "{}→"
+    with pytest.raises(OptionError, match="takes text only"):
+        Terminal().emit(b"\x89PNG\x00\x00")
+
+
 def test_pictures_do_not_go_to_a_terminal(monkeypatch):
     monkeypatch.setattr(terminal, "is_tty", lambda stream: True)
     with pytest.raises(OptionError, match="cannot be shown on a terminal"):

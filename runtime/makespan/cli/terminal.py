@@ -100,7 +100,7 @@ class Terminal:
                         "a picture cannot be shown on a terminal", where="-", hint="-o FILE, or a pipe"
                     )
                 out.flush()
-                out.buffer.write(data)
+                _write_bytes(out, data)
             out.flush()
         except BrokenPipeError:
             _abandon(out)
@@ -124,6 +124,17 @@ def _write_text(stream: TextIO, text: str) -> None:
     except UnicodeEncodeError:  # a terminal that is not UTF-8
         encoding = stream.encoding or "ascii"
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _write_bytes(stream: TextIO, data: bytes) -> None:
+    binary = getattr(stream, "buffer", None)
+    if binary is not None:
+        binary.write(data)
+        return
+    try:  # a notebook's stdout, or one that was replaced
+        _write_text(stream, data.decode())
+    except UnicodeDecodeError:
+        raise OptionError("takes text only", where="standard output", hint="-o FILE") from None
 
 
 def _abandon(out: TextIO) -> None:
