@@ -172,7 +172,9 @@ def test_sentences_in_short_read_back(texts: list[str], names: list[str]) -> Non
             else str(word)
             for word in json.loads(json.dumps(short[1:]))
         )
-        mould = said.found[int(short[0])]
+        place = short[0]
+        assert isinstance(place, int)
+        mould = said.found[place]
         assert re.sub("\0", lambda _: next(words), mould) == text.replace("\0", "\\x00")  # noqa: B023
         assert next(words, None) is None
 
