@@ -314,5 +314,7 @@ def test_a_missing_file_is_told_with_what_may_be_meant(tmp_path):
         with pytest.raises(OptionError, match="No such file") as caught:
             read_bytes(tmp_path / name, OptionError)
         assert caught.value.hint == hint
+    with pytest.raises(OptionError, match="cannot be written"):
+        ensure_replaceable("\ud800", "html")
     with pytest.raises(OptionError, match="a file is needed"):
         read_bytes("", OptionError)

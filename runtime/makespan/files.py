@@ -134,7 +134,7 @@ def ensure_replaceable(path: str | os.PathLike[str], kind: str, *, force: bool =
     target = Path(path)
     try:
         mode = _mode(str(target)) if "\x00" not in str(target) else None
-    except OSError as error:
+    except (OSError, ValueError) as error:  # half a character: no name of a file
         raise OptionError(f"cannot be written: {_reason(error)}", where=str(path)) from error
     if "\x00" in str(target):
         raise OptionError("holds a null character", where=str(path), hint="name a file")

@@ -42,7 +42,7 @@ def read_args(given: str | list[Any] | dict[str, Any] | None) -> tuple[tuple[Any
     value: Any = given
     if isinstance(given, str):
         where = WHERE
-        data = given.encode("utf-8", "surrogateescape")
+        data = given.encode("utf-8", "surrogatepass")
         if given.startswith("@"):
             where = f"{WHERE} {given}"
             data = read_bytes(given[1:], OptionError)
