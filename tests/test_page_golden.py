@@ -33,7 +33,9 @@ def changes(page: Page, name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_it_looks_as_it_did(page: Page, tmp_path: Path, name: str) -> None:
+    page.complaints.clear()
     show(page, VIEWS[name], tmp_path)
+    assert page.complaints == []
     found = changes(page, name)
     assert not found, f"meant so? look, and take it anew: python -m tests.screenshots\n{found}"
     # Nothing on paper is cut off at its side.
