@@ -81,3 +81,4 @@ def test_a_graph_that_cannot_be_taken_over_is_refused_with_its_node(tmp_path, mo
     with pytest.raises(MakespanError, match="'c' has no function") as told:
         load_target("mine_wrong.py:total")
     assert isinstance(told.value, DescribeError)
+    assert told.value.where == "mine_wrong.py:total"

@@ -212,8 +212,8 @@ def _from_file(target: Target, file: Path) -> ModuleType:
 def _refuse(target: Target, error: BaseException, what: str) -> NoReturn:
     from makespan.cli.tracebacks import users_traceback
 
-    if isinstance(error, MakespanError):
-        raise error  # a DAG is described wrongly, and the error says where
+    if isinstance(error, MakespanError):  # a DAG is described wrongly
+        raise error if error.where else type(error)(error.problem, where=target.text, hint=error.hint)
     hint = None
     if isinstance(error, SystemExit):
         hint = "put what the script does under: if __name__ == '__main__':"
