@@ -98,9 +98,9 @@ def optimize(
     pins : Pins, pin, str, or a list of these, optional
         What the plan has to keep to: ``["b after a", "a, c in order"]``; see `makespan_optimizer.pins.pins`.
     processes : int
-        Plan for so many worker processes beside the threads, at most. Runs refuse such a plan so far.
+        Plan for so many worker processes beside the threads, at most.
     native_threads : bool
-        Choose how many native threads nodes may use, of what was measured. Runs refuse such a plan so far.
+        Choose how many native threads nodes may use, of what was measured.
     ordering : callable, optional
         Takes names, and returns what rearranges the ranks of these nodes, if anything does.
 
