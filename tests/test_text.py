@@ -170,6 +170,10 @@ def test_hostile_names_cannot_steer_the_terminal() -> None:
 
 def test_the_small_gantt_is_as_wide_as_it_says_at_any_size() -> None:
     for n in (1, 10, 1000):
-        lanes = [line for line in run_summary(random_run(n)).splitlines() if line.startswith(("caller ", "thread "))]
+        lanes = [
+            line
+            for line in run_summary(random_run(n)).splitlines()
+            if line.startswith(("caller ", "thread "))
+        ]
         assert lanes
         assert max(map(len, lanes)) <= 73
