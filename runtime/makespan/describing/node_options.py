@@ -237,6 +237,7 @@ def _or_none(check: Callable[[str, Any, Where], Any]) -> Callable[[str, Any, Whe
 
 
 def _exceptions(name: str, value: Any, where: Where) -> tuple[type[Exception], ...]:
+    some: tuple[Any, ...]
     try:
         some = (value,) if isinstance(value, type | str) else tuple(value)
     except TypeError:

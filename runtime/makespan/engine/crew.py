@@ -40,6 +40,7 @@ class Helpers(Protocol):
 
     def call(self, work: Work, *, must: bool = False) -> bool:
         """Send a helper to a run; False when there is none to wait for."""
+        ...
 
     def withdraw(self, work: Work) -> None:
         """Forget a run that is over and still waits for a helper."""

@@ -43,6 +43,7 @@ class Brief(Protocol):
 
     def left(self) -> int:
         """Return a number that changes with every node that starts."""
+        ...
 
     def relieve(self) -> None:
         """Call for help, if there is any need."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from makespan.plan import Plan
-    from makespan.showing.figures import NodeRow
+    from makespan.showing.figures import LaneKind, NodeRow
     from makespan.showing.node_rows import Known
 
 Ran = tuple[float, float, int, tuple[str, ...]]
@@ -111,7 +111,7 @@ def _idle(
         )
         for name, (start_s, end_s, row, after) in tasks.items()
     ]
-    kinds = [known.rows.names[row].kind for row in number]
+    kinds: list[LaneKind] = [known.rows.names[row].kind for row in number]
     return idle_of(done, kinds, places, until_s, all_limits)
 
 
