@@ -1,6 +1,6 @@
 """What running a DAG costs, beside the engines people use today.
 
-    python benchmarks/runtime.py                       a table, some ten minutes
+    python benchmarks/runtime.py                       a table, half an hour (most of it peers at 100,000)
     python benchmarks/runtime.py --json                rows case, n, threads, engine, us_per_node
     python benchmarks/runtime.py --cases chain,call --threads 2 --engines "makespan,plain loop"
 
