@@ -21,11 +21,14 @@ from makespan.machine import Machine
 from makespan.plan_check import check_plan
 from makespan.plan_parts import (
     DagId,
+    Evidence,
+    Misjudged,
     Name,
     PlanBound,
     PlanCluster,
     PlanGroup,
     PlanNode,
+    Raced,
     Robust,
     Seconds,
     Solver,
@@ -44,12 +47,15 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMAT",
     "DagId",
+    "Evidence",
+    "Misjudged",
     "Name",
     "Plan",
     "PlanBound",
     "PlanCluster",
     "PlanGroup",
     "PlanNode",
+    "Raced",
     "Robust",
     "Seconds",
     "Solver",
@@ -87,6 +93,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     bounds: tuple[PlanBound, ...] = ()
     """The largest first."""
     robust: Robust | None = None
+    evidence: Evidence | None = None
+    """What a race of real runs showed, when there was one."""
     what_if: tuple[WhatIf, ...] = ()
     groups: tuple[PlanGroup, ...] = ()
     clusters: tuple[PlanCluster, ...] = ()

@@ -117,3 +117,58 @@ class Solver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     candidates: int = 1
     used_s: Seconds | None = None
     """Wall seconds; None in a deterministic plan, so that the file repeats byte by byte."""
+
+
+class Raced(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A way to run the DAG that was run for real, in turns with others."""
+
+    name: Name
+    """``plan, 2 threads, 2 processes``, ``default order, 4 threads``, ``one after the other`` …"""
+    threads: Threads
+    runs: Annotated[int, Meta(ge=1)]
+    median_s: Seconds
+    low_s: Seconds | None = None
+    """With `high_s` the 95 % interval of the median; None: too few runs to tell."""
+    high_s: Seconds | None = None
+    predicted_s: Seconds | None = None
+    """By the simulator, before it was run."""
+    left: str = ""
+    """Why it was run no further, in words; empty: it was in the race to its end."""
+
+
+class Misjudged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nodes that took another time than the model of the profile said."""
+
+    nodes: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=2)]
+    """One node: by itself. Two: the first beside the second."""
+    planned_s: Seconds
+    actual_s: Seconds
+    why: str
+    remeasured: bool = False
+    """It was measured again, and the plan is made of the new figures."""
+
+
+class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a race of real runs showed; see `makespan tune`."""
+
+    winner: Name
+    """The way that this plan is."""
+    default: Name
+    """The way that a call of the DAG without a plan takes."""
+    confidence: Annotated[float, Meta(gt=0, lt=1)]
+    """At which others were left behind."""
+    clear: bool
+    """Every other way was left behind, or is as fast as the winner as far as can be told."""
+    stopped: str
+    """Why the race ended, in words."""
+    used_s: Seconds
+    ways: Annotated[tuple[Raced, ...], Meta(min_length=1)]
+    """The fastest first."""
+    over_default: Annotated[float, Meta(gt=0)]
+    """Median of the winner / median of the default."""
+    over_default_low: Annotated[float, Meta(gt=0)] | None = None
+    """With `over_default_high` its 95 % interval, runs of the same turn drawn together."""
+    over_default_high: Annotated[float, Meta(gt=0)] | None = None
+    foreign_load: Annotated[float, Meta(ge=0)] | None = None
+    """Share of the cores that other processes took meanwhile; None: not known."""
+    misjudged: tuple[Misjudged, ...] = ()
