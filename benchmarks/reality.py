@@ -6,7 +6,7 @@
     python benchmarks/reality.py --from session.json     predict again; nothing is run
     python benchmarks/reality.py --from session.json --crowding 0.15
 
-Each pipeline of `pipelines.py` is profiled with trials, and planned for each number of threads. Then the
+Each pipeline of `real_dags.py` is profiled with trials, and planned for each number of threads. Then the
 plan, the default order and one node after the other take turns, so that a machine that drifts is unfair to
 none. What other processes take of the cores meanwhile is watched: the quiet runs count, and where there are
 too few, more are made.
@@ -49,7 +49,7 @@ from benchmarks.forecasts import (
     summary,
     table,
 )
-from benchmarks.pipelines import Pipeline, pipelines, server
+from benchmarks.real_dags import Pipeline, pipelines, server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import forecasts
 from benchmarks.forecasts import Order, Piece, predict, quiet, summary, table, typical_s
-from benchmarks.pipelines import Pipeline, ask, pipelines, server
+from benchmarks.real_dags import Pipeline, ask, pipelines, server
 from benchmarks.reality import main, measure, run
 from makespan import MakespanError, dag, node
 from tests.builders import make_profile

@@ -13,7 +13,7 @@ import sqlite3
 from collections import Counter
 from typing import Any
 
-from benchmarks.pipelines import ask, gather, sources
+from benchmarks.real_dags import ask, gather, sources
 from makespan import DAG, dag, node
 
 Loaded = tuple[DAG[..., Any], tuple[Any, ...]]

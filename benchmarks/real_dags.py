@@ -3,7 +3,7 @@
 *survey* is the demo's DAG; *text* is Python nearly all the time, with regular expressions that hold the GIL
 for long; *aggregator* asks a slow server in another process, partly through a client that takes one call at a
 time, while Python works on the answers; *images* hashes, compresses and scales pictures.
-Those that need other packages stand in `pipelines_packages.py`.
+Those that need other packages stand in `real_dags_packages.py`.
 """
 
 # ruff: noqa: D103 - the names say it
@@ -257,7 +257,7 @@ def _survey() -> tuple[DAG[..., Any], tuple[Any, ...]]:
 
 def pipelines() -> list[Pipeline]:
     """Return all pipelines."""
-    from benchmarks import pipelines_packages as other
+    from benchmarks import real_dags_packages as other
 
     return [
         Pipeline("survey", _survey, ("numpy", "pandas", "matplotlib")),
