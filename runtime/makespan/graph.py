@@ -303,6 +303,91 @@ class DAG(Keeping, Generic[P, R]):
             pickling=pickling,
         )
 
+    def tune(
+        self,
+        /,
+        *args: Any,
+        threads: int | None = None,
+        processes: int | None = None,
+        native_threads: bool = True,
+        time_limit_s: float = 60.0,
+        confidence: float = 0.95,
+        profile: Profile | str | os.PathLike[str] | None = None,
+        runs: int = 3,
+        inputs: Iterable[Any] | Callable[[], Iterable[Any]] | None = None,
+        setup: Callable[[], Any] | None = None,
+        teardown: Callable[[], Any] | None = None,
+        state: str | os.PathLike[str] | None = None,
+        progress: Callable[[int, int, str], None] | None = None,
+        seed: int = 0,
+        rounds_of_feedback: int = 1,
+        **kwargs: Any,
+    ) -> Plan:
+        """Profile and plan it, run it for real in several ways, in turns, and return the fastest as a plan.
+
+        The ways are plans for several budgets, the default order and plain thread counts. What was measured
+        is in `Plan.evidence`. The plan is never slower than what a call of the DAG does, as measured.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            The DAG's inputs; those named like a parameter here by position.
+        threads : int, optional
+            The most threads that may be used; the race decides how many.
+        processes : int, optional
+            Worker processes at most; as many as cores where cloudpickle is installed.
+        native_threads : bool
+            Whether plans may limit the threads of native libraries.
+        time_limit_s : float
+            Wall seconds for everything: it ends about one run later at most.
+        confidence : float
+            At which a way is left behind.
+        profile : Profile or path, optional
+            Measured before: nothing is profiled.
+        runs : int
+            Counted runs of the profile.
+        inputs, setup, teardown
+            As of `profile`; the turns take the sets of inputs one after the other.
+        state : path, optional
+            A file that is written after each turn; a race that was ended goes on from it.
+        progress : callable, optional
+            Called as ``progress(done, total, label)``.
+        seed : int
+            Of the search, and of the order within a turn.
+        rounds_of_feedback : int
+            How often nodes that the model had wrong are measured again, and planned anew.
+
+        Raises
+        ------
+        DescribeError, OptionError, ProfileError, MissingExtraError
+            Before anything runs.
+        Exception
+            A node raised: its own exception, with a note that names the node.
+        KeyboardInterrupt
+            Ctrl-C before each way was run once; later the best so far is returned.
+        """
+        from makespan_optimizer.tuning.tune import tune
+
+        return tune(
+            self,
+            args,
+            kwargs,
+            threads=threads,
+            processes=processes,
+            native_threads=native_threads,
+            time_limit_s=time_limit_s,
+            confidence=confidence,
+            profile=profile,
+            runs=runs,
+            inputs=inputs,
+            setup=setup,
+            teardown=teardown,
+            state=state,
+            progress=progress,
+            seed=seed,
+            rounds_of_feedback=rounds_of_feedback,
+        ).plan
+
 
 def _raised(run: Run, on_error: OnError) -> Run:
     """Raise what a run raised, unless it was to go on."""
