@@ -121,9 +121,10 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         raise PlanError(f"the plan has no node {name!r}", hint=near)
 
     def __repr__(self) -> str:
+        raced = "" if self.evidence is None else f", raced: {self.evidence.over_default:.2f} x the default"
         return (
             f"<Plan of {self.dag.name!r}: nodes {len(self.nodes)}, threads {self.threads}, "
-            f"{self.makespan_s:.3g} s, lower bound {self.lower_bound_s:.3g} s>"
+            f"{self.makespan_s:.3g} s, lower bound {self.lower_bound_s:.3g} s{raced}>"
         )
 
     def _repr_html_(self) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from makespan.comparing.plan_spans import SAME_S, spans_of
-from makespan.plan import PlanBound, PlanCluster, PlanGroup, Robust
+from makespan.plan import Evidence, PlanBound, PlanCluster, PlanGroup, Robust
 from makespan.showing.observed import Cause, critical_chain
 from makespan_optimizer.questions.reasons import Paths, Share, shares, to_go_lower
 
@@ -115,6 +115,7 @@ class Explanation(msgspec.Struct, frozen=True):
     chains: tuple[tuple[str, ...], ...]
     switch_interval_s: float | None
     robust: Robust | None
+    evidence: Evidence | None
     node: NodeNote | None = None
 
     def text(self) -> str:
@@ -157,6 +158,7 @@ def explain(plan: Plan, node: str | None = None) -> Explanation:
         chains=plan.chains,
         switch_interval_s=plan.switch_interval_s,
         robust=plan.robust,
+        evidence=plan.evidence,
         node=None if asked is None else _explain_node(plan, paths, asked),
     )
 

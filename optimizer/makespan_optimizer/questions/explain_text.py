@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from makespan.showing.evidence import evidence_lines, race_table
 from makespan.showing.words import clean, percent, plural, seconds, table
 from makespan_optimizer.questions.reasons import CRITICAL, listed
 
@@ -42,6 +43,7 @@ def plan_lines(e: Explanation) -> list[str]:
             f"{seconds(r.p90_s)}; default order {seconds(r.default_mean_s)}, critical path "
             f"{seconds(r.critical_path_mean_s)}"
         )
+    lines += evidence_lines(e.evidence)
     lines += _bounds(e.bounds)
     lines += [f"to go lower: {line}" for line in e.lower]
     lines += [f"group {_group(g)}: {listed(g.nodes)}: {clean(g.evidence, 200)}" for g in e.groups]
@@ -52,6 +54,8 @@ def plan_lines(e: Explanation) -> list[str]:
     if e.switch_interval_s is not None:
         lines.append(f"switch interval: {seconds(e.switch_interval_s)}")
     lines.append(f"critical: {listed(e.critical_path)}")
+    if e.evidence is not None:
+        lines += ["", "ways that were raced", race_table(e.evidence)]
     return [*lines, *_chain(e.chain)]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from makespan.around.drift import Drift, band, drift_of_runs, durations_s
 from makespan.cli import options as opt
 from makespan.cli.codes import Exit
+from makespan.cli.files import matching
 from makespan.cli.target import load_target
 from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
 from makespan.errors import PlanError, RecordError, TargetError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from makespan.cli.terminal import Terminal
     from makespan.graph import DAG
-    from makespan.plan import Plan
+    from makespan.plan import Evidence, Plan
     from makespan.profile import Profile
     from makespan.record import RunRecord
 
@@ -72,7 +73,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         profile = read_profile(options.profile)
     with stdout_kept_clean(wanted=True):
         dag = _load(options)
-    runs = [_read_run(path, plan, options.plan) for path in _files(options.runs or ())]
+    runs = [_read_run(path, plan, options.plan) for path in matching(options.runs or ())]
     verdict = judge(plan, dag, profile, runs, where=options.plan, any_machine=options.any_machine)
     with suppress(ReaderGoneError):  # the exit code is the verdict, read or not
         if options.json:
@@ -113,6 +114,8 @@ def judge(
         reasons.append(error.problem)
     differences = [f"made on another machine: {text}" for text in plan.machine.differences(this_machine())]
     (notes if any_machine else reasons).extend(differences)
+    if plan.evidence is not None:
+        notes.append(_raced(plan.evidence, elsewhere=bool(differences)))
     if profile is not None:
         reasons += drift_by_profile(plan, profile)
     set_up = {node.name for node in dag.nodes.values() if node.options.setup}
@@ -125,6 +128,14 @@ def judge(
 
             notes.append(f"set up once, and not compared: {some(found)}")
     return Verdict(where, dag.target or dag.name, not reasons, reasons, notes, tuple(drifted))
+
+
+def _raced(evidence: Evidence, *, elsewhere: bool) -> str:
+    from makespan.showing.evidence import headline, ratio
+
+    if elsewhere:
+        return f"it was raced there ({ratio(evidence)}): what it gives here shows 'makespan tune'"
+    return f"raced on this machine: {headline(evidence)}"
 
 
 def drift_by_profile(plan: Plan, profile: Profile) -> list[str]:
@@ -147,23 +158,6 @@ def drift_by_profile(plan: Plan, profile: Profile) -> list[str]:
 
 
 # -- runs ----------------------------------------------------------------------------------------------------
-
-
-def _files(words: Sequence[str]) -> list[str]:
-    """Return names of files; a pattern that the shell left as it is stands for those that it matches."""
-    from pathlib import Path
-
-    found: list[str] = []
-    for word in words:
-        path = Path(word)
-        if any(sign in path.name for sign in "*?[") and not path.exists():
-            matching = sorted(str(file) for file in path.parent.glob(path.name))
-            if not matching:
-                raise RecordError("no file has such a name", where=word)
-            found += matching
-        else:
-            found.append(word)
-    return list(dict.fromkeys(found))
 
 
 def _read_run(path: str, plan: Plan, where: str) -> RunRecord:

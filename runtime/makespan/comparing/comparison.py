@@ -107,6 +107,7 @@ def _view(thing: Plan | RunRecord, label: str) -> _View:
             thing.lower_bound_s,
             thing.binding,
             thing.default_makespan_s,
+            evidence=thing.evidence,
         )
         return _View(side, times, frozenset(times), critical_chain(spans_of(thing)), thing.dag.fingerprint)
     times = {node.name: (node.start_s, node.end_s) for node in thing.nodes if node.status == "ok"}

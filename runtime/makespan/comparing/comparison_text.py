@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from makespan.comparing.differences import SAME_S
+from makespan.showing.evidence import headline
 from makespan.showing.words import clean, percent, plural, seconds, signed_seconds, some, table
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ def _headline(c: Comparison) -> str:
 def _sides(c: Comparison) -> Iterable[str]:
     for word, side in zip("ab", (c.a, c.b), strict=True):
         yield f"{word}: {clean(side.label, 60)}, {_side(side)}"
+    for word, side in zip("ab", (c.a, c.b), strict=True):
+        if side.evidence is not None:
+            yield f"{word} was raced: {headline(side.evidence)}"
+        elif side.what == "plan" and c.kind == "plans" and (c.a.evidence or c.b.evidence):
+            yield f"{word} was not raced: its seconds are predicted"
 
 
 def _side(side: Side) -> str:

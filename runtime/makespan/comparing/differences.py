@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from makespan.plan import PlanCluster, PlanGroup
+from makespan.plan import Evidence, PlanCluster, PlanGroup
 from makespan.showing.observed import Cause
 
 Kind = Literal["plans", "runs", "plan and run"]
@@ -33,6 +33,8 @@ class Side(msgspec.Struct, frozen=True):
     """Of a measured run: all nodes together waited so long for the GIL."""
     core_wait_s: float | None = None
     """And so long for a core."""
+    evidence: Evidence | None = None
+    """Of a plan: what a race of real runs showed."""
 
 
 class NodeChange(msgspec.Struct, frozen=True):

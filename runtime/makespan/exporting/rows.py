@@ -179,6 +179,8 @@ def _beyond(plan: Plan) -> Iterable[str]:
         yield f"the {len(cluster.nodes)} nodes of cluster {cluster.name!r} in one worker process"
     if plan.switch_interval_s is not None:
         yield f"a switch interval of {plan.switch_interval_s:g} s"
+    if plan.evidence is not None:
+        yield "what the race of real runs showed"
 
 
 def of_run(record: RunRecord) -> Sheet:

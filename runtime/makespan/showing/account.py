@@ -14,6 +14,7 @@ from makespan.errors import ProfileError
 from makespan.record import waited_for
 from makespan.showing.assemble import assemble
 from makespan.showing.caveats import caveats, caveats_of_profile
+from makespan.showing.evidence import speedup
 from makespan.showing.interval import interval
 from makespan.showing.node_rows import Known, node_row
 from makespan.showing.observed import Span, critical_chain
@@ -65,7 +66,7 @@ def report_of(record: RunRecord, *, profile: Profile | None = None) -> Report:
     nodes = (*ran, *(known.row(name, status) for name, status in idle.items()))
     whole = len(drawn) == len(record.nodes) and not record.dropped and not record.left_out
     ok = record.status == "ok" and whole
-    default_s, compared_s, source, repeats = _comparison(record, whole)
+    default_s, compared_s, source, repeats, between = _comparison(record, whole)
     waited = waited_for(record)
     return assemble(
         nodes,
@@ -84,7 +85,7 @@ def report_of(record: RunRecord, *, profile: Profile | None = None) -> Report:
         compared_s=compared_s,
         default_source=source,
         repeats=repeats,
-        speedup_range=_range(record) if source == "measured" else None,
+        speedup_range=between,
         gap=1 - plan.lower_bound_s / record.makespan_s if plan and ok and record.makespan_s > 0 else None,
         chain=chain,
         failures=record.failures,
@@ -105,6 +106,7 @@ def report_of_plan(plan: Plan, *, profile: Profile | None = None) -> Report:
     known = Known(plan, profile, rows_of_plan(plan))
     if profile is not None and plan.nodes:
         _ensure_common(profile, known.plan)
+    default_s, compared_s, source, repeats, between = _of_plan(plan, plan.makespan_s)
     nodes = [
         known.row(node.name, "planned")
         for node in sorted(plan.nodes, key=lambda node: (node.start_s, node.rank))
@@ -123,10 +125,11 @@ def report_of_plan(plan: Plan, *, profile: Profile | None = None) -> Report:
         cores=plan.cores,
         gil=plan.machine.gil,
         actual_s=None,
-        default_s=plan.default_makespan_s,
-        compared_s=plan.makespan_s,
-        default_source="predicted",
-        repeats=0,
+        default_s=default_s,
+        compared_s=compared_s,
+        default_source=source,
+        repeats=repeats,
+        speedup_range=between,
         gap=plan.gap,
         chain=(),
         failures=(),
@@ -174,17 +177,25 @@ def _spans(
     ]
 
 
-def _comparison(record: RunRecord, whole: bool) -> tuple[float | None, float | None, Source | None, int]:
+_Compared = tuple[float | None, float | None, "Source | None", int, "tuple[float, float] | None"]
+"""Default, plan, how that is known, runs of each, the interval of the speed-up."""
+
+
+def _comparison(record: RunRecord, whole: bool) -> _Compared:
     measured = record.comparison
     if measured is not None and measured.default_s and measured.planned_s:
         repeats = min(len(measured.default_s), len(measured.planned_s))
-        return median(measured.default_s), median(measured.planned_s), "measured", repeats
+        # The repeats of both orders ran in turns.
+        between = interval(measured.default_s, measured.planned_s, together=True)
+        return median(measured.default_s), median(measured.planned_s), "measured", repeats, between
     if record.plan is not None and whole and record.status == "ok":
-        return record.plan.default_makespan_s, record.makespan_s, "predicted", 0
-    return None, None, None, 0
+        return _of_plan(record.plan, record.makespan_s)
+    return None, None, None, 0, None
 
 
-def _range(record: RunRecord) -> tuple[float, float] | None:
-    """Return the interval of the speed-up; the repeats of both orders ran in turns."""
-    measured = record.comparison
-    return None if measured is None else interval(measured.default_s, measured.planned_s, together=True)
+def _of_plan(plan: Plan, compared_s: float) -> _Compared:
+    """Return what the race that chose the plan showed; without one, what is predicted."""
+    raced = speedup(plan.evidence)
+    if raced is not None:
+        return raced.default_s, raced.plan_s, "measured", raced.runs, raced.interval
+    return plan.default_makespan_s, compared_s, "predicted", 0, None

@@ -78,6 +78,7 @@ def assemble(
         bound_s=plan.lower_bound_s if plan else None,
         binding=plan.binding if plan else "",
         what_if=plan.what_if if plan else (),
+        evidence=plan.evidence if plan else None,
         busy=_share(sum(row_s), figures["threads"] * makespan_s),
         row_busy=row_busy,
         planned_bars=planned,

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from makespan.measurement import Measured, SamplerSource
-from makespan.plan import PlanBound, WhatIf
+from makespan.plan import Evidence, PlanBound, WhatIf
 from makespan.record import RunFailure
 from makespan.showing.observed import Step
 from makespan.showing.shapes import (
@@ -226,6 +226,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     bands: tuple[Band, ...] = ()
     bounds: tuple[PlanBound, ...] = ()
     """All lower bounds, the largest first."""
+    evidence: Evidence | None = None
+    """What a race of real runs showed of the plan, when there was one."""
     whole: bool = True
     """Whether all nodes ran that there are: otherwise the plan's makespan is not to be compared with."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from makespan.showing.causes import cause, gil_waits, idle_words
 from makespan.showing.caveats import how_measured
+from makespan.showing.evidence import evidence_lines
 from makespan.showing.figures import IDLE
 from makespan.showing.profile_rows import is_bound, shares
 from makespan.showing.text_gantt import fill, key, small_gantt
@@ -50,6 +51,7 @@ def plan_summary(plan: Plan) -> str:
     bound = f"lower bound {seconds(plan.lower_bound_s)} ({clean(plan.binding, 40)})"
     first = f"{seconds(plan.makespan_s)} with {plural(plan.threads, 'thread')}{against} · {bound}"
     lines = [f"{first}, gap {percent(plan.gap)}, {clean(proof, 200)}"]
+    lines.extend(evidence_lines(plan.evidence))
     if plan.robust is not None:
         lines.append(_expected(plan.robust))
     if plan.groups:

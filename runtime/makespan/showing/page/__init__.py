@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from makespan._version import __version__
-from makespan.showing.page import beside, chart, palette, parts, tables, told, waits
+from makespan.showing.page import beside, chart, palette, parts, raced, tables, told, waits
 from makespan.showing.page.data import page_data, pair_data, safe_json
 from makespan.showing.words import clean
 
@@ -39,6 +39,7 @@ def render_page(report: Report) -> bytes:
         gantt(report, report.extent_s),
         '<section id="panel" aria-label="node" hidden></section>',
         f'<div class="pair">\n{pair}\n</div>' if pair else "",
+        raced.raced(report),
         tables.chain(report),
         waits.lanes(report),
         waits.bounds(report),

@@ -10,6 +10,8 @@ import json
 from math import floor, log10
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec import to_builtins
+
 from makespan.showing.observed import coarse, stretch_s
 from makespan.showing.page.sentences import Sentences
 from makespan.showing.page.shape import shape_of
@@ -113,6 +115,7 @@ def page_data(report: Report) -> dict[str, Any]:
         "words": words,
         "sentences": said.found,
         "texts": said.texts,
+        **({} if report.evidence is None else {"evidence": to_builtins(report.evidence)}),
         "columns": list(columns),
         "nodes": [list(row) for row in zip(*columns.values(), strict=True)],
     }

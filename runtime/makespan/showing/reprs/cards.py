@@ -10,6 +10,7 @@ import msgspec
 from makespan.errors import MakespanError
 from makespan.showing.account import report_of, report_of_plan
 from makespan.showing.colours import FILL
+from makespan.showing.evidence import headline
 from makespan.showing.figures import IDLE
 from makespan.showing.profile_rows import by, is_bound, shares
 from makespan.showing.reprs.card import card, details, head, key, name, patterns, quiet, svg, word
@@ -114,6 +115,8 @@ def _report_card(report: Report) -> str:
         found = report.with_status(status)
         if found:
             lines.append(f"{plural(len(found), 'node')} {words}: {escape(some(node.name for node in found))}")
+    if report.evidence is not None:
+        lines.append(f"measured: {escape(headline(report.evidence))}")
     bars = report.actual_bars or report.planned_bars
     used = {part for bar in (*bars, *report.planned_bars) for part, _ in parts(bar)}
     more = ["thin: planned, thick: actual"] if report.actual_bars and report.planned_bars else []
