@@ -117,7 +117,8 @@ def optimize(
     """
     flag("deterministic", deterministic)
     flag("first_call", first_call)
-    if pins is not None or processes or flag("native_threads", native_threads):
+    declared = any(shape.process for shape in profile.shape)
+    if pins is not None or processes or flag("native_threads", native_threads) or declared:
         from makespan_optimizer.modes.plan import optimize_with_modes
 
         return optimize_with_modes(

@@ -76,6 +76,8 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """False: the node is not run while profiling; a hint stands for it."""
     stays: str = ""
     """Why it cannot run in a worker process, by its declaration: ``it is a coroutine function``; or empty."""
+    process: bool = False
+    """It is declared to run in a worker process, and does so whatever a plan says."""
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -6,6 +6,7 @@ choice:
 - its duration: the least of those measured with m native threads. In a worker it takes as long, and more to
   get there; contracting a cluster only puts its nodes into a sequence;
 - the GIL: nothing, if it may run in a worker; else what it takes in a thread;
+- both, if it is declared to run in a worker and in no cluster: what it takes there by itself;
 - the cores: the least CPU time of its modes. A worker's is the same, and pickling comes on top.
 
 So critical path, threads, cores, GIL and locks bound every plan with modes as they do one without.
@@ -15,8 +16,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from makespan_optimizer.bounds import Bound, lower_bounds
 from makespan_optimizer.instance import Instance, instance_of
+from makespan_optimizer.modes.contract import as_declared
 from makespan_optimizer.modes.cuts import Cuts
 from makespan_optimizer.modes.native import apply_native, choices
 
@@ -67,9 +71,11 @@ def least(
     statistic: Statistic = "median",
 ) -> Instance:
     """Return an instance in which every node takes the least that any of its modes takes."""
+    free = Cuts(profile).free if processes else 0
+    settled = as_declared(_undeclared(profile, free))
 
     def instance_with(threads: dict[str, int]) -> Instance:
-        changed = apply_native(profile, threads)
+        changed = as_declared(_undeclared(apply_native(profile, threads), free)) if threads else settled
         return instance_of(changed, cores=cores, first_call=first_call, statistic=statistic)
 
     base = instance_with({})
@@ -87,7 +93,6 @@ def least(
                     wall_s[i] = min(wall_s[i], its_s)
                     gil_s[i] = min(gil_s[i], its_s * other.gil_sure[i])
                     core_s[i] = min(core_s[i], its_s * other.core[i])
-    free = Cuts(profile).free if processes else 0
     slack = _ROUNDING if n <= _FEW else _COARSE
     for i in range(n):
         if free >> i & 1 or n > _FEW:
@@ -97,3 +102,12 @@ def least(
     gil = tuple(int(g / w) if w > 0 else 0 for g, w in zip(gil_s, wall_s, strict=True))
     core = tuple(int(c / w) if w > 0 else 0 for c, w in zip(core_s, wall_s, strict=True))
     return Instance(base.structure, tuple(wall), gil, gil, core, base.capacity, base.tick_s)
+
+
+def _undeclared(profile: Profile, free: int) -> Profile:
+    """Return the profile with nodes as they would be in a cluster, where they may be in one."""
+    shapes = tuple(
+        msgspec.structs.replace(shape, process=False) if shape.process and free >> i & 1 else shape
+        for i, shape in enumerate(profile.shape)
+    )
+    return msgspec.structs.replace(profile, shape=shapes)

@@ -17,7 +17,7 @@ from makespan.describing.options import MAX_THREADS
 from makespan.errors import OptionError, did_you_mean
 from makespan.plan import PlanCluster
 from makespan_optimizer.modes.clusters import Cutter, State
-from makespan_optimizer.modes.contract import Contracted, contract
+from makespan_optimizer.modes.contract import Contracted, as_declared, contract
 from makespan_optimizer.modes.cuts import Cuts, Part
 from makespan_optimizer.modes.judge import Judge
 from makespan_optimizer.modes.native import apply_native, choices, descend, with_threads
@@ -137,7 +137,7 @@ def choose_modes(
     for name, m in wanted.native.items():
         with_threads(nodes[name], m)  # refuses what was not measured
     free = {node.name: choices(node) for node in profile.nodes if native and choices(node)}
-    without_s = judge.close(profile)
+    without_s = judge.close(as_declared(profile))
     threads = _threads(profile, judge, free, wanted, ())
     state: State = ()
     complete = False
@@ -158,7 +158,7 @@ def choose_modes(
     makespan_s = value(state)
     if threads.keys() - wanted.native.keys() and not state and makespan_s > without_s * (1 - WORTH_NATIVE):
         threads = dict(wanted.native)
-        makespan_s = judge.close(apply_native(profile, threads)) if threads else without_s
+        makespan_s = judge.close(as_declared(apply_native(profile, threads))) if threads else without_s
     return ModeChoice(
         tuple(sorted(threads.items())),
         described(cuts, state, value, makespan_s),
@@ -253,8 +253,7 @@ def _threads(
         key = tuple(sorted(threads.items()))
         if key not in known:
             changed = apply_native(profile, threads)
-            if state:
-                changed = contract(Cuts(changed), state, calls=False).profile
+            changed = contract(Cuts(changed), state, calls=False).profile if state else as_declared(changed)
             known[key] = judge.quick(changed)[1]
         return known[key]
 

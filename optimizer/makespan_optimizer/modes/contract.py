@@ -3,6 +3,9 @@
 Its duration is what it takes from end to end: pickling, the pipe, its nodes one after the other, and back. In
 this process it holds the GIL only to pickle and unpickle; what its nodes compute is CPU time of a child. The
 worker's own GIL is never waited for: one node runs there at a time. Parts of one worker share a lock.
+
+A node that is declared to run in a worker process, and is in no cluster, is there by itself: it keeps its
+name and place, and takes what it takes from end to end. There are enough workers for these.
 """
 
 from __future__ import annotations
@@ -53,13 +56,13 @@ def contract(cuts: Cuts, parts: Sequence[Part], *, calls: bool = True) -> Contra
         Join the single calls of the members too; only scenarios need them.
     """
     profile = cuts.profile
-    if not parts:
+    if not parts and not cuts.declared:
         return Contracted(profile, (), ())
     names = cuts.structure.names
     fresh = _fresh(set(names), "cluster", len(parts))
     known_locks = {lock for some in cuts.structure.locks for lock in some}
     workers = [part.worker for part in parts]
-    worker_locks = _fresh(known_locks, "worker", max(workers) + 1)
+    worker_locks = _fresh(known_locks, "worker", max(workers, default=-1) + 1)
     locks = tuple(worker_locks[w] if workers.count(w) > 1 else "" for w in workers)
     owner: dict[int, int] = {}
     for k, part in enumerate(parts):
@@ -76,8 +79,11 @@ def contract(cuts: Cuts, parts: Sequence[Part], *, calls: bool = True) -> Contra
         if k < 0:
             after = tuple(dict.fromkeys(stands(p) for p in cuts.structure.preds[i]))
             moved = any(p in owner for p in cuts.structure.preds[i])
-            shapes.append(msgspec.structs.replace(shape, after=after) if moved else shape)
-            nodes.append(cuts.nodes[i])
+            apart = bool(cuts.declared >> i & 1)
+            if moved or apart:
+                shape = msgspec.structs.replace(shape, after=after, process=False)  # noqa: PLW2901
+            shapes.append(shape)
+            nodes.append(_by_itself(cuts, i, calls=calls) if apart else cuts.nodes[i])
             continue
         part = parts[k]
         if i == (part.members & -part.members).bit_length() - 1:
@@ -87,7 +93,7 @@ def contract(cuts: Cuts, parts: Sequence[Part], *, calls: bool = True) -> Contra
                 held.add(locks[k])
             shapes.append(Shape(name=fresh[k], after=tuple(dict.fromkeys(after)), locks=tuple(sorted(held))))
             nodes.append(joined(cuts, part, fresh[k], calls=calls))
-    kept = {names[i] for i in range(len(names)) if i not in owner}
+    kept = {names[i] for i in range(len(names)) if i not in owner and not cuts.declared >> i & 1}
     changed = msgspec.structs.replace(
         profile,
         shape=tuple(shapes),
@@ -97,10 +103,34 @@ def contract(cuts: Cuts, parts: Sequence[Part], *, calls: bool = True) -> Contra
     return Contracted(changed, tuple(fresh), locks)
 
 
+def as_declared(profile: Profile) -> Profile:
+    """Return a profile in which nodes that are declared to run in worker processes do; they keep their names.
+
+    It is as it was where none is, or where a node was not measured.
+    """
+    if not any(shape.process for shape in profile.shape) or len(profile.nodes) < len(profile.shape):
+        return profile
+    return contract(Cuts(profile), ()).profile
+
+
 def joined(cuts: Cuts, part: Part, name: str, *, calls: bool = True) -> NodeProfile:
     """Return the one node that a part is, as if measured in this process."""
-    crossing = cuts.crossing(part.members, part.again)
     members = [cuts.nodes[i] for i in (*cuts.sorted(part.again), *cuts.sorted(part.members))]
+    return _joined(cuts, members, cuts.crossing(part.members, part.again), name, calls=calls)
+
+
+def _by_itself(cuts: Cuts, i: int, *, calls: bool) -> NodeProfile:
+    known = cuts.by_itself.get((i, calls))
+    if known is None:
+        node = cuts.nodes[i]
+        known = _joined(cuts, [node], cuts.known_crossing(i)[0], node.name, calls=calls)
+        cuts.by_itself[i, calls] = known
+    return known
+
+
+def _joined(
+    cuts: Cuts, members: Sequence[NodeProfile], crossing: Crossing, name: str, *, calls: bool
+) -> NodeProfile:
     inputs, outputs = crossing.inputs, crossing.outputs
     beside_s = beside(crossing)
     gil_s = inputs.pickle_s + outputs.unpickle_s

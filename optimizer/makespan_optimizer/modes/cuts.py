@@ -65,11 +65,13 @@ class Cuts:
             "it is pinned to a thread" if name in kept else shape.stays or kept_here(shape, known[name])
             for name, shape in zip(s.names, profile.shape, strict=True)
         ]
-        """Why a node cannot be in a worker; empty when it can."""
+        """Why a node cannot be in a cluster; empty when it can."""
+        self.declared = sum(1 << i for i, shape in enumerate(profile.shape) if shape.process)
+        """Nodes that run in a worker anyway: by themselves where they are in no cluster."""
         self.free = sum(1 << i for i, fault in enumerate(self.faults) if not fault)
         self._beside = [
             Transfer()
-            if self.faults[i]
+            if self.faults[i] and not self.declared >> i & 1
             else beside_results(self.nodes[i], [self.nodes[p] for p in s.preds[i]])
             for i in range(n)
         ]
@@ -82,6 +84,8 @@ class Cuts:
         )
         """Nodes that may run again in a worker: they take nothing from others, and hold no lock."""
         self.crossing = lru_cache(maxsize=_CACHE)(self._crossing)
+        self.by_itself: dict[tuple[int, bool], NodeProfile] = {}
+        """Remembered by `makespan_optimizer.modes.contract`."""
 
     @cached_property
     def before(self) -> list[int]:
@@ -227,6 +231,17 @@ class Cuts:
                 return Crossing(fault=f"{s.names[i]!r}: {fault}")
             outputs = outputs.plus(its)
         return Crossing(inputs, outputs)
+
+    def known_crossing(self, i: int) -> tuple[Crossing, bool]:
+        """Return what a node takes and gives that runs in a worker by itself, and whether all is known.
+
+        What was not measured, or could not be pickled, counts as nothing.
+        """
+        crossing = self.crossing(1 << i, 0)
+        if not crossing.fault:
+            return crossing, self._arguments[i] is not None
+        inputs = self._arguments[i] or self._by_producer(1 << i, 0) or Transfer()
+        return Crossing(inputs, self._results[i] or Transfer()), False
 
     def _by_producer(self, members: int, again: int) -> Transfer | None:
         """Each result that comes from outside is sent once, whoever takes it."""

@@ -14,11 +14,13 @@ import msgspec
 
 from makespan.plan import Plan, PlanBound, PlanGroup, PlanNode
 from makespan_optimizer.choice.groups import declared_groups
+from makespan_optimizer.modes.cuts import bits
 from makespan_optimizer.modes.process import HAND_OVER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from makespan.measurement import NodeProfile
     from makespan.plan import PlanCluster, Solver
     from makespan.profile import Profile
     from makespan_optimizer.instance import Instance
@@ -81,16 +83,24 @@ def expand(
         for name, some in zip(structure.names, structure.preds, strict=True)
     }
     locks = dict(zip(structure.names, structure.locks, strict=True))
+    cuts = modes.cuts
+    held = {name for some in inside.values() for name in some}
+    apart = {cuts.structure.names[i]: cuts.nodes[i] for i in bits(cuts.declared)}
+    apart = {name: of for name, of in apart.items() if name not in held}
     nodes: list[PlanNode] = []
     rank = 0
     for node in sorted(plan.nodes, key=lambda node: node.rank):
-        of = _unfolded(node, modes) if node.name in inside else [node]
+        of = [node]
+        if node.name in inside:
+            of = _unfolded(node, modes)
+        elif node.name in apart:
+            of = [_measured(node, apart[node.name], gil=modes.profile.machine.gil)]
         for its in of:
             nodes.append(
                 msgspec.structs.replace(
                     its,
                     rank=rank,
-                    mode="process" if node.name in inside else "thread",
+                    mode="process" if node.name in inside or node.name in apart else "thread",
                     native_threads=native.get(its.name),
                     after=after[its.name],
                     starts_after=pinned.starts_after.get(its.name, ()),
@@ -116,7 +126,7 @@ def expand(
             *_pinned_groups(pinned),
             *(_group(group, inside) for group in plan.groups if group.reason not in ("lock", "exclusive")),
         ),
-        chains=tuple(piece for chain in plan.chains for piece in _pieces(chain, inside)),
+        chains=tuple(piece for chain in plan.chains for piece in _pieces(chain, {*inside, *apart})),
         solver=_solver(plan, bound_s),
     )
 
@@ -150,13 +160,21 @@ def _unfolded(node: PlanNode, modes: Modes) -> list[PlanNode]:
                 start_s=start_s,
                 duration_s=round(max(0.0, min(at, end_s) - start_s), _DIGITS),
                 alone_s=round(wall_s, _DIGITS),
-                gil_s=round(of.gil_s, _DIGITS) if modes.profile.machine.gil else 0.0,
-                native_s=round(of.native_s, _DIGITS),
-                blocked_s=round(of.blocked_total_s, _DIGITS),
-                kind=of.kind,
             )
         )
+        found[-1] = _measured(found[-1], of, gil=modes.profile.machine.gil)
     return found
+
+
+def _measured(node: PlanNode, of: NodeProfile, *, gil: bool) -> PlanNode:
+    """Return a node with what it does with its time, wherever that is."""
+    return msgspec.structs.replace(
+        node,
+        gil_s=round(of.gil_s, _DIGITS) if gil else 0.0,
+        native_s=round(of.native_s, _DIGITS),
+        blocked_s=round(of.blocked_total_s, _DIGITS),
+        kind=of.kind,
+    )
 
 
 def _pinned_groups(pinned: Pinned) -> list[PlanGroup]:
@@ -178,8 +196,8 @@ def _group(group: PlanGroup, inside: Mapping[str, Sequence[str]]) -> PlanGroup:
     return msgspec.structs.replace(group, nodes=tuple(sorted(names)))
 
 
-def _pieces(chain: Sequence[str], inside: Mapping[str, Sequence[str]]) -> list[tuple[str, ...]]:
-    """Return what is left of a chain without clusters: pieces of two nodes or more."""
+def _pieces(chain: Sequence[str], inside: Collection[str]) -> list[tuple[str, ...]]:
+    """Return what is left of a chain without clusters and processes: pieces of two nodes or more."""
     pieces: list[list[str]] = [[]]
     for name in chain:
         if name in inside:

@@ -26,12 +26,12 @@ _PAYS = 2.0  # a node must hold the GIL for so many times what sending it takes
 def offloads(cuts: Cuts, usable: int, workers: int) -> Iterator[tuple[Part, ...]]:
     """Yield states in which this process keeps about its share of the GIL, a bit more, or a bit less."""
     saved = {}
-    for i in bits(usable):
+    for i in bits(usable & ~cuts.declared):
         crossing = cuts.crossing(1 << i, 0)
         if not crossing.fault and cuts.nodes[i].gil_s > _PAYS * beside(crossing):
             saved[i] = cuts.nodes[i].gil_s - crossing.inputs.pickle_s - crossing.outputs.unpickle_s
     ranked = sorted(saved, key=lambda i: (-saved[i], i))
-    total_s = math.fsum(node.gil_s for node in cuts.nodes)
+    total_s = math.fsum(node.gil_s for i, node in enumerate(cuts.nodes) if not cuts.declared >> i & 1)
     fair = 1 / (workers + 1)
     known: set[tuple[int, ...]] = set()
     for share in (fair, fair / 2, (1 + fair) / 2, 0.0):

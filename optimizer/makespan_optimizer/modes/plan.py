@@ -6,7 +6,8 @@
 
 A part of the time is for the choice of modes; the rest, for the order under them, is the same whether much
 or little of it was used, so that the same options give the same plan. Modes are only kept when the plan is
-better by 2 % than one without them: by a bound, or else by a search for that one too.
+better by 2 % than one without them: by a bound, or else by a search for that one too. Nodes that are declared
+to run in worker processes do so in all of these (`makespan_optimizer.modes.contract`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import msgspec
 
 from makespan.plan import PlanBound, Robust
 from makespan.preparing.order import default_ranks
+from makespan.showing.words import some
 from makespan_optimizer.bounds import bounds_by_budget, lower_bounds
 from makespan_optimizer.canonical import canonical
 from makespan_optimizer.choice.pooled import mixed
@@ -35,7 +37,8 @@ from makespan_optimizer.modes.choose import (
     applied,
     choose_modes,
 )
-from makespan_optimizer.modes.cuts import Cuts
+from makespan_optimizer.modes.contract import as_declared
+from makespan_optimizer.modes.cuts import Cuts, bits
 from makespan_optimizer.modes.expand import Modes, expand
 from makespan_optimizer.modes.native import apply_native
 from makespan_optimizer.options import check_budget, check_cores, check_statistic, positive, whole
@@ -101,8 +104,9 @@ def optimize_with_modes(
         "first_call": options.get("first_call", False),
         "statistic": check_statistic(options.get("statistic", "median")),
     }
-    bare = instance_of(profile, **how)
+    bare = instance_of(as_declared(profile), **how)
     pinned = Pinned(Pins.of(pins), profile)
+    threads_alone = as_declared(pinned.profile)
     choosing = bool(processes or native_threads or pinned.process or pinned.native)
     choosable = {
         "processes": processes or (1 if pinned.process else 0),
@@ -148,8 +152,9 @@ def optimize_with_modes(
     if (choice.clusters or choice.native_threads) and not (pinned.process or pinned.native):
         # The choice was made by a short search. Where no bound says that threads alone are worse, they are
         # given a longer one too.
-        alone = lower_bounds(instance_of(pinned.profile, **how), max(budget, plan.threads))[0]
-        if plan.makespan_s > alone.ticks * instance_of(pinned.profile, **how).tick_s:
+        bare_pinned = instance_of(threads_alone, **how)
+        alone = lower_bounds(bare_pinned, max(budget, plan.threads))[0]
+        if plan.makespan_s > alone.ticks * bare_pinned.tick_s:
             used_s = time.monotonic() - begun + before_s
             plain, as_it_is = ordered(ModeChoice(), _rest(limit_s, used_s, _PLAIN))
             if _expected(plan) > _expected(plain) * (1 - WORTH_NATIVE):
@@ -157,11 +162,12 @@ def optimize_with_modes(
                 stopped = f"{plain.solver.stopped}; no modes gain enough"
     if choice.cut_short:
         stopped += "; the choice of modes was cut short by the time limit"
-    solver = msgspec.structs.replace(plan.solver, time_limit_s=limit_s, stopped=stopped)
     robust = plan.robust
     if robust is not None and (choice.clusters or choice.native_threads):
-        robust = _beside_threads(robust, pinned, plan.threads, seed, how)
+        robust = _beside_threads(robust, pinned, threads_alone, plan.threads, seed, how)
     cuts = Cuts(apply_native(pinned.profile, choice.threads_of))
+    stopped += _unknown(cuts, choice)
+    solver = msgspec.structs.replace(plan.solver, time_limit_s=limit_s, stopped=stopped)
     default = simulate(bare, default_ranks(bare.structure), plan.threads)
     answers = plan.what_if if bounds is None else _bounded(plan.what_if, bounds)
     return expand(
@@ -176,13 +182,30 @@ def optimize_with_modes(
     )
 
 
-def _beside_threads(robust: Robust, pinned: Pinned, threads: int, seed: int, how: dict[str, Any]) -> Robust:
-    """Return the figures over scenarios with those of the default order and the critical path in threads.
+def _unknown(cuts: Cuts, choice: ModeChoice) -> str:
+    """Say of which nodes in worker processes it is not known what it costs to send their values."""
+    inside = {name for cluster in choice.clusters for name in cluster.nodes}
+    names = [
+        cuts.structure.names[i]
+        for i in bits(cuts.declared)
+        if cuts.structure.names[i] not in inside and not cuts.known_crossing(i)[1]
+    ]
+    if not names:
+        return ""
+    return (
+        f"; what it costs to send values to the processes of {some(names, 3)} is not known, and not counted"
+    )
+
+
+def _beside_threads(
+    robust: Robust, pinned: Pinned, profile: Profile, threads: int, seed: int, how: dict[str, Any]
+) -> Robust:
+    """Return the figures over scenarios with those of the default order and the critical path, as declared.
 
     Scenarios of the same kind as the plan's: else a difference might be one of scenarios.
     """
-    declared = pinned.profile.structure()
-    known = canonical(pinned.profile, declared)
+    declared = profile.structure()
+    known = canonical(profile, declared)
     instance = instance_of(known.profile, **how)
     instance = replace(instance, ordering=pinned.ordering(instance.structure.names))
     count = max(_LEAST, min(robust.scenarios, _SCENARIO_WORK // max(1, len(instance))))

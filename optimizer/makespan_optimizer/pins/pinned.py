@@ -22,7 +22,7 @@ from makespan_optimizer.pins.order import Ordering
 from makespan_optimizer.pins.pins import InOrder, Mode, NativeThreads, Pins, Priority, SharedLock, StartsAfter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from makespan.profile import Profile
 
@@ -83,6 +83,9 @@ class Pinned:
                     where="pins",
                     hint="pin it to one of them",
                 )
+        declared = {shape.name for shape in profile.shape if shape.process}
+        _refuse_thread(pins, declared)
+        self.process = tuple(name for name in self.process if name not in declared)  # it is there anyway
         self.thread = tuple(name for name in structure.names if name in placed or name in self.thread)
         self.profile = self._changed(profile)
 
@@ -129,6 +132,18 @@ def _check_names(pins: Pins, known: Sequence[str]) -> None:
                     f"the DAG has no node {name!r}",
                     where=f"pin {pin.words!r}",
                     hint=did_you_mean(name, known),
+                )
+
+
+def _refuse_thread(pins: Pins, declared: Collection[str]) -> None:
+    """Refuse to pin a node to a thread that is declared to run in a process: the run would not follow."""
+    for pin in pins.pins:
+        for name in pin.nodes:
+            if isinstance(pin, Mode) and pin.mode == "thread" and name in declared:
+                raise OptionError(
+                    f"node {name!r} is declared to run in a worker process, and pinned to a thread",
+                    where=f"pin {pin.words!r}",
+                    hint=f"leave out the pin, or mode='process' of node {name!r} (and profile again)",
                 )
 
 

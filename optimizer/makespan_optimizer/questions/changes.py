@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from makespan.showing.words import TIMES, clean
+from makespan_optimizer.modes.contract import as_declared
 from makespan_optimizer.questions.variants import in_process, scaled, without_gil
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return " + ".join(parts) or "as it is"
 
     def apply(self, profile: Profile) -> Profile:
-        """Return the profile as it would be, without what is left open.
+        """Return the profile as it would be, without what is left open: that is chosen of what it returns.
 
         Raises
         ------
@@ -66,6 +67,8 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             profile = scaled(profile, self.nodes)
         if self.process:
             profile = in_process(profile, self.process)
+        elif not self.chooses:  # clusters are made of nodes as they were measured
+            profile = as_declared(profile)
         return without_gil(profile) if self.no_gil else profile
 
     def no_slower_than(self, other: Change) -> bool:

@@ -84,7 +84,7 @@ def _used_s(node: PlanNode, bound: str) -> float:
         case "threads":
             return node.alone_s
         case "GIL":
-            return node.gil_s
+            return 0.0 if node.mode == "process" else node.gil_s
         case "cores":
             return round(node.gil_s + node.native_s, 9)
         case "exclusive nodes":

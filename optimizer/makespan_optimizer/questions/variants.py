@@ -79,6 +79,8 @@ def without_gil(profile: Profile) -> Profile:
 def in_process(profile: Profile, names: Iterable[str]) -> Profile:
     """Return a profile in which each of these nodes runs in a worker process of its own, pickling paid for.
 
+    So do those that are declared to.
+
     Raises
     ------
     ProfileError
@@ -93,6 +95,7 @@ def in_process(profile: Profile, names: Iterable[str]) -> Profile:
             profile.node(name)  # says what is wrong
     cuts = Cuts(profile)
     number = {name: i for i, name in enumerate(cuts.structure.names)}
+    listed = [name for name in listed if not cuts.declared >> number[name] & 1]
     parts = [Part(1 << number[name], worker=worker) for worker, name in enumerate(listed)]
     for name, part in zip(listed, parts, strict=True):
         fault = cuts.faults[number[name]] or cuts.crossing(part.members, 0).fault
@@ -104,7 +107,8 @@ def in_process(profile: Profile, names: Iterable[str]) -> Profile:
     nodes = tuple(
         msgspec.structs.replace(node, name=own.get(node.name, node.name)) for node in made.profile.nodes
     )
-    return msgspec.structs.replace(made.profile, shape=profile.shape, nodes=nodes)
+    shapes = tuple(msgspec.structs.replace(shape, process=False) for shape in profile.shape)
+    return msgspec.structs.replace(made.profile, shape=shapes, nodes=nodes)
 
 
 def _check_factor(name: str, factor: Any) -> None:

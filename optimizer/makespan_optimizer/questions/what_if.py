@@ -18,6 +18,7 @@ from makespan_optimizer.choice.search import Progress, Search
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.modes.bound import bounds_over_modes
 from makespan_optimizer.modes.choose import MOST_PROCESSES, apply, choose_modes
+from makespan_optimizer.modes.contract import as_declared
 from makespan_optimizer.options import budgets as check_budgets
 from makespan_optimizer.options import check_cores, check_statistic, flag, positive, whole
 from makespan_optimizer.priorities import rules
@@ -132,7 +133,7 @@ def what_if(
     # Names and the order of declaration shall not matter.
     own = canonical(profile, profile.structure())
     profiles = [change.apply(own.profile) for change in every]
-    instances = [instance_of(changed, **known) for changed in profiles]
+    instances = [instance_of(as_declared(changed), **known) for changed in profiles]
     bounds = [bounds_by_budget(instance) for instance in instances]
     count = len(budgets) * len(every)
     found: list[Answer] = []
