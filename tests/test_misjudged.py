@@ -1,0 +1,253 @@
+"""What the model had wrong is found in runs whose truth is known: they come from another profile."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import pytest
+
+from makespan import ProfileError
+from makespan.measurement import Measured, PairTrial
+from makespan.preparing.order import default_ranks
+from makespan.record import RunNode, RunRecord
+from makespan_optimizer.instance import instance_of
+from makespan_optimizer.simulate import simulate
+from makespan_optimizer.tuning.afterwards import model_of, pace_of, seen_in
+from makespan_optimizer.tuning.misjudged import misjudged
+from makespan_optimizer.tuning.redrawn import Redrawn
+from tests.builders import make_profile
+
+AFTER = {
+    "load": [],
+    "parse": ["load"],
+    "hash": ["load"],
+    "train": ["parse"],
+    "draw": ["hash"],
+    "wait": ["load"],
+    "join": ["train", "draw", "wait"],
+}
+WALLS = {"load": 0.1, "parse": 0.4, "hash": 0.5, "train": 0.3, "draw": 0.25, "wait": 0.2, "join": 0.1}
+KINDS = {
+    "load": "io",
+    "parse": "python",
+    "hash": "native",
+    "train": "native",
+    "draw": "python",
+    "wait": "io",
+    "join": "python",
+}
+
+
+def profile_of(walls=WALLS, pairs=()):
+    made = make_profile(AFTER, walls, KINDS)
+    runs = tuple(msgspec.structs.replace(run, calibration={"hand_off_s": 2e-5}) for run in made.runs)
+    return msgspec.structs.replace(made, pairs=tuple(pairs), runs=runs)
+
+
+def pair(a, b, alone_s, together_s):
+    return PairTrial(nodes=(a, b), alone_s=alone_s, together_s=together_s, repeats=5)
+
+
+def planned(profile, threads=2, **more):
+    return profile.optimize(threads=threads, time_limit_s=0.2, what_if=[], deterministic=True, **more)
+
+
+def run_of(truth, plan, source=None, *, noise=0.0, measure=False, ranks=None, threads=None):
+    """A run as it would be if `truth` were the profile: simulated, every duration a little off."""
+    instance = instance_of(truth)
+    names = instance.structure.names
+    source = source or random.Random(0)
+    wall = [round(w * (1 + noise * source.gauss(0, 1))) for w in instance.wall]
+    rank = {node.name: node.rank for node in plan.nodes}
+    order = ranks if ranks is not None else [rank[name] for name in names]
+    schedule = simulate(instance.with_wall(wall), order, threads or plan.threads)
+    nodes = []
+    for i in schedule.order:
+        passed_s = (schedule.finish[i] - schedule.start[i]) * instance.tick_s
+        measured = None
+        if measure:
+            its = next(node for node in truth.nodes if node.name == names[i])
+            part = wall[i] / instance.wall[i]
+            parts_s = [s * part for s in (its.gil_s, its.cpu_s - its.gil_s, its.blocked_total_s)]
+            waits_s = max(0.0, passed_s - sum(parts_s))
+            measured = Measured(
+                gil_s=parts_s[0],
+                native_s=parts_s[1],
+                gil_wait_s=waits_s,
+                blocked_s={"io": parts_s[2]},
+                samples=9,
+            )
+        nodes.append(
+            RunNode(
+                name=names[i],
+                start_s=schedule.start[i] * instance.tick_s,
+                end_s=schedule.finish[i] * instance.tick_s,
+                thread=0,
+                after=tuple(names[p] for p in instance.structure.preds[i]),
+                measured=measured,
+            )
+        )
+    return RunRecord(
+        makespan_version="0",
+        dag=truth.dag,
+        machine=truth.machine,
+        started_at="2025-01-01T00:00:00Z",
+        threads=threads or plan.threads,
+        status="ok",
+        makespan_s=schedule.makespan * instance.tick_s,
+        sampler="gil" if measure else None,
+        nodes=tuple(nodes),
+        plan=plan if ranks is None else None,
+    )
+
+
+def runs_of(truth, plan, count=5, noise=0.01, **more):
+    source = random.Random(7)
+    return [run_of(truth, plan, source, noise=noise, **more) for _ in range(count)]
+
+
+def nodes_of(found):
+    return [its.nodes for its in found]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01, 0.03])
+def test_of_a_model_that_is_right_nothing_is_said(noise):
+    profile = profile_of()
+    plan = planned(profile)
+    assert misjudged(profile, plan, runs_of(profile, plan, noise=noise)) == ()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_chance_is_not_blamed_on_anybody(seed):
+    profile = profile_of()
+    plan = planned(profile)
+    source = random.Random(seed)
+    runs = [run_of(profile, plan, source, noise=0.15) for _ in range(5)]
+    found = misjudged(profile, plan, runs)
+    assert len(found) <= 2  # the runs do differ by that much; a few standard errors happen
+    assert all(len(its.nodes) == 1 for its in found) or abs(runs[0].makespan_s / plan.makespan_s - 1) > 0.05
+
+
+@pytest.mark.parametrize("measure", [False, True])
+@pytest.mark.parametrize(("name", "wall_s"), [("load", 0.3), ("hash", 0.9), ("join", 0.4)])
+def test_a_node_that_takes_another_time_by_itself(name, wall_s, measure):
+    profile = profile_of()
+    plan = planned(profile)
+    truth = profile_of({**WALLS, name: wall_s})
+    runs = runs_of(truth, plan, measure=measure)
+    alone = [run_of(truth, plan, random.Random(3), ranks=default_ranks(truth.structure()), threads=1)]
+    for others in ((), alone):
+        if not measure and not others and name == "hash":
+            continue  # always beside the same node: nobody could tell
+        (first, *_) = misjudged(profile, plan, runs, others=others)
+        assert first.nodes == (name,)
+        assert first.planned_s == pytest.approx(WALLS[name], rel=1e-6)
+        assert first.actual_s == pytest.approx(wall_s, rel=0.1)
+        assert "by itself" in first.why
+
+
+def test_a_node_that_is_faster_than_it_was():
+    profile = profile_of({**WALLS, "join": 0.5})
+    plan = planned(profile)
+    found = misjudged(profile, plan, runs_of(profile_of(), plan))
+    assert nodes_of(found) == [("join",)]
+    assert found[0].actual_s == pytest.approx(0.1, rel=0.2)
+
+
+@pytest.mark.parametrize("measure", [False, True])
+def test_a_pair_that_hinders_each_other_more_than_was_said(measure):
+    profile = profile_of()
+    plan = planned(profile)
+    truth = profile_of(pairs=[pair("parse", "hash", (0.4, 0.5), (0.7, 1.1))])
+    alone = [run_of(truth, plan, ranks=default_ranks(truth.structure()), threads=1)]
+    found = misjudged(profile, plan, runs_of(truth, plan, measure=measure), others=alone)
+    assert set(found[0].nodes) == {"parse", "hash"}
+    assert found[0].actual_s > found[0].planned_s
+    assert len(found) <= 2
+
+
+def test_a_pair_that_the_profile_says_hinders_each_other_and_does_not():
+    profile = profile_of(pairs=[pair("parse", "hash", (0.4, 0.5), (0.85, 0.95))])
+    plan = planned(profile_of(pairs=[pair("parse", "hash", (0.4, 0.5), (0.4, 0.5))]))
+    ticks = simulate(instance_of(profile), [plan.node(s.name).rank for s in profile.shape], 2).makespan
+    plan = msgspec.structs.replace(plan, makespan_s=ticks * 1e-6)
+    found = misjudged(
+        profile, plan, runs_of(profile_of(pairs=[pair("parse", "hash", (0.4, 0.5), (0.4, 0.5))]), plan)
+    )
+    assert set(found[0].nodes) == {"parse", "hash"}
+    assert found[0].actual_s < found[0].planned_s
+    assert "less than the model said" in found[0].why
+
+
+def test_a_machine_that_has_become_slower_is_no_nodes_fault():
+    profile = profile_of()
+    plan = planned(profile)
+    truth = profile_of({name: 1.3 * wall_s for name, wall_s in WALLS.items()})
+    alone = [run_of(truth, plan, ranks=default_ranks(truth.structure()), threads=1) for _ in range(2)]
+    assert misjudged(profile, plan, runs_of(truth, plan), others=alone) == ()
+
+
+def test_a_node_with_slack_may_be_wrong_and_does_not_matter():
+    profile = profile_of()
+    plan = planned(profile, threads=3)
+    truth = profile_of({**WALLS, "wait": 0.25, "join": 0.4})
+    assert nodes_of(misjudged(profile, plan, runs_of(truth, plan))) == [("join",)]
+
+
+def test_the_same_runs_give_the_same_answer_whatever_their_order():
+    profile = profile_of()
+    plan = planned(profile)
+    runs = runs_of(profile_of({**WALLS, "load": 0.3}), plan, measure=True)
+    assert misjudged(profile, plan, runs) == misjudged(profile, plan, runs[::-1])
+
+
+def test_runs_that_did_not_end_well_do_not_count():
+    profile = profile_of()
+    plan = planned(profile)
+    runs = runs_of(profile_of({**WALLS, "load": 0.3}), plan)
+    failed = [msgspec.structs.replace(run, status="failed") for run in runs]
+    assert misjudged(profile, plan, failed) == ()
+    assert misjudged(profile, plan, []) == ()
+
+
+def test_no_more_are_told_than_asked_for():
+    profile = profile_of()
+    plan = planned(profile)
+    runs = runs_of(profile_of({**WALLS, "load": 0.3, "join": 0.4}), plan)
+    assert len(misjudged(profile, plan, runs, most=1)) == 1
+    assert set(nodes_of(misjudged(profile, plan, runs))) == {("load",), ("join",)}
+
+
+def test_a_plan_of_another_profile_is_refused():
+    profile = profile_of()
+    plan = planned(profile)
+    with pytest.raises(ProfileError, match="no usable measurement"):
+        misjudged(msgspec.structs.replace(profile, nodes=()), plan, runs_of(profile, plan))
+
+
+def test_what_the_model_knows_is_taken_out():
+    profile = profile_of()
+    plan = planned(profile)
+    model = model_of(profile, plan)
+    for name, seen in seen_in(run_of(profile, plan), model).items():
+        assert seen.wall_s - seen.lost_s == pytest.approx(WALLS[name], rel=1e-3, abs=1e-4)
+
+
+def test_the_pace_is_that_of_nodes_that_met_nobody():
+    profile = profile_of()
+    plan = planned(profile)
+    model = model_of(profile, plan)
+    slow = profile_of({name: 1.5 * wall_s for name, wall_s in WALLS.items()})
+    alone = run_of(slow, plan, ranks=default_ranks(slow.structure()), threads=1)
+    assert pace_of([seen_in(alone, model)], model.alone_s) == pytest.approx(1.5, rel=1e-3)
+    assert pace_of([], model.alone_s) == 1.0
+
+
+def test_a_plan_drawn_anew():
+    profile = profile_of()
+    plan = planned(profile)
+    redrawn = Redrawn(plan)
+    assert redrawn.makespan_s({}) == pytest.approx(plan.makespan_s, rel=1e-3)
+    assert redrawn.makespan_s({"load": 1.0}) == pytest.approx(plan.makespan_s + 1, rel=1e-3)
+    assert redrawn.makespan_s({"wait": 0.001}) == pytest.approx(plan.makespan_s, abs=2e-3)
