@@ -84,6 +84,7 @@ cores = number("the number of cores", 0.01, 100_000)
 seconds = number("a time limit in seconds", 0, MAX_SECONDS, above=True)
 seed = whole("a seed", 0, MAX_SEED)
 workers = whole("the number of solver workers", 1, 256)
+confidence = number("the confidence", 0.5, 0.9999)
 gap = number("a gap", 0, 0.999999)
 runs = whole("the number of counted runs", 1, 1000)
 repeats = whole("the number of repeats", 1, 1000)
@@ -92,6 +93,21 @@ limit = whole("the number of rows", 1, 1_000_000)
 
 trials_limit = number("the time for trials in seconds", 0, MAX_SECONDS)
 timeout = number("a time limit for the run in seconds", 0, MAX_SECONDS, above=True)
+
+
+def share(text: str) -> float:
+    """Convert a share in percent; a bare number could mean either, and is refused.
+
+    >>> share("5%"), share("2.5 %")
+    (0.05, 0.025)
+    """
+    try:
+        value = float(text.removesuffix("%")) if text.endswith("%") else math.nan
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1000:
+        raise argparse.ArgumentTypeError(f"a share is written as 5%, from 0% to 1000%, not {text!r}")
+    return value / 100
 
 
 def on_error(text: str) -> str:
