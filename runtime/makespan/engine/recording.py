@@ -74,6 +74,7 @@ class Recording:
         if self._meters is not None:
             program, rules = prepared.unfused()  # each node is measured by itself
             program = self._meters.wrapped(program)
+            prepared.workers_ahead()
             self._execution = Execution(program, rules, inputs, trace, prepared.terms)
         elif coordinated:
             self._execution = prepared.by_threads(inputs, trace)

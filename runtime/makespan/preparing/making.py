@@ -83,10 +83,11 @@ def _made(
     fitted, chosen = select(dag, fitted, settings)
     functions: dict[str, Callable[..., Any]] = {}
     parts: list[Part] = []
+    ahead: Callable[[], None] | None = None
     if fitted.clusters or "process" in fitted.modes.values():
         from makespan.processes.layout import lay_out
 
-        functions, parts, fitted = lay_out(dag, fitted, where, go_on=settings.on_error == "continue")
+        functions, parts, fitted, ahead = lay_out(dag, fitted, where, go_on=settings.on_error == "continue")
     program = restricted(compile_program(dag, _functions(dag, fitted, settings, functions)), chosen)
     if "caller" in fitted.modes.values():
         _set_apart(dag, program, fitted)
@@ -116,6 +117,7 @@ def _made(
         unfused=unfused,
         notes=fitted.notes,
         counters=counters,
+        ahead=ahead,
     )
     prepared.switch_interval_s = fitted.switch_interval_s
     return prepared

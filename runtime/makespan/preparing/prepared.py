@@ -33,6 +33,7 @@ class Prepared:
     """
 
     __slots__ = (
+        "_ahead",
         "_alone",
         "_counters",
         "_fingerprint",
@@ -63,6 +64,7 @@ class Prepared:
         unfused: Callable[[], tuple[Program, Rules]] | None = None,
         notes: tuple[str, ...] = (),
         counters: Counters | None = None,
+        ahead: Callable[[], None] | None = None,
     ) -> None:
         self.dag = dag
         self.program = program
@@ -74,6 +76,7 @@ class Prepared:
         """What of the plan could not be followed."""
         self.switch_interval_s: float | None = None
         """See `makespan.around.switching`."""
+        self._ahead = ahead
         self._counters = counters
         self._unfused = unfused
         # One thread runs everything as straight-line code, when nobody has to watch it meanwhile; within
@@ -136,6 +139,7 @@ class Prepared:
         self, inputs: Mapping[str, Any], trace: Trace | None = None
     ) -> Execution | StraightExecution:
         """Return what runs it once, in the way that fits."""
+        self.workers_ahead()
         if self._alone or (self._nested and inside.get()):
             straight = self._straight
             if straight is None:
@@ -143,6 +147,11 @@ class Prepared:
             if straight.possible:
                 return StraightExecution(straight, inputs, trace)
         return self.by_threads(inputs, trace)
+
+    def workers_ahead(self) -> None:
+        """Start the worker processes that it needs, unless they are there, without waiting for them."""
+        if self._ahead is not None:
+            self._ahead()
 
     def by_threads(self, inputs: Mapping[str, Any], trace: Trace | None = None) -> Execution:
         """Return what runs it once in threads, whatever the budget: an event loop has other things to do."""

@@ -11,7 +11,8 @@ from makespan.engine.cancelling import canceller
 from makespan.engine.executor import tracing
 from makespan.processes import codec
 from makespan.processes.faults import WorkerError
-from makespan.processes.pool import Ticket, pool
+from makespan.processes.pool import pool
+from makespan.processes.ticket import Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -58,18 +59,27 @@ class ProcessCall:
     worker : int or None
         The worker that it is bound to.
     native_threads : int or None
+    others : frozenset of int
+        Workers that others are bound to.
     """
 
-    __slots__ = ("_fn", "_sent", "name", "node", "worker")
+    __slots__ = ("_fn", "_others", "_sent", "name", "node", "worker")
 
     def __init__(
-        self, fn: Callable[..., Any], name: str, node: int, worker: int | None, native_threads: int | None
+        self,
+        fn: Callable[..., Any],
+        name: str,
+        node: int,
+        worker: int | None,
+        native_threads: int | None,
+        others: frozenset[int] = frozenset(),
     ) -> None:
         self._fn = fn
         self._sent = Limited(fn, native_threads) if native_threads is not None else codec.named(fn)
         self.name = name
         self.node = node
         self.worker = worker
+        self._others = others
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Send the call to a worker and return its result.
@@ -89,7 +99,7 @@ class ProcessCall:
         ticket = Ticket()
         try:
             with canceller(lambda: pool.kill(ticket)):
-                return pool.call(self.name, parcel, self.worker, ticket)
+                return pool.call(self.name, parcel, self.worker, ticket, bound=self._others)
         finally:
             if (trace := tracing.get()) is not None and ticket.number >= 0:
                 trace.process[self.node] = ticket.number

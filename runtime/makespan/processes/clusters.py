@@ -22,7 +22,8 @@ from makespan.processes import codec
 from makespan.processes.calls import argument
 from makespan.processes.faults import WorkerError
 from makespan.processes.members import CONSTANT, GIVEN, RESULT, Step, run_steps
-from makespan.processes.pool import Ticket, pool
+from makespan.processes.pool import pool
+from makespan.processes.ticket import Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -8,6 +8,7 @@ condition, attempts to be counted, a time limit of its own, or a declaration tha
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from functools import partial
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,11 +37,14 @@ class Layout(NamedTuple):
         Clusters.
     fitted : Fit
         With the modes that came of it, and the workers as groups.
+    ahead : callable or None
+        Starts workers that a run will need, and does not wait for them.
     """
 
     functions: dict[str, Callable[..., Any]]
     parts: list[Part]
     fitted: Fit
+    ahead: Callable[[], None] | None = None
 
 
 def lay_out(dag: DAG[..., Any], fitted: Fit, where: str, *, go_on: bool = False) -> Layout:
@@ -109,6 +113,7 @@ def lay_out(dag: DAG[..., Any], fitted: Fit, where: str, *, go_on: bool = False)
     together = {i for part in parts for i in (*part.nodes, *part.again)}
     inside = {i for part in parts for i in part.nodes}
     functions: dict[str, Callable[..., Any]] = {}
+    others = frozenset(bound.values())
     for i, mode in sorted(modes.items()):
         if mode != "process" or i in fitted.vacant:
             continue
@@ -124,7 +129,7 @@ def lay_out(dag: DAG[..., Any], fitted: Fit, where: str, *, go_on: bool = False)
             )
         if i in inside:
             continue
-        functions[node.name] = ProcessCall(node.fn, node.name, i, bound.get(i), fitted.native.get(i))
+        functions[node.name] = ProcessCall(node.fn, node.name, i, bound.get(i), fitted.native.get(i), others)
         _check(node, where, pool.files)
     for i in together:
         _check(nodes[i], where, pool.files)
@@ -132,7 +137,28 @@ def lay_out(dag: DAG[..., Any], fitted: Fit, where: str, *, go_on: bool = False)
             functions[nodes[i].name] = Limited(nodes[i].fn, fitted.native[i])
     groups = [*fitted.groups, *_groups(modes, bound, pool.most)]
     fitted = fitted._replace(modes=modes, clusters=kept, groups=groups, notes=tuple(notes))
-    return Layout(functions, parts, fitted)
+    free = [i for i, mode in modes.items() if mode == "process" and i not in bound and i not in fitted.vacant]
+    return Layout(functions, parts, fitted, partial(pool.ahead, others, _at_once(nodes, fitted, free)))
+
+
+def _at_once(nodes: Sequence[Node], fitted: Fit, free: Sequence[int]) -> int:
+    """Return how many nodes that are bound to no worker may well run at once: those of one depth.
+
+    Of what may not run at all (it has a condition, or its result is kept) none counts.
+    """
+    from makespan.around.conditions import touched
+
+    structure = fitted.structure
+    unsure = touched(nodes, structure.order).testing
+    depth = [0] * len(structure)
+    for i in structure.order:
+        depth[i] = max((depth[p] + 1 for p in structure.preds[i]), default=0)
+    sure = Counter(
+        depth[i]
+        for i in free
+        if i not in unsure and not nodes[i].options.setup and nodes[i].options.cache is None
+    )
+    return min(fitted.threads, max(sure.values(), default=0))
 
 
 def _groups(modes: dict[int, str], bound: dict[int, int], most: int) -> Iterable[tuple[list[int], int]]:

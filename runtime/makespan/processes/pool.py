@@ -1,8 +1,8 @@
 """The worker processes of this process: numbered, kept warm, shared by all runs.
 
 A node that may run in any of them gets an idle one, the lowest number first, so that few are started and
-these stay warm; a cluster is bound to the worker of its number. A call takes one worker and waits for nothing
-else while it has it, so nobody waits in a circle.
+these stay warm; a cluster is bound to the worker of its number, which no other node of its run gets. A call
+takes one worker and waits for nothing else while it has it, so nobody waits in a circle.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from itertools import count
 from threading import Condition
 from typing import TYPE_CHECKING, Any
 
@@ -17,39 +18,13 @@ from makespan.errors import OptionError
 from makespan.machine import THREAD_VARIABLES, usable_cores
 from makespan.processes import codec
 from makespan.processes.resident import NOBODY, Parcel, Resident, Unread
+from makespan.processes.ticket import Abandoned, Ticket
 from makespan.processes.worker import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _MOST = 256
-
-
-class Abandoned(Exception):  # noqa: N818 (nobody sees it)
-    """A call was given up before it had a worker."""
-
-
-class Ticket:
-    """One call: what it has of the pool, so that it can be killed, and gives back whatever comes.
-
-    Attributes
-    ----------
-    over : bool
-        It was killed.
-    number : int
-        Of the worker that it has or had; -1 before.
-    worker : Resident or None
-        The worker that it has.
-    starting : bool
-        It has a number, and its worker is being started.
-    """
-
-    __slots__ = ("number", "over", "starting", "worker")
-
-    def __init__(self) -> None:
-        self.over = self.starting = False
-        self.number = -1
-        self.worker: Resident | None = None
 
 
 class Pool:
@@ -99,8 +74,11 @@ class Pool:
         ticket: Ticket,
         members: Mapping[int, str] = NOBODY,
         told: Callable[[int, int], None] | None = None,
+        bound: frozenset[int] = frozenset(),
     ) -> Any:
         """Have some worker (or the one of this number) make a call, and return the result.
+
+        Without a number it is none of `bound`: those are for the clusters of the run.
 
         Raises
         ------
@@ -112,7 +90,7 @@ class Pool:
         try:
             while True:
                 try:
-                    return self._take(number, ticket).call(node, parcel, self._state(), members, told)
+                    return self._take(number, ticket, bound).call(node, parcel, self._state(), members, told)
                 except Unread:
                     self._give_back(ticket)  # and another one, or a new one, is asked
         finally:
@@ -127,13 +105,13 @@ class Pool:
                 ticket.worker.kill_soon()
             self._turn.notify_all()
 
-    def warm(self, count: int | None) -> None:
+    def warm(self, workers: int | None) -> None:
         """Start so many workers, and wait until they are ready."""
-        _check_count(count)
+        _check_count(workers)
         ready = codec.dumps((int, (), {}))
         tickets = []
         try:
-            for i in range(self.most if count is None else count):
+            for i in range(self.most if workers is None else workers):
                 if i not in self._all:
                     tickets.append(Ticket())
                     self._take(i, tickets[-1])
@@ -143,6 +121,40 @@ class Pool:
         finally:
             for ticket in tickets:
                 self._give_back(ticket)
+
+    def ahead(self, bound: frozenset[int], free: int) -> None:
+        """Start workers that will be asked soon, and do not wait until they are ready.
+
+        Parameters
+        ----------
+        bound : frozenset of int
+            The workers of these numbers.
+        free : int
+            So many others, as far as there may be so many.
+        """
+        if self._first is not None:
+            return  # whoever asks a new worker first waits for the initializer
+        while True:
+            with self._turn:
+                missing = sorted(bound - self._all.keys())
+                if not missing and len(self._all.keys() - bound) < min(free, self.most):
+                    missing = [self._unused(bound)]
+                if not missing:
+                    return
+                self._all[missing[0]] = None
+            worker = None
+            try:
+                worker = Resident(missing[0], self._environment())
+            except OSError:
+                return  # whoever asks for it is told
+            finally:
+                with self._turn:
+                    if worker is None:
+                        self._all.pop(missing[0], None)
+                    else:
+                        self._all[missing[0]] = worker
+                        self._idle.add(missing[0])
+                    self._turn.notify_all()
 
     def close(self) -> None:
         """End all workers: idle ones in order, at once those that are at work."""
@@ -172,10 +184,10 @@ class Pool:
 
     # -- who has which -------------------------------------------------------------------------------------
 
-    def _take(self, number: int | None, ticket: Ticket) -> Resident:
+    def _take(self, number: int | None, ticket: Ticket, bound: frozenset[int] = frozenset()) -> Resident:
         # The ticket has it before the pool is without it: Ctrl-C may come between any two lines.
         with self._turn:
-            while (chosen := self._choice(number)) is None or ticket.over:
+            while (chosen := self._choice(number, bound)) is None or ticket.over:
                 if ticket.over:
                     raise Abandoned
                 self._turn.wait()
@@ -198,15 +210,18 @@ class Pool:
                 raise Abandoned
         return worker
 
-    def _choice(self, number: int | None) -> int | None:
+    def _choice(self, number: int | None, bound: frozenset[int]) -> int | None:
         """Return the number of a worker that is idle or may be started; None: wait."""
         if number is not None:
             return number if number in self._idle or number not in self._all else None
-        if self._idle:
-            return min(self._idle)
-        if len(self._all) < self.most:
-            return next(i for i in range(len(self._all) + 1) if i not in self._all)
+        if idle := self._idle - bound:
+            return min(idle)
+        if len(self._all.keys() - bound) < self.most:
+            return self._unused(bound)
         return None
+
+    def _unused(self, bound: frozenset[int]) -> int:
+        return next(i for i in count() if i not in self._all and i not in bound)
 
     def _started(self, number: int) -> Resident:
         worker = Resident(number, self._environment())
