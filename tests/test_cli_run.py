@@ -201,3 +201,51 @@ def test_the_record_on_stdout_is_only_the_record(ran):
     code, out, _, _ = ran("pipes_of_run.py:news", "--without", "fetch", "--json")
     assert code == 0
     assert set(json.loads(out)["left_out"]) == {"fetch", "parse", "count"}
+
+
+# -- several runs --------------------------------------------------------------------------------------------
+
+
+def test_repeated_runs_have_a_record_each(ran, tmp_path):
+    code, out, err, record = ran("pipes_of_run.py:news", "--repeat", "3", "--threads", "2")
+    assert (code, out, record) == (0, "", None)
+    files = sorted(path.name for path in tmp_path.glob("run-*.json"))
+    assert files == ["run-1.json", "run-2.json", "run-3.json"]
+    assert [f"wrote {name}" in err for name in files] == [True] * 3
+    records = [load_record(tmp_path / name) for name in files]
+    assert [statuses(its) for its in records] == [statuses(records[0])] * 3
+    assert sorted({its.started_at for its in records}) == [its.started_at for its in records]
+    assert ran("pipes_of_run.py:news", "--repeat", "2", "-o", "made/of-{}.json", "-q")[0] == 2  # no folder
+    (tmp_path / "made").mkdir()
+    code, out, err, _ = ran("pipes_of_run.py:news", "--repeat", "1", "-o", "made/of-{}.json", "-q", "--json")
+    assert (code, err, [its["status"] for its in json.loads(out)]) == (0, "", ["ok"])
+    assert (tmp_path / "made" / "of-1.json").exists()
+
+
+def test_repeating_ends_at_the_first_run_that_fails(ran, tmp_path):
+    code, _, err, _ = ran("pipes_of_run.py:broken", "--repeat", "3")
+    assert (code, err.count("a node raised: 'bad'")) == (1, 1)
+    assert [path.name for path in tmp_path.glob("run-*.json")] == ["run-1.json"]
+    assert load_record(tmp_path / "run-1.json").status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--repeat", "2", "-o", "run.json"], "--repeat: 2 runs go to 2 files, 'run.json' is one"),
+        (["--repeat", "2", "-o", "-"], "--repeat: 2 runs go to 2 files, '-' is one"),
+        (["--repeat", "0"], "the number of runs is a whole number from 1 to 1000, not '0'"),
+    ],
+)
+def test_repeats_that_cannot_be_written_are_refused(ran, words, said):
+    code, out, err, record = ran("pipes_of_run.py:news", *words)
+    assert (code, out, record) == (2, "", None)
+    assert said in err
+
+
+def test_a_file_of_another_kind_is_found_before_the_first_run(ran, tmp_path):
+    (tmp_path / "run-3.json").write_text("mine")
+    code, _, err, _ = ran("pipes_of_run.py:news", "--repeat", "3")
+    assert code == 2
+    assert "run-3.json" in err
+    assert [path.name for path in tmp_path.glob("run-*.json")] == ["run-3.json"]

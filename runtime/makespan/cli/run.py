@@ -14,6 +14,7 @@ from makespan.cli import options as opt
 from makespan.cli.codes import Exit
 from makespan.cli.ctrl_c import HeardOnce
 from makespan.cli.inputs import check_args, read_args
+from makespan.cli.repeating import add_repeat, outputs
 from makespan.cli.target import load_target
 from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
 from makespan.errors import OptionError, PlanError
@@ -86,6 +87,7 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="show lanes, what runs, what is next and when it will be over, while stderr is a terminal",
     )
+    add_repeat(parser)
     opt.add_output(parser, "run.json", "the record")
 
 
@@ -106,11 +108,14 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         raise OptionError("is for runs with --measure", where="--sampler")
     sampler: SamplerName | None = (options.sampler or "auto") if options.measure else None
     budget = _budget(options)
-    opt.ready_output(options.output, "makespan-run", force=options.force)
+    paths = outputs(options)
+    for path in paths:
+        opt.ready_output(path, "makespan-run", force=options.force)
     plan = _read_plan(options.plan, terminal)
     view = _view(options, terminal)
+    runs: list[Run] = []
     with HeardOnce() as ctrl_c:
-        to_stdout = options.output == "-" or options.json
+        to_stdout = paths[0] == "-" or options.json
         with stdout_kept_clean(to_stdout) as kept:
             dag = load_target(options.target)
             check_args(dag, args, kwargs)
@@ -131,11 +136,20 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
                 raise PlanError(error.problem, where=options.plan, hint=error.hint) from error
             for note in prepared.notes:
                 terminal.warn(note)
-            ended = run_prepared(prepared, args, kwargs, measure=options.measure, sampler=sampler, view=view)
-            ctrl_c.deaf = True
+            for path in paths:
+                ended = run_prepared(
+                    prepared, args, kwargs, measure=options.measure, sampler=sampler, view=view
+                )
+                ctrl_c.deaf = path == paths[-1] or ended.record.status != "ok"
+                runs.append(ended)
+                if ctrl_c.deaf:
+                    break
+                ended.save(path, force=options.force)
+                terminal.say(f"{ended.summary()}\nwrote {path}")
+                view = _view(options, terminal)
             if ended.record.status in {"interrupted", "timed out"}:
                 terminal.out = kept.for_good()  # nodes in helper threads still run, and may print
-        return _close(ended, options, terminal, ctrl_c)
+        return _close(runs, path, options, terminal, ctrl_c)
 
 
 def _budget(options: argparse.Namespace) -> int | None:
@@ -184,23 +198,26 @@ def _read_plan(path: str | None, terminal: Terminal) -> Plan | None:
     return plan
 
 
-def _close(ended: Run, options: argparse.Namespace, terminal: Terminal, ctrl_c: HeardOnce) -> int:
-    """Show the failure before anything else can fail, then write the record."""
+def _close(
+    runs: list[Run], path: str, options: argparse.Namespace, terminal: Terminal, ctrl_c: HeardOnce
+) -> int:
+    """Show the failure before anything else can fail, then write the last record."""
+    ended = runs[-1]
     status = ended.record.status
     if status == "failed" and ended.error is not None:
         from makespan.cli.tracebacks import users_traceback
 
         terminal.note(users_traceback(ended.error))
-    if options.output != "-":
-        ended.save(options.output, force=options.force)
+    if path != "-":
+        ended.save(path, force=options.force)
     ctrl_c.deaf = status == "interrupted"  # what is left may wait for a reader: the first Ctrl-C ends that
-    if options.json or options.output == "-":
+    if options.json or path == "-":
         with suppress(ReaderGoneError):  # how the run went is told by the exit code all the same
-            terminal.emit(ended.record.to_json())
+            terminal.emit(_data(runs, options))
     else:
         terminal.say(ended.summary())
-    if options.output != "-":
-        terminal.say(f"wrote {options.output}")
+    if path != "-":
+        terminal.say(f"wrote {path}")
     if status == "interrupted":
         terminal.note("makespan: interrupted")
         return Exit.INTERRUPTED
@@ -214,3 +231,10 @@ def _close(ended: Run, options: argparse.Namespace, terminal: Terminal, ctrl_c: 
         terminal.error(f"{'a node' if len(ended.record.failures) == 1 else 'nodes'} raised: {names}")
         return Exit.JUDGED
     return Exit.OK
+
+
+def _data(runs: list[Run], options: argparse.Namespace) -> bytes:
+    """Return the record, or with ``--repeat`` a list of records."""
+    if options.repeat is None:
+        return runs[0].record.to_json()
+    return b"[" + b",\n".join(run.record.to_json().rstrip() for run in runs) + b"]\n"
