@@ -11,7 +11,8 @@ A pipeline is ``NAME.py`` or ``NAME/pipeline.py``. It offers
 - ``process_ok: tuple[str, ...]``, the nodes that may run in another process (of a DAG: those it does not
   forbid), and ``teardown()``, both optional.
 
-What ``check`` reads of the results is what every engine has to return: see `benchmarks.pipeline_nodes.Reading`.
+What ``check`` reads of the results is what every engine has to return: see `Reading` in
+`pipeline_nodes.py`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.pipeline_nodes import Groups, Nodes, Pipeline, from_dag
 from makespan import DAG
+from makespan.cli.target import _make_importable
 from makespan.errors import TargetError, did_you_mean
 
 if TYPE_CHECKING:
@@ -82,9 +84,7 @@ def load_module(name: str, file: Path) -> ModuleType:
     Exception
         Whatever else it raised while it was imported.
     """
-    folder = str(file.parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    _make_importable(file.parent.resolve())
     known = sys.modules.get(file.stem)
     if known is not None or file.stem in sys.stdlib_module_names:
         if known is not None and Path(str(getattr(known, "__file__", ""))).resolve() == file.resolve():
@@ -122,7 +122,7 @@ def pipeline_of(name: str, module: ModuleType, file: Path) -> Pipeline:
     """
     if "nodes" in vars(module):
         nodes, groups = _read_nodes(module, file)
-        elsewhere = _names(module, "process_ok", getattr(module, "process_ok", ()), nodes, file)
+        elsewhere = _names("process_ok", getattr(module, "process_ok", ()), nodes, file)
         return Pipeline(name, nodes, groups, elsewhere, module.check)
     dag = _dag_of(module, file)
     args = getattr(module, "args", ())
@@ -131,7 +131,7 @@ def pipeline_of(name: str, module: ModuleType, file: Path) -> Pipeline:
         raise TargetError(f"is a {type(args).__name__}, not a tuple", where=f"{file}:args")
     nodes, groups = from_dag(dag, args)
     some = getattr(module, "process_ok", None)
-    process_ok = None if some is None else _names(module, "process_ok", some, nodes, file)
+    process_ok = None if some is None else _names("process_ok", some, nodes, file)
     return Pipeline(name, nodes, groups, process_ok, module.check, dag, args)
 
 
@@ -145,7 +145,7 @@ def _read_nodes(module: ModuleType, file: Path) -> tuple[Nodes, Groups]:
             raise TargetError(f"the name {name!r} is no string", where=where)
         if not isinstance(value, tuple | list) or len(value) != 2 or not callable(value[0]):
             raise TargetError(f"{name!r} is not (callable, deps)", where=where)
-        nodes[name] = (value[0], _names(module, f"nodes[{name!r}]", value[1], raw, file))
+        nodes[name] = (value[0], _names(f"nodes[{name!r}]", value[1], raw, file))
     try:
         TopologicalSorter({name: deps for name, (_, deps) in nodes.items()}).prepare()
     except CycleError as error:
@@ -154,13 +154,12 @@ def _read_nodes(module: ModuleType, file: Path) -> tuple[Nodes, Groups]:
     if not isinstance(raw_groups, dict):
         raise TargetError(f"is a {type(raw_groups).__name__}, not a dict", where=f"{file}:groups")
     groups = {
-        str(group): _names(module, f"groups[{group!r}]", some, nodes, file)
-        for group, some in raw_groups.items()
+        str(group): _names(f"groups[{group!r}]", some, nodes, file) for group, some in raw_groups.items()
     }
     return nodes, groups
 
 
-def _names(_: ModuleType, what: str, some: Any, known: Iterable[str], file: Path) -> tuple[str, ...]:
+def _names(what: str, some: Any, known: Iterable[str], file: Path) -> tuple[str, ...]:
     where = f"{file}:{what}"
     if isinstance(some, str) or not isinstance(some, tuple | list | set | frozenset):
         raise TargetError(f"is a {type(some).__name__}, not a tuple of nodes' names", where=where)
