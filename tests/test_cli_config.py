@@ -38,7 +38,7 @@ def test_each_source_overrides_the_one_before(here, monkeypatch):
 def test_every_key_is_an_option_of_some_verb():
     known = {
         action.dest
-        for name in ("profile", "optimize", "run", "demo")
+        for name in ("profile", "optimize", "tune", "run", "demo")
         for action in verb_parser(name, verb_module(name))._actions
     }
     assert {key.replace("-", "_") for key in KEYS} <= known
@@ -74,6 +74,7 @@ def test_all_types(here):
         'workers = 1\ngap = 0.01\ndeterministic = false\nruns = 7\nrepeats = 3\nsampler = "clocks"\n'
         'pairs = false\ntrials-limit = 2.5\nstatistic = "p90"\n'
         'timeout = 9\non-error = "continue"\ntargets = "a, b"\nroots = ["c"]\nwithout = []\n'
+        "processes = 0\nnative-threads = false\nconfidence = 0.9\n"
         'allow-stale = true\ncolor = "never"\nquiet = true\nverbose = false',
     )
     found = from_file(here)

@@ -99,7 +99,7 @@ def test_wrong_words_are_answered_in_one_line(words, said, capsys):
     assert said in err
 
 
-@pytest.mark.parametrize("verb_name", ["run", "optimize", "demo", "what-if"])
+@pytest.mark.parametrize("verb_name", ["run", "optimize", "tune", "demo", "what-if"])
 @pytest.mark.parametrize("budget", ["0", "-1", "nan", "abc", "1.5", "99999", ""])
 def test_a_thread_budget_that_cannot_be(verb_name, budget, capsys):
     assert main([verb_name, "--threads", budget]) == Exit.USAGE

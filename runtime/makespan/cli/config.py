@@ -19,7 +19,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from makespan.cli import options
+from makespan.cli import options, pins
 from makespan.errors import OptionError, did_you_mean
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ KEYS: dict[str, Key] = {
     "time-limit": Key(*_NUMBER, options.seconds),
     "seed": Key(*_WHOLE, options.seed),
     "workers": Key(*_WHOLE, options.workers),
+    "processes": Key(*_WHOLE, pins.processes),
+    "native-threads": Key(*_SWITCH, options.switch),
+    "confidence": Key(*_NUMBER, options.confidence),
     "gap": Key(*_NUMBER, options.gap),
     "deterministic": Key(*_SWITCH, options.switch),
     "statistic": Key(*_TEXT, options.statistic),

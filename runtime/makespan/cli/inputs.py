@@ -13,6 +13,8 @@ from makespan.files import read_bytes
 from makespan.jsontext import strict_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from makespan.graph import DAG
 
 WHERE = "--args"
@@ -95,6 +97,27 @@ class Words(list[str]):
     """The words of an option that was given several times."""
 
 
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add what says with which inputs, and between which hooks, the DAG is run."""
+    parser.add_argument(
+        "--args",
+        action=Repeated,
+        metavar="JSON",
+        help="inputs: a JSON list (by position) or object (by name); @FILE reads a file, @- stdin; "
+        "repeated: counted runs take the sets in turn",
+    )
+    parser.add_argument(
+        "--inputs",
+        metavar="MODULE:FUNCTION",
+        help="a function that yields sets of inputs, instead of --args; called once: all runs get the same "
+        "objects, and counted runs are rounded up so that each set is run equally often",
+    )
+    parser.add_argument("--setup", metavar="MODULE:FUNCTION", help="called before each run of the DAG")
+    parser.add_argument(
+        "--teardown", metavar="MODULE:FUNCTION", help="called after each run, whatever came of it"
+    )
+
+
 def read_sets(given: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
     """Return a set of arguments for each ``--args``; one for a default, or for none at all.
 
@@ -104,6 +127,53 @@ def read_sets(given: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
         See `read_args`.
     """
     return [read_args(one) for one in given] if isinstance(given, Words) else [read_args(given)]
+
+
+def given_sets(options: argparse.Namespace) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Return the sets of arguments of ``--args``, before the target is loaded.
+
+    Raises
+    ------
+    OptionError
+        ``--inputs`` stands beside them; else see `read_args`.
+    """
+    if options.inputs is not None and isinstance(options.args, Words):
+        raise OptionError("give --args or --inputs, not both", where="--inputs")
+    return read_sets(options.args)
+
+
+def checked_sets(
+    options: argparse.Namespace, dag: DAG[..., Any], sets: list[tuple[tuple[Any, ...], dict[str, Any]]]
+) -> list[Any]:
+    """Return the sets of inputs, checked as far as their words are the command line's.
+
+    Raises
+    ------
+    DescribeError, TargetError
+        See `check_args` and `yielded_sets`.
+    """
+    if options.inputs is not None:
+        return yielded_sets(options.inputs)
+    for args, kwargs in sets:
+        check_args(dag, args, kwargs)
+    return list(sets)
+
+
+def hooks(options: argparse.Namespace) -> tuple[Callable[[], Any] | None, Callable[[], Any] | None]:
+    """Return what is called before and after each run.
+
+    Raises
+    ------
+    TargetError
+        No such function.
+    """
+    from makespan.cli.target import load_function
+
+    setup, teardown = (
+        None if name is None else load_function(name, option)
+        for name, option in ((options.setup, "--setup"), (options.teardown, "--teardown"))
+    )
+    return setup, teardown
 
 
 def yielded_sets(name: str) -> list[Any]:

@@ -27,6 +27,7 @@ _PLACES = {"hints": "--hint", "trials_limit_s": "--trials-limit", "time_limit_s"
     name: f"--{name}"
     for name in ("sampler", "runs", "inputs", "cores", "threads", "statistic", "seed", "workers", "gap")
 }
+_PLACES |= {name: f"--{name}" for name in ("processes", "confidence")}
 _PLACES |= {"targets": "--target", "roots": "--root", "without": "--without"}
 
 

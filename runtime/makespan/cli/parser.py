@@ -26,6 +26,7 @@ VERBS = {
         "run the DAG one node at a time, measure what each node does; 'profile show' prints it",
     ),
     "optimize": ("optimize", "compute a plan from a profile: order, groups, makespan, lower bound"),
+    "tune": ("tune", "profile, plan, run the DAG in several ways in turns, and keep the fastest as the plan"),
     "run": ("run", "run the DAG, with a plan or without, and record what happened"),
     "report": ("report", "draw the Gantt of a run, or of two: HTML, PNG, SVG, PDF, text, trace, JSON"),
     "what-if": ("what_if", "the makespan to expect with other thread budgets, faster nodes, no GIL"),

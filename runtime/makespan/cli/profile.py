@@ -12,10 +12,10 @@ from makespan.cli import options as opt
 from makespan.cli.codes import Exit
 from makespan.cli.ctrl_c import HeardOnce
 from makespan.cli.from_table import add_from, read_table
-from makespan.cli.inputs import Hints, Repeated, Words, check_args, read_sets, yielded_sets
+from makespan.cli.inputs import Hints, add_inputs, checked_sets, given_sets, hooks
 from makespan.cli.progress import Progress
 from makespan.cli.reading import heed_profile_warnings, profile_there
-from makespan.cli.target import load_function, load_target
+from makespan.cli.target import load_target
 from makespan.cli.terminal import ReaderGoneError, stdout_kept_clean
 from makespan.errors import MakespanError, OptionError
 from makespan.machine import this_machine
@@ -76,27 +76,6 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
     opt.add_output(parser, "profile.json", "the profile")
 
 
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add what says with which inputs, and between which hooks, the DAG is run."""
-    parser.add_argument(
-        "--args",
-        action=Repeated,
-        metavar="JSON",
-        help="inputs: a JSON list (by position) or object (by name); @FILE reads a file, @- stdin; "
-        "repeated: counted runs take the sets in turn",
-    )
-    parser.add_argument(
-        "--inputs",
-        metavar="MODULE:FUNCTION",
-        help="a function that yields sets of inputs, instead of --args; called once: all runs get the same "
-        "objects, and counted runs are rounded up so that each set is run equally often",
-    )
-    parser.add_argument("--setup", metavar="MODULE:FUNCTION", help="called before each run of the DAG")
-    parser.add_argument(
-        "--teardown", metavar="MODULE:FUNCTION", help="called after each run, whatever came of it"
-    )
-
-
 def add_trials(parser: argparse.ArgumentParser) -> None:
     """Add what says whether, and for how long, nodes are tried side by side and with fewer native threads."""
     parser.add_argument(
@@ -127,9 +106,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
 def _measured(options: argparse.Namespace, terminal: Terminal, ctrl_c: HeardOnce) -> int:
     if "cores" in options.named:
         raise OptionError("is for --from: what is run here has the cores of this machine", where="--cores")
-    sets = read_sets(options.args)
-    if options.inputs is not None and isinstance(options.args, Words):
-        raise OptionError("give --args or --inputs, not both", where="--inputs")
+    sets = given_sets(options)
     if options.update and (options.force or options.output == "-"):
         other = "-f, which replaces the file" if options.force else "-o -"
         raise OptionError(f"needs a file that it keeps, and does not go with {other}", where="--update")
@@ -139,9 +116,8 @@ def _measured(options: argparse.Namespace, terminal: Terminal, ctrl_c: HeardOnce
     to_stdout = options.output == "-" or options.json
     with stdout_kept_clean(to_stdout):
         dag = load_target(options.target)
-        inputs = _inputs(options, dag, sets)
-        setup = load_function(options.setup, "--setup") if options.setup is not None else None
-        teardown = load_function(options.teardown, "--teardown") if options.teardown is not None else None
+        inputs = checked_sets(options, dag, sets)
+        setup, teardown = hooks(options)
         from makespan_optimizer.measure import isolate
 
         update = _compared(options, dag)
@@ -206,17 +182,6 @@ def _measured(options: argparse.Namespace, terminal: Terminal, ctrl_c: HeardOnce
         terminal.error(f"{stopped}; the complete runs before that were kept")
         return Exit.JUDGED
     return Exit.OK
-
-
-def _inputs(
-    options: argparse.Namespace, dag: DAG[..., Any], sets: list[tuple[tuple[Any, ...], dict[str, Any]]]
-) -> list[Any]:
-    """Return the sets of inputs, checked as far as their words are the command line's."""
-    if options.inputs is not None:
-        return yielded_sets(options.inputs)
-    for args, kwargs in sets:
-        check_args(dag, args, kwargs)
-    return list(sets)
 
 
 def _write(

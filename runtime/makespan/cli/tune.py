@@ -1,0 +1,274 @@
+"""``makespan tune TARGET``: plan, run the DAG in several ways in turns, keep the fastest as plan.json.
+
+Beside the plan lies a file of what was raced so far: ``--resume`` goes on from it. It stays as long as
+another run could still change the outcome.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from makespan.cli import options as opt
+from makespan.cli.codes import Exit
+from makespan.cli.ctrl_c import HeardOnce
+from makespan.cli.inputs import Hints, add_inputs, checked_sets, given_sets, hooks
+from makespan.cli.pins import processes
+from makespan.cli.progress import Progress, bar
+from makespan.cli.raced import close, go_on
+from makespan.cli.target import load_target
+from makespan.cli.terminal import printable, stdout_kept_clean
+from makespan.errors import OptionError
+from makespan.machine import this_machine
+from makespan.plan import DagId
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from makespan.cli.terminal import Terminal
+    from makespan.graph import DAG
+    from makespan.profile import Profile
+    from makespan_optimizer.tuning.tune import Tuned
+
+EXAMPLES = (
+    "makespan tune pipeline:news --args '[\"https://example.org\"]' --time-limit 8 -o tuned.json",
+    "makespan tune pipeline.py --profile profile.json --threads 2 --time-limit 4 -o tuned.json -f",
+)
+STATE_KIND = "makespan-tune"
+
+
+def prepare_parser(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    opt.add_target(parser)
+    add_inputs(parser)
+    parser.add_argument(
+        "--threads",
+        type=opt.threads_or_auto,
+        metavar="N",
+        help="the most threads that may be used; the race decides how many (default: auto)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=processes,
+        metavar="N",
+        help="worker processes at most, for plans that gain by them; 0: none (default: the cores, where "
+        "functions can be sent to workers)",
+    )
+    parser.add_argument(
+        "--no-native-threads",
+        action="store_false",
+        dest="native_threads",
+        help="leave the threads of native libraries as they are",
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=opt.seconds,
+        default=60.0,
+        metavar="S",
+        help="wall seconds for all of it; it ends about one run later at most (default: 60)",
+    )
+    parser.add_argument(
+        "--confidence",
+        type=opt.confidence,
+        default=0.95,
+        metavar="SHARE",
+        help="at which a way is left behind, and the winner is clear (default: 0.95)",
+    )
+    parser.add_argument(
+        "--profile", metavar="PROFILE", help="a profile that is there already: nothing is profiled"
+    )
+    parser.add_argument(
+        "--runs", type=opt.runs, default=3, metavar="N", help="counted runs of the profile (default: 3)"
+    )
+    parser.add_argument(
+        "--hint",
+        dest="hints",
+        action=Hints,
+        metavar="NODE=0.5s:io",
+        help="do not profile a node, but say what it takes, as of 'makespan profile'; the race runs it",
+    )
+    parser.add_argument(
+        "--run-all",
+        action="store_true",
+        help="run nodes that are declared profile=False, too: a race runs the whole DAG, many times",
+    )
+    parser.add_argument(
+        "--seed", type=opt.seed, default=0, metavar="N", help="of search and turns (default: 0)"
+    )
+    parser.add_argument(
+        "--save-profile", metavar="FILE", help="also write the profile, with what the race taught"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the race that was ended before it was settled"
+    )
+    opt.add_output(parser, "plan.json", "the plan")
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> int:
+    """Tune, save, and show what was raced."""
+    sets = given_sets(options)
+    if options.profile is not None and (options.hints or "runs" in options.named):
+        which = "--hint" if options.hints else "--runs"
+        raise OptionError("is for profiling, and --profile gives a profile", where=which)
+    state = _state(options)
+    opt.ready_output(options.output, "makespan-plan", force=options.force)
+    if options.save_profile is not None:
+        opt.ready_output(options.save_profile, "makespan-profile", force=options.force)
+    profile = _known(options, terminal)
+    with HeardOnce() as ctrl_c, stdout_kept_clean(wanted=True) as kept:
+        dag = load_target(options.target)
+        inputs, around = checked_sets(options, dag, sets), hooks(options)
+        _ensure_may_run(dag, options)
+        _ensure_same_dag(dag, options)
+        _begin(state, options, terminal)
+        try:
+            tuned = _tuned(options, terminal, dag, inputs, around, profile, state)
+            ctrl_c.deaf = True  # until the files are written
+        except KeyboardInterrupt as interrupt:
+            ctrl_c.deaf = True
+            _save_partial(interrupt, options, terminal)
+            terminal.note(
+                f"makespan: interrupted before every way was run: no plan was written{go_on(state)}"
+            )
+            return Exit.INTERRUPTED
+        except BaseException as error:
+            ctrl_c.deaf = True
+            from makespan.cli.tracebacks import users_traceback, whose
+
+            if not (culprit := whose(error)):
+                raise
+            terminal.note(users_traceback(error))
+            _save_partial(error, options, terminal)
+            terminal.error(f"{culprit} raised; no plan was written")
+            return Exit.JUDGED
+        if tuned.interrupted:
+            terminal.out = kept.for_good()  # nodes in helper threads still run, and may print
+    return close(tuned, options, terminal, state)
+
+
+def _state(options: argparse.Namespace) -> Path | None:
+    """Return where the race is kept; None where the plan is no file.
+
+    Raises
+    ------
+    OptionError
+        Another file is there, or there is nothing to resume.
+    """
+    if options.output == "-":
+        if options.resume:
+            raise OptionError("needs a plan that is a file: the race is kept beside it", where="--resume")
+        return None
+    path = Path(options.output)
+    state = path.with_name(f"{path.stem}.tune.json")
+    if options.resume and not state.is_file():
+        raise OptionError(f"there is no race to go on with: {state} is missing", where="--resume")
+    opt.ready_output(str(state), STATE_KIND, force=options.force and not options.resume)
+    return state
+
+
+def _known(options: argparse.Namespace, terminal: Terminal) -> Profile | None:
+    from makespan.cli.reading import heed_profile_warnings, read_profile
+
+    heed_profile_warnings()
+    return None if options.profile is None else read_profile(options.profile, terminal)
+
+
+def _ensure_may_run(dag: DAG[..., Any], options: argparse.Namespace) -> None:
+    """Refuse to run again and again what is not even to be run for a profile.
+
+    Raises
+    ------
+    OptionError
+        Some nodes are declared ``profile=False``.
+    """
+    kept_back = [name for name, node in dag.nodes.items() if not node.options.profile]
+    if kept_back and not options.run_all:
+        from makespan.showing.words import some
+
+        raise OptionError(
+            f"a race runs the whole DAG many times, and profile=False is declared of: {some(kept_back)}",
+            where=dag.target or dag.name,
+            hint="--run-all runs them, too; or tune a DAG without them",
+        )
+
+
+def _ensure_same_dag(dag: DAG[..., Any], options: argparse.Namespace) -> None:
+    """Refuse to replace a profile of another DAG, as 'makespan profile' does.
+
+    Raises
+    ------
+    ProfileError
+        See `makespan_optimizer.measure.merge.ensure_mergeable`.
+    """
+    from makespan.cli.reading import profile_there
+
+    path = options.save_profile
+    if path is None or (there := profile_there(path, force=options.force)) is None:
+        return
+    from makespan_optimizer.measure.merge import ensure_mergeable
+
+    ensure_mergeable(there, DagId(dag.name, dag.fingerprint), this_machine(), where=path)
+
+
+def _begin(state: Path | None, options: argparse.Namespace, terminal: Terminal) -> None:
+    """Say what becomes of an earlier race; without ``--resume`` it begins anew."""
+    if state is None or not state.is_file():
+        return
+    if options.resume:
+        terminal.say(f"going on with the race in {state}")
+    else:
+        terminal.say(f"beginning anew; --resume would have gone on with the race in {state}")
+        state.unlink(missing_ok=True)
+
+
+def _tuned(
+    options: argparse.Namespace,
+    terminal: Terminal,
+    dag: DAG[..., Any],
+    inputs: Sequence[Any],
+    around: tuple[Callable[[], Any] | None, Callable[[], Any] | None],
+    profile: Profile | None,
+    state: Path | None,
+) -> Tuned:
+    from makespan_optimizer.tuning.tune import tune
+
+    with Progress(terminal) as progress:
+
+        def say(text: str) -> None:
+            progress.clear()
+            for line in text.splitlines():
+                terminal.say(printable(line))
+
+        def show(done: int, total: int, label: str) -> None:
+            progress.tell(f"{bar(done, total, 12)} {label}")
+
+        return tune(
+            dag,
+            threads=None if options.threads == opt.AUTO else options.threads,
+            processes=options.processes,
+            native_threads=options.native_threads,
+            time_limit_s=options.time_limit,
+            confidence=options.confidence,
+            profile=profile,
+            runs=options.runs,
+            hints=options.hints,
+            inputs=inputs,
+            setup=around[0],
+            teardown=around[1],
+            state=state,
+            seed=options.seed,
+            target=options.target,
+            say=say,
+            progress=show,
+        )
+
+
+def _save_partial(error: BaseException, options: argparse.Namespace, terminal: Terminal) -> None:
+    """Keep the runs that were profiled before the end, where a profile is wanted."""
+    from makespan.profile import Profile
+
+    partial = getattr(error, "partial", None)
+    if options.save_profile is not None and isinstance(partial, Profile):
+        partial.save(options.save_profile, force=options.force)
+        terminal.say(f"wrote {options.save_profile}: the complete runs")
