@@ -196,6 +196,8 @@ def _pairs(profile: Profile, structure: Structure) -> list[tuple[int, int, int]]
     number = {name: i for i, name in enumerate(structure.names)}
     found = []
     for pair in profile.pairs:
+        if pair.limited:
+            continue  # it speaks of other plans
         text = struct.pack("<d", round(pair.gain, _DIGITS))
         label = int.from_bytes(blake2b(text, digest_size=8).digest(), "little")
         found.append((number[pair.nodes[0]], number[pair.nodes[1]], label))
@@ -239,4 +241,5 @@ def _turned(pair: PairTrial, place_of: dict[str, int]) -> PairTrial:
         alone_s=pair.alone_s[::-1],
         together_s=pair.together_s[::-1],
         like=pair.like[::-1] if pair.like else None,
+        native_threads=pair.native_threads[::-1],
     )

@@ -61,10 +61,10 @@ def merged_pairs(
     stale : collection of str
         Nodes whose code has changed since the old trials: those say nothing any more.
     """
-    kept: dict[tuple[tuple[str, str], float], PairTrial] = {}
+    kept: dict[tuple[object, ...], PairTrial] = {}
     stood = [pair for pair in old if not {*pair.nodes, *(pair.like or ())} & set(stale)]
     for pair in (*stood, *new):
-        key = pair.nodes, pair.switch_interval_s
+        key = pair.nodes, pair.switch_interval_s, pair.native_threads
         if fault_of(pair, order) is not None:
             continue  # of a node that is gone
         if pair.like is not None and key in kept and kept[key].like is None:
@@ -74,10 +74,13 @@ def merged_pairs(
 
 
 def sorted_pairs(pairs: Iterable[PairTrial], order: Mapping[str, int]) -> tuple[PairTrial, ...]:
-    """Return pairs in the DAG's order, the longest switch interval first."""
-    return tuple(
-        sorted(pairs, key=lambda its: (order[its.nodes[0]], order[its.nodes[1]], -its.switch_interval_s))
-    )
+    """Return pairs in the DAG's order, the longest switch interval first, then by limits of threads."""
+
+    def key(its: PairTrial) -> tuple[float, ...]:
+        limits = (m or 0 for m in its.native_threads)
+        return order[its.nodes[0]], order[its.nodes[1]], -its.switch_interval_s, *limits
+
+    return tuple(sorted(pairs, key=key))
 
 
 def fault_of(pair: PairTrial, order: Mapping[str, int]) -> str | None:

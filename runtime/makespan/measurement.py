@@ -18,6 +18,7 @@ Seconds = Annotated[float, Meta(ge=0, le=1e8)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
 
+NativeLimit = Annotated[int, Meta(ge=1)] | None
 Kind = Literal["python", "holds", "native", "parallel", "io", "chatty", "mixed", "unknown"]
 SamplerSource = Literal["clocks", "canary", "gil"]
 BLOCKED = ("sleep", "io", "lock", "child", "other")
@@ -133,6 +134,14 @@ class PairTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Coefficient of variation of the longer end, over the repeats."""
     like: tuple[Name, Name] | None = None
     """Not measured itself: taken over from this pair, whose nodes demand the same."""
+    native_threads: tuple[NativeLimit, NativeLimit] = (None, None)
+    """How many native threads each was limited to; None: as many as its libraries like. Such a trial speaks
+    of plans that limit them so."""
+
+    @property
+    def limited(self) -> bool:
+        """Say whether native threads of one of them were limited."""
+        return self.native_threads != (None, None)
 
     @property
     def makespan_s(self) -> float:

@@ -97,7 +97,7 @@ def apart(instance: Instance, profile: Profile) -> list[tuple[int, ...]]:
     number = {name: i for i, name in enumerate(instance.structure.names)}
     loss: dict[tuple[int, int], float] = {}
     for pair in profile.pairs:
-        if pair.gain < -_LOSS:
+        if pair.gain < -_LOSS and not pair.limited:
             a, b = sorted((number[pair.nodes[0]], number[pair.nodes[1]]))
             loss[a, b] = max(loss.get((a, b), 0.0), -pair.gain)
     beside: dict[int, set[int]] = {}

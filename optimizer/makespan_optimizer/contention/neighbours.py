@@ -74,7 +74,7 @@ def sharing_of(
     tried: list[tuple[Demand, Demand, tuple[float, float]]] = []
     for pair in profile.pairs:
         i, j = (number[name] for name in pair.nodes)
-        if min(pair.alone_s) <= 0 or not (here or core[i] + core[j] <= least):
+        if pair.limited or min(pair.alone_s) <= 0 or not (here or core[i] + core[j] <= least):
             continue
         speeds = pair_speeds(pair.alone_s, pair.together_s)
         if pair.switch_interval_s == switch_interval_s or (

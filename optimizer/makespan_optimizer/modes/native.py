@@ -82,7 +82,9 @@ def with_threads(node: NodeProfile, threads: int) -> NodeProfile:
 
 
 def apply_native(profile: Profile, threads: Mapping[str, int]) -> Profile:
-    """Return the profile with the native threads of these nodes limited; pairs they are in are dropped.
+    """Return the profile with the native threads of these nodes limited.
+
+    Of the pairs they are in, those remain that were measured with these very limits.
 
     Raises
     ------
@@ -94,7 +96,11 @@ def apply_native(profile: Profile, threads: Mapping[str, int]) -> Profile:
     nodes = tuple(
         with_threads(node, threads[node.name]) if node.name in threads else node for node in profile.nodes
     )
-    pairs = tuple(pair for pair in profile.pairs if not set(pair.nodes) & threads.keys())
+    pairs = tuple(
+        msgspec.structs.replace(pair, native_threads=(None, None))
+        for pair in profile.pairs
+        if pair.native_threads == tuple(threads.get(name) for name in pair.nodes)
+    )
     return msgspec.structs.replace(profile, nodes=nodes, pairs=pairs)
 
 

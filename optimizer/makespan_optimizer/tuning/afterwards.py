@@ -1,7 +1,8 @@
 """What each node should have taken in a real run, beside those that it met there, by the model of a plan.
 
 A plan says what runs beside what, and runs never keep to that wholly. So the model is asked about the run
-that was: who ran at each moment is known, and the speeds of such a set are those that the plan was judged by::
+that was: who ran at each moment is known, and the speeds of such a set are those by which the plan was
+judged::
 
     real   a ████████▒▒▒▒▒▒▒▒████      beside b at half speed, says the model: 4 of 8 moments are lost,
     run    b         ████████          what is left should be the time that a takes alone

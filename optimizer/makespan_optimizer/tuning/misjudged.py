@@ -5,9 +5,9 @@
     runs ─ afterwards ─▶ excess of each node ─ explained ─▶ its own, or beside whom ─ redrawn ─▶ its share
 
 `afterwards` takes out of what a node took everything that the model knows of its neighbours; `explained`
-tells chance from a node's own change and from a neighbour's doing. What is left is ranked by what it does to the
-makespan when the plan is `redrawn` with it, alone and after all the others: a node with slack may be wrong
-and not matter. Pure.
+tells chance from a node's own change and from a neighbour's doing. What is left is ranked by what
+it does to the makespan when the plan is `redrawn` with it, alone and after all the others: a node with slack
+may be wrong and not matter. Pure.
 """
 
 from __future__ import annotations

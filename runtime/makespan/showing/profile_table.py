@@ -196,9 +196,11 @@ def _pairs(pairs: Sequence[PairTrial], usual_s: float) -> list[str]:
 def _pair(pair: PairTrial) -> str:
     a, b = (clean(name, _NAME) for name in pair.nodes)
     apart_s = sum(pair.alone_s)
+    limits = ", ".join("any number" if m is None else str(m) for m in pair.native_threads)
     return (
         f"  {a} + {b}: {seconds(pair.makespan_s)} against {seconds(apart_s)}, "
         f"{signed_seconds(pair.makespan_s - apart_s)}"
+        f"{f' (native threads: {limits})' if pair.limited else ''}"
     )
 
 

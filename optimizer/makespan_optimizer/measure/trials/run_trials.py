@@ -155,7 +155,7 @@ class _Trials:
         found = candidates(self._known, program.structure, self._walked) if pairs else []
         self._alike = [its for its in found if skipped.isdisjoint(its.nodes)]
         names = program.structure.names
-        told = {pair.nodes for pair in self._known.pairs}
+        told = {pair.nodes for pair in self._known.pairs if not pair.limited}
         self._pairs = [its for its in self._alike if (names[its.nodes[0]], names[its.nodes[1]]) not in told]
         self._pooled = [i for i in pooled(profile, self._walked) if i not in skipped]
         self._spinning = pooled(self._known, self._walked)
@@ -281,7 +281,7 @@ class _Trials:
         failed = [its.nodes for its in self._beside.failed] if self._beside is not None else []
         tried = [pair for pair in self._alike if pair.nodes not in failed]
         usual_s = profile.machine.switch_interval_s
-        own = [pair for pair in self._known.pairs if pair.like is None]
+        own = [pair for pair in self._known.pairs if pair.like is None and not pair.limited]
         pairs += likenesses(tried, [*pairs, *own], self._program.structure.names, self._walls_s, usual_s)
         united = merged_pairs(profile.pairs, pairs, self._number)
         runs = profile.runs

@@ -127,7 +127,7 @@ def switch_interval(profile: Profile) -> Advice | None:
     best: Advice | None = None
     by_nodes: dict[tuple[str, str], list[PairTrial]] = {}
     for pair in profile.pairs:
-        if pair.like is None:
+        if pair.like is None and not pair.limited:
             by_nodes.setdefault(pair.nodes, []).append(pair)
     for nodes, pairs in by_nodes.items():
         usual = max(pairs, key=lambda its: its.switch_interval_s)
@@ -150,7 +150,8 @@ def losses(profile: Profile, most: int = 3) -> list[Advice]:
     interval_s = profile.machine.switch_interval_s
     for pair in profile.pairs:
         apart_s = sum(pair.alone_s)
-        if pair.like is None and pair.switch_interval_s == interval_s and _lost(pair, apart_s):
+        own = pair.like is None and not pair.limited
+        if own and pair.switch_interval_s == interval_s and _lost(pair, apart_s):
             a, b = (clean(name, 40) for name in pair.nodes)
             beside = f"{a} and {b} take {seconds(pair.makespan_s)} together"
             text = f"{beside}, {seconds(apart_s)} one after the other"
