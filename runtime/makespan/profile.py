@@ -27,7 +27,8 @@ from makespan.measurement import (
     RunHeader,
     Spread,
 )
-from makespan.plan import DagId, Name
+from makespan.plan import DagId
+from makespan.profile_shape import Shape
 from makespan.structure import Structure, build
 
 if TYPE_CHECKING:
@@ -56,28 +57,6 @@ __all__ = [
 
 FORMAT: Literal["makespan-profile/1"] = "makespan-profile/1"
 MAX_CALLS = 64  # kept for each node, or all of the newest run if it took several sets of inputs
-
-
-class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A node of the DAG, as far as a plan needs to know it."""
-
-    name: Name
-    after: tuple[str, ...] = ()
-    locks: tuple[str, ...] = ()
-    exclusive: bool = False
-    tags: tuple[str, ...] = ()
-    location: str = ""
-    """``package/file.py:function``, relative to the package."""
-    place: str = ""
-    """``file:line`` of the call that made the node, relative to the package."""
-    code: str = ""
-    """Fingerprint of the node's code as it is now; see `NodeProfile.code`."""
-    measure: bool = True
-    """False: the node is not run while profiling; a hint stands for it."""
-    stays: str = ""
-    """Why it cannot run in a worker process, by its declaration: ``it is a coroutine function``; or empty."""
-    process: bool = False
-    """It is declared to run in a worker process, and does so whatever a plan says."""
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

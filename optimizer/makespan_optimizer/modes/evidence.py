@@ -24,12 +24,14 @@ def cluster_evidence(cuts: Cuts, part: Part, makespan_s: float, without_s: float
         Not this one, but all of so many are left out in `without_s`.
     """
     crossing = cuts.crossing(part.members, part.again)
-    members = [cuts.nodes[i] for i in bits(part.members)]
-    held_s = math.fsum(node.gil_s for node in members)
+    held_s = math.fsum(cuts.nodes[i].gil_s for i in bits(part.members & ~cuts.declared))
     here_s = crossing.inputs.pickle_s + crossing.outputs.unpickle_s
     bytes_ = crossing.inputs.bytes + crossing.outputs.bytes
+    leaves = f"{seconds(held_s)} of the GIL leave this process"
+    if not part.members & ~cuts.declared:
+        leaves = "its nodes run in worker processes anyway"
     text = (
-        f"{seconds(held_s)} of the GIL leave this process; {size(bytes_)} cross, which takes "
+        f"{leaves}; {size(bytes_)} cross, which takes "
         f"{seconds(beside(crossing))}, {seconds(here_s)} of them with this process's GIL"
     )
     if part.again:

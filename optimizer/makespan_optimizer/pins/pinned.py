@@ -71,6 +71,9 @@ class Pinned:
         modes = _one_each(pins, Mode, lambda pin: pin.mode if pin.mode != "once" else None)
         self.process = tuple(name for name in structure.names if modes.get(name) == "process")
         self.thread = tuple(name for name in structure.names if modes.get(name) == "thread")
+        declared = {shape.name for shape in profile.shape if shape.process}
+        _refuse_thread(pins, declared)
+        self.process = tuple(name for name in self.process if name not in declared)  # it is there anyway
         again = {n for pin in pins.pins if isinstance(pin, Mode) and pin.mode == "once" for n in pin.nodes}
         self.once = tuple(name for name in structure.names if name in again)
         threads = _one_each(pins, NativeThreads, lambda pin: pin.threads)
@@ -83,9 +86,6 @@ class Pinned:
                     where="pins",
                     hint="pin it to one of them",
                 )
-        declared = {shape.name for shape in profile.shape if shape.process}
-        _refuse_thread(pins, declared)
-        self.process = tuple(name for name in self.process if name not in declared)  # it is there anyway
         self.thread = tuple(name for name in structure.names if name in placed or name in self.thread)
         self.profile = self._changed(profile)
 

@@ -58,6 +58,8 @@ class NodeNote(msgspec.Struct, frozen=True):
     kind: str
     lane: int
     mode: str
+    mode_reason: Literal["", "declared", "cluster"]
+    """Why it runs in a worker process: it is declared to, or the optimizer put it into a cluster."""
     native_threads: int | None
     ready_s: float
     """When its inputs are there."""
@@ -180,6 +182,7 @@ def _explain_node(plan: Plan, paths: Paths, node: PlanNode) -> NodeNote:
     ends_s = {other.name: other.start_s + other.duration_s for other in others}
     level_s = paths.level_s[node.name]
     fellows = {name for group in plan.groups if node.name in group.nodes for name in group.nodes}
+    cluster = next((its.name for its in plan.clusters if node.name in its.nodes), None)
     return NodeNote(
         name=node.name,
         rank=node.rank,
@@ -192,6 +195,7 @@ def _explain_node(plan: Plan, paths: Paths, node: PlanNode) -> NodeNote:
         kind=node.kind,
         lane=node.lane,
         mode=node.mode,
+        mode_reason="" if node.mode == "thread" else "declared" if cluster is None else "cluster",
         native_threads=node.native_threads,
         ready_s=max((ends_s[name] for name in (*node.after, *node.starts_after)), default=0.0),
         after_s=max(0.0, round(level_s - node.duration_s, 9)),
@@ -211,7 +215,7 @@ def _explain_node(plan: Plan, paths: Paths, node: PlanNode) -> NodeNote:
             and node.name in _started(plan, other)[1]
         ),
         groups=tuple(group.name for group in plan.groups if node.name in group.nodes),
-        cluster=next((its.name for its in plan.clusters if node.name in its.nodes), None),
+        cluster=cluster,
         chain=next((chain for chain in plan.chains if node.name in chain), ()),
         beside=tuple(
             other.name

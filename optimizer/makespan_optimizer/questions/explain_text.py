@@ -183,8 +183,8 @@ def _where(e: Explanation, n: NodeNote) -> list[str]:
     lines = []
     if n.cluster is not None:
         lines.append(_cluster(e, n.cluster))
-    elif n.mode == "process":
-        lines.append("runs in a worker process")
+    elif n.mode_reason == "declared":
+        lines.append("runs in a worker process, by itself: so it is declared")
     if n.native_threads is not None:
         lines.append(f"its libraries may use {plural(n.native_threads, 'native thread')}")
     if n.chain:

@@ -90,7 +90,9 @@ class Known:
         found = []
         if name in self._worker:
             found.append(f"worker process {self._worker[name] + 1}")
-        elif (plan is not None and plan.mode == "process") or (ran is not None and ran.process is not None):
+        elif (plan is not None and plan.mode == "process") or (
+            shape is not None and shape.process if ran is None else ran.process is not None
+        ):
             found.append("process")
         elif shape is not None and COROUTINE in shape.stays:
             found.append(COROUTINE)

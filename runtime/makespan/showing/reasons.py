@@ -87,7 +87,10 @@ def _sentences(plan: Plan, node: PlanNode, tails: Tails, bands: Sequence[Member]
         first = "Critical: a delay of it delays the end."
     else:
         first = f"Slack {seconds(node.slack_s)}: so much later would not delay the end."
-    return [first, _rank(plan, node, tails), *(_band(node.name, member) for member in bands)]
+    found = [first, _rank(plan, node, tails)]
+    if node.mode == "process" and not any(member.kind == "cluster" for member in bands):
+        found.append("In a worker process, as declared.")
+    return [*found, *(_band(node.name, member) for member in bands)]
 
 
 def _rank(plan: Plan, node: PlanNode, tails: Tails) -> str:
