@@ -65,7 +65,11 @@ class Child:
             "nodes": len(self.pipeline.nodes),
             "sequential_s": time.perf_counter() - began_s,
             "peers": peers,
-            "defaults": {name: default_threads(name) for name, lacks in peers.items() if not lacks},
+            "defaults": {
+                name: default_threads(name) if PEERS[name].default else None
+                for name, lacks in peers.items()
+                if not lacks
+            },
             "cores": this_machine().cores,
             "cpu": this_machine().cpu,
             "python": this_machine().python,

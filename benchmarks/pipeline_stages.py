@@ -1,0 +1,120 @@
+"""Which ways to run a pipeline are worth measuring again: three stages, each with fewer ways and more runs.
+
+1. Every engine, with its default and with several thread counts, native libraries as they are and with one
+   thread: once. A thread count between two that are both a quarter slower than the engine's best is left
+   out, and so are further counts of a native setting that is half as slow again as the other.
+2. The two best of each engine, the best one in every order of declaration, and every plan: twice.
+3. Finals: of each engine its default and its best way as written; its best way in the order that was luckiest
+   for it, when that was faster; and the tuned plan. Everything that is told in tables comes from here.
+
+Pure: nothing here runs or knows a clock.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from benchmarks.pipeline_rows import DEFAULT, OURS, PLANNED, TUNED, Native, Sample, Way
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_FINE = 1.25
+_HOPELESS = 1.5
+_LUCKY = 0.98  # times the best as written: less is noise
+
+
+def coarse(threads: Sequence[int], cores: int) -> list[int]:
+    """Return the thread counts to begin with: the cores first, then the ends and twice the cores.
+
+    >>> coarse(range(1, 9), 2)
+    [2, 1, 8, 4]
+    """
+    wanted = [cores, min(threads), max(threads), 2 * cores]
+    return [k for k in dict.fromkeys(wanted) if k in threads] or list(threads)[:1]
+
+
+def every(
+    defaults: Mapping[str, int | None], threaded: Mapping[str, bool], threads: Sequence[int], cores: int
+) -> list[Way]:
+    """Return all ways of stage 1 but those of plans, the most telling first.
+
+    Parameters
+    ----------
+    defaults : mapping of str to int or None
+        Each peer, and how many threads its default comes to; None: its default is no way of its own.
+    threaded : mapping of str to bool
+        Of each peer: whether it takes a number of threads.
+    threads : sequence of int
+    cores : int
+    """
+    natives: tuple[Native, ...] = ("one", "default")
+    ways = [Way(DEFAULT, max(2, cores), "default", default=True)]
+    ways += [Way(name, k, native, default=True) for name, k in defaults.items() if k for native in natives]
+    first = coarse(threads, cores)
+    for k in [*first, *[k for k in threads if k not in first]]:
+        ways += [Way(name, k, native) for name in defaults if threaded[name] for native in natives]
+        ways.append(Way(DEFAULT, k, "default"))
+    return ways
+
+
+def worth(way: Way, measured: Mapping[Way, float], threads: Sequence[int], cores: int) -> bool:
+    """Say whether a way of stage 1 may still be its engine's best, by what was measured so far."""
+    if way.default:
+        return True
+    its = {other: s for other, s in measured.items() if other.engine == way.engine}
+    plain = {other.threads: s for other, s in its.items() if other.native == way.native and not other.default}
+    if not plain:
+        return True
+    best_s = min(its.values())
+    if min(plain.values()) > _HOPELESS * best_s:
+        return False  # the other setting of native threads is far better
+    if way.threads in coarse(threads, cores):
+        return True
+    below = max((k for k in plain if k < way.threads), default=None)
+    above = min((k for k in plain if k > way.threads), default=None)
+    return any(plain[k] <= _FINE * best_s for k in (below, above) if k is not None)
+
+
+def typical(samples: Iterable[Sample], stages: Sequence[int] = (1, 2)) -> dict[Way, float]:
+    """Return the median seconds of each way in some stages."""
+    found: dict[Way, list[float]] = {}
+    for its in samples:
+        if its.stage in stages:
+            found.setdefault(its.way, []).append(its.seconds)
+    return {way: median(seconds) for way, seconds in found.items()}
+
+
+def contenders(samples: Iterable[Sample], orders: int) -> list[Way]:
+    """Return the ways of stage 2."""
+    known = typical(samples, (1,))
+    ways = []
+    for engine in dict.fromkeys(way.engine for way in known):
+        some = sorted((way for way in known if way.engine == engine), key=lambda way: (known[way], way))
+        kept = some if engine == PLANNED else some[:2]
+        ways += kept
+        ways += [msgspec.structs.replace(some[0], order=order) for order in range(1, orders)]
+    return ways
+
+
+def finalists(samples: Iterable[Sample]) -> list[Way]:
+    """Return the ways of stage 3, in a stable order: ours last."""
+    known = typical(samples)
+    ways: list[Way] = []
+    for engine in dict.fromkeys(way.engine for way in sorted(known, key=_ours_last)):
+        here = {way: s for way, s in known.items() if way.engine == engine}
+        written = {way: s for way, s in here.items() if way.order == 0}
+        best = min(written, key=lambda way: (written[way], way))
+        ways.append(best)
+        ways += [way for way in written if way.default and way.native != "one" and way != best]
+        lucky = min(here, key=lambda way: (here[way], way))
+        if engine != TUNED and here[lucky] < _LUCKY * written[best]:
+            ways.append(lucky)
+    return ways
+
+
+def _ours_last(way: Way) -> tuple[int, Way]:
+    return (OURS.index(way.engine) + 1 if way.engine in OURS else 0, way)
