@@ -28,7 +28,7 @@ def raced(report: Report) -> str:
     if its is None:
         return ""
     caption = (
-        f"{escape(headline(its))}. {escape(race_words(its))}.<br>"
+        f"{escape(headline(its))}. {escape(race_words(its))}. "
         f"{STAR} = this plan. Bar: median, line: its interval, tick: predicted."
     )
     most_s = max(max(way.median_s, way.high_s or 0.0, way.predicted_s or 0.0) for way in its.ways)
