@@ -1,0 +1,298 @@
+"""Which ways to run a DAG are worth a race: a few, and unlike each other.
+
+::
+
+    default order       at the budget of a call without a plan: always
+                        at 1 (one after the other), 2, 4, 8 threads
+                        and with one native thread where nodes have native pools
+    plans               for the budget at the knee, the best one and the default one
+                        × no worker processes, some
+                        × native threads as they are, chosen
+                        × with computed groups, without
+
+The simulator says what to expect of each. What it expects to take far longer than the best is left out, but
+not the default and not the best plain way, which guard against a model that is wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from makespan.showing.words import plural
+from makespan_optimizer.instance import instance_of
+from makespan_optimizer.modes.native import apply_native, choices
+from makespan_optimizer.questions.what_if import what_if
+from makespan_optimizer.schedule import width
+from makespan_optimizer.tuning.plain import ordered_plan, plain_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from makespan.plan import Plan
+    from makespan.profile import Profile
+
+FAR = 1.6
+"""A way that is expected to take so many times as long as the best is left out."""
+ENOUGH = 0.01
+"""Of budgets that are expected within this share of the best, the smallest is the knee."""
+MOST_PLANS = 8
+_PLAIN = (1, 2, 4, 8)
+_BUDGETS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)
+_LEAST_SEARCH_S = 0.3
+_POOLED = 1.2  # cores at once: beyond, there is a native pool
+
+
+class Way(NamedTuple):
+    """A way to run the DAG.
+
+    Attributes
+    ----------
+    name : str
+    plan : Plan
+    default : bool
+        What a call of the DAG does: run without a plan, of which `plan` is the written form.
+    """
+
+    name: str
+    plan: Plan
+    default: bool = False
+
+    @property
+    def processes(self) -> int:
+        """How many worker processes the plan uses."""
+        return workers_of(self.plan)
+
+    @property
+    def plain(self) -> bool:
+        """The default order, which nobody searched for."""
+        return self.name.startswith(("default order", "one after the other"))
+
+
+def workers_of(plan: Plan) -> int:
+    """Return how many worker processes a plan uses."""
+    bound = {cluster.worker for cluster in plan.clusters}
+    inside = {name for cluster in plan.clusters for name in cluster.nodes}
+    loose = any(node.mode == "process" and node.name not in inside for node in plan.nodes)
+    return max(len(bound), 1 if loose else 0)
+
+
+def candidates(
+    profile: Profile,
+    *,
+    default_threads: int,
+    most_threads: int | None = None,
+    processes: int = 0,
+    native_threads: bool = True,
+    hints_s: Sequence[float | None] = (),
+    seed: int = 0,
+    limit_s: float = 8.0,
+    most: int = 12,
+    say: Callable[[int, int, str], object] = lambda *_: None,
+) -> list[Way]:
+    """Return the ways to race: the default first, then those with the best prospects.
+
+    Parameters
+    ----------
+    profile : Profile
+    default_threads : int
+        The budget of a call without a plan.
+    most_threads : int, optional
+        The most that may be used.
+    processes : int
+        Worker processes at most.
+    native_threads : bool
+        Whether native threads may be limited.
+    hints_s : sequence of float or None, shape (n,)
+        Declared with the nodes.
+    limit_s : float
+        For all searches together.
+    most : int
+        Ways at most, at least 2.
+    say : callable
+        Told what is searched for, as ``say(done, total, words)``.
+    """
+    until = time.monotonic() + limit_s
+    native = pooled(profile) if native_threads else {}
+    chosen = native_threads and any(choices(node) for node in profile.nodes)
+    plain = _plain_ways(profile, default_threads, most_threads, hints_s, native)
+    budgets = _budgets(profile, native, default_threads, most_threads, seed, 0.15 * limit_s)
+    wanted = _wanted(budgets, processes, chosen=chosen)
+    plans: list[Way] = []
+    for k, (threads, workers, its_native) in enumerate(wanted):
+        left_s = until - time.monotonic()
+        if plans and left_s < _LEAST_SEARCH_S:
+            break
+        say(k, len(wanted), _named(threads, workers, native=its_native))
+        # Searches with worker processes take longer to become good.
+        weights = [2 if n else 1 for _, n, _ in wanted[k:]]
+        found = profile.optimize(
+            threads=threads,
+            time_limit_s=max(_LEAST_SEARCH_S, left_s * weights[0] / sum(weights)),
+            seed=seed,
+            what_if=[threads],
+            **({"processes": workers} if workers else {}),
+            **({"native_threads": True} if its_native else {}),
+        )
+        plans.append(Way("", found))
+        if (bare := _ungrouped(profile, found)) is not None:
+            plans.append(Way("", bare))
+    return _picked(plain, _distinct(plans), most)
+
+
+def planned_again(
+    profile: Profile, like: Sequence[Plan], *, seed: int, limit_s: float, native_threads: bool
+) -> list[Way]:
+    """Return plans of a better profile, for the budgets and modes of others."""
+    found: list[Way] = []
+    for k, plan in enumerate(like):
+        workers = workers_of(plan)
+        its_native = native_threads and any(choices(node) for node in profile.nodes)
+        again = profile.optimize(
+            threads=plan.threads,
+            time_limit_s=max(_LEAST_SEARCH_S, limit_s / (len(like) or 1)),
+            seed=seed + k + 1,
+            what_if=[plan.threads],
+            **({"processes": workers} if workers else {}),
+            **({"native_threads": True} if its_native else {}),
+        )
+        found.append(Way("", again))
+    known = {_key(plan) for plan in like}
+    return [way for way in _distinct(found) if _key(way.plan) not in known]
+
+
+def pooled(profile: Profile) -> dict[str, int]:
+    """Return one native thread for each node with native pools."""
+    return {
+        node.name: 1
+        for node in profile.nodes
+        if 1 in choices(node)
+        or (node.native_threads is None and node.kind == "parallel" and node.cores_peak > _POOLED)
+    }
+
+
+def _plain_ways(
+    profile: Profile,
+    default_threads: int,
+    most_threads: int | None,
+    hints_s: Sequence[float | None],
+    native: dict[str, int],
+) -> list[Way]:
+    most = min(most_threads or 1024, max(1, width(instance_of(profile))))
+    if most_threads is not None:
+        default_threads = min(default_threads, most_threads)
+    name = _plain_name(default_threads)
+    ways = [Way(name, plain_plan(profile, default_threads, hints_s=hints_s), default=True)]
+    budgets = [k for k in _PLAIN if k <= most and k != default_threads]
+    ways += [Way(_plain_name(k), plain_plan(profile, k, hints_s=hints_s)) for k in budgets]
+    if native:
+        for k in sorted({default_threads, *budgets}):
+            plan = plain_plan(profile, k, hints_s=hints_s, native=native)
+            ways.append(Way(f"{_plain_name(k)}, one native thread a node", plan))
+    return ways
+
+
+def _plain_name(threads: int) -> str:
+    return "one after the other" if threads == 1 else f"default order, {plural(threads, 'thread')}"
+
+
+def _budgets(
+    profile: Profile,
+    native: dict[str, int],
+    default_threads: int,
+    most_threads: int | None,
+    seed: int,
+    limit_s: float,
+) -> list[int]:
+    """Return the budgets to plan for: at the knee, the best, the default one."""
+    measured = {node.name: 1 for node in profile.nodes if node.name in native and choices(node)[:1] == (1,)}
+    limited = apply_native(profile, measured)
+    most = min(most_threads or _BUDGETS[-1], max(1, width(instance_of(limited))))
+    asked = [k for k in _BUDGETS if k <= most] or [1]
+    answers = what_if(limited, asked, time_limit_s=limit_s, seed=seed)
+    expected = {its.threads: its.makespan_s for its in answers}
+    best = min(expected, key=lambda k: (expected[k], k))
+    knee = min(k for k in expected if expected[k] <= expected[best] * (1 + ENOUGH))
+    default = min(default_threads, most_threads or default_threads)
+    return list(dict.fromkeys([knee, default, best]))
+
+
+def _wanted(budgets: Sequence[int], processes: int, *, chosen: bool) -> list[tuple[int, int, bool]]:
+    """Return (threads, processes, native threads chosen) of the plans to search for, the best hope first."""
+    found: list[tuple[int, int, bool]] = []
+    for threads in budgets:
+        found += [(threads, n, chosen) for n in dict.fromkeys((0, processes))]
+    if chosen:
+        found.append((budgets[0], 0, False))
+    return found[:MOST_PLANS]
+
+
+def _ungrouped(profile: Profile, plan: Plan) -> Plan | None:
+    """Return the plan without the groups that were computed; None when there are none, or clusters."""
+    groups = tuple(group for group in plan.groups if group.reason in ("lock", "exclusive"))
+    if len(groups) == len(plan.groups) or plan.clusters:
+        return None
+    native = {node.name: node.native_threads for node in plan.nodes if node.native_threads is not None}
+    rank = {node.name: node.rank for node in plan.nodes}
+    ranks = [rank[shape.name] for shape in profile.shape]
+    solver = msgspec.structs.replace(plan.solver, status="feasible")
+    return ordered_plan(profile, ranks, plan.threads, solver, native=native, chains=plan.chains)
+
+
+def _key(plan: Plan) -> Any:
+    """Return what the runtime does by a plan: plans of one key are one way."""
+    nodes = tuple(
+        (node.name, node.rank, node.mode, node.native_threads, node.starts_after) for node in plan.nodes
+    )
+    groups = tuple((g.nodes, g.limit) for g in plan.groups if g.reason not in ("lock", "exclusive"))
+    clusters = tuple((c.nodes, c.worker, c.again) for c in plan.clusters)
+    return plan.threads, nodes, groups, clusters, plan.chains, plan.switch_interval_s
+
+
+def _distinct(plans: Sequence[Way]) -> list[Way]:
+    """Return the plans that differ, named by how they do, the best first."""
+    by_key = {_key(way.plan): way.plan for way in reversed(plans)}
+    ordered = sorted(by_key.values(), key=lambda plan: (plan.makespan_s, plan.threads))
+    ways: list[Way] = []
+    taken: dict[str, int] = {}
+    for plan in ordered:
+        native = any(node.native_threads is not None for node in plan.nodes)
+        name = _named(plan.threads, workers_of(plan), native=native)
+        taken[name] = taken.get(name, 0) + 1
+        ways.append(Way(name if taken[name] == 1 else f"{name} ({taken[name]})", plan))
+    return ways
+
+
+def _named(threads: int, processes: int, *, native: bool) -> str:
+    parts = ["plan", plural(threads, "thread")]
+    if processes:
+        parts.append("1 process" if processes == 1 else f"{processes} processes")
+    if native:
+        parts.append("native threads set")
+    return ", ".join(parts)
+
+
+def _picked(plain: Sequence[Way], plans: Sequence[Way], most: int) -> list[Way]:
+    """Return the default, then the best plan, the best of the other kind, the best plain way, and so on."""
+    default = plain[0]
+    others = sorted(plain[1:], key=_prospect)
+    best_s = min(way.plan.makespan_s for way in (*plain, *plans))
+    first = list(plans[:1])
+    if first:
+        unlike = [way for way in plans if bool(way.processes) != bool(first[0].processes)]
+        first += unlike[:1]
+    first += others[:1]
+    rest = sorted((way for way in (*plans, *others) if way not in first), key=_prospect)
+    guarded = [default, *first[:1], *others[:1]]
+    near = {
+        way.name: way
+        for way in (default, *first, *rest)
+        if way in guarded or way.plan.makespan_s <= FAR * best_s
+    }
+    return list(near.values())[: max(2, most)]
+
+
+def _prospect(way: Way) -> tuple[float, int, int]:
+    return way.plan.makespan_s, way.processes, way.plan.threads
