@@ -89,11 +89,6 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         help="do not profile a node, but say what it takes, as of 'makespan profile'; the race runs it",
     )
     parser.add_argument(
-        "--run-all",
-        action="store_true",
-        help="run nodes that are declared profile=False, too: a race runs the whole DAG, many times",
-    )
-    parser.add_argument(
         "--seed", type=opt.seed, default=0, metavar="N", help="of search and turns (default: 0)"
     )
     parser.add_argument(
@@ -111,15 +106,14 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     if options.profile is not None and (options.hints or "runs" in options.named):
         which = "--hint" if options.hints else "--runs"
         raise OptionError("is for profiling, and --profile gives a profile", where=which)
-    state = _state(options)
     opt.ready_output(options.output, "makespan-plan", force=options.force)
+    state = _state(options)
     if options.save_profile is not None:
         opt.ready_output(options.save_profile, "makespan-profile", force=options.force)
     profile = _known(options, terminal)
     with HeardOnce() as ctrl_c, stdout_kept_clean(wanted=True) as kept:
         dag = load_target(options.target)
         inputs, around = checked_sets(options, dag, sets), hooks(options)
-        _ensure_may_run(dag, options)
         _ensure_same_dag(dag, options)
         _begin(state, options, terminal)
         try:
@@ -172,25 +166,6 @@ def _known(options: argparse.Namespace, terminal: Terminal) -> Profile | None:
 
     heed_profile_warnings()
     return None if options.profile is None else read_profile(options.profile, terminal)
-
-
-def _ensure_may_run(dag: DAG[..., Any], options: argparse.Namespace) -> None:
-    """Refuse to run again and again what is not even to be run for a profile.
-
-    Raises
-    ------
-    OptionError
-        Some nodes are declared ``profile=False``.
-    """
-    kept_back = [name for name, node in dag.nodes.items() if not node.options.profile]
-    if kept_back and not options.run_all:
-        from makespan.showing.words import some
-
-        raise OptionError(
-            f"a race runs the whole DAG many times, and profile=False is declared of: {some(kept_back)}",
-            where=dag.target or dag.name,
-            hint="--run-all runs them, too; or tune a DAG without them",
-        )
 
 
 def _ensure_same_dag(dag: DAG[..., Any], options: argparse.Namespace) -> None:
