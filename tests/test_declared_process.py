@@ -355,3 +355,28 @@ def test_of_a_decorated_function():
     d = DAG("d")
     d.returns(d.add(declared_node, d.input("x")))
     assert [its.process for its in shapes(d)] == [True]
+
+
+# -- the calling thread --------------------------------------------------------------------------------------
+
+
+def test_the_calling_thread_runs_one_node_at_a_time():
+    profile = make_profile({"a": [], "b": [], "c": []}, 1.0, "io")
+    assert optimized(profile, 3).makespan_s == 1.0
+    shape = tuple(msgspec.structs.replace(its, caller=its.name != "c") for its in profile.shape)
+    profile = msgspec.structs.replace(profile, shape=shape)
+    plan = optimized(profile, 3)
+    assert plan.makespan_s == plan.lower_bound_s == plan.default_makespan_s == 2.0
+    assert plan.binding == "lock the calling thread"
+    assert [its.nodes for its in plan.groups] == [("a", "b")]
+    assert plan.groups[0].evidence == "declared: 2 nodes run in the calling thread"
+    assert what_if(profile, 3)[0].makespan_s == 2.0
+    assert [share.name for share in explain(plan).bounds[0].nodes] == ["a", "b"]
+    d = DAG("d")
+    x = d.input("x")
+    d.returns([d.add(jobs.same, x, mode="caller", name=name) for name in "ab"])
+    assert [(its.caller, its.process) for its in shapes(d)] == [(True, False)] * 2
+    of = make_profile({"a": [], "b": []}, 1.0, fingerprint=d.fingerprint)
+    plan = optimized(msgspec.structs.replace(of, shape=shapes(d)))
+    assert plan.makespan_s == 2.0
+    assert d.prepare(plan)(5) == [5, 5]

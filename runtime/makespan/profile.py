@@ -28,7 +28,7 @@ from makespan.measurement import (
     Spread,
 )
 from makespan.plan import DagId
-from makespan.profile_shape import Shape
+from makespan.profile_shape import Shape, locks_of
 from makespan.structure import Structure, build
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return build(
             [shape.name for shape in self.shape],
             [shape.after for shape in self.shape],
-            locks=[shape.locks for shape in self.shape],
+            locks=locks_of(self.shape),
             exclusive=[shape.exclusive for shape in self.shape],
             places={shape.name: shape.place for shape in self.shape},
         )

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from makespan.plan import PlanGroup
+from makespan.profile_shape import CALLING_THREAD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,9 @@ def declared_groups(structure: Structure) -> list[PlanGroup]:
                     tuple(nodes),
                     1,
                     "lock",
-                    f"declared: {len(nodes)} nodes share lock {lock!r}",
+                    f"declared: {len(nodes)} nodes run in {lock}"
+                    if lock.strip() == CALLING_THREAD
+                    else f"declared: {len(nodes)} nodes share lock {lock!r}",
                 )
             )
     alone = sorted(name for name, only in zip(structure.names, structure.exclusive, strict=True) if only)

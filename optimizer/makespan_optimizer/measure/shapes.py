@@ -32,6 +32,7 @@ def shapes(dag: DAG[..., Any], unrun: Container[str] = ()) -> tuple[Shape, ...]:
             code=code_fingerprint(node.fn, memory),
             measure=node.options.profile and node.name not in unrun,
             stays=_stays(node),
+            caller=node.options.mode == "caller" and not is_coroutine_function(node.fn),
             process=node.options.mode == "process" and not is_coroutine_function(node.fn),
         )
         for i, node in enumerate(dag.nodes.values())

@@ -33,7 +33,9 @@ def _lines(shape: Shape, node: NodeProfile | None) -> Iterator[tuple[str, str]]:
         yield "profile", "not measured"
     else:
         yield from _measured(node)
-    if shape.stays:
+    if shape.process:
+        yield "runs in", "a worker process, as declared"
+    elif shape.stays:
         yield "stays in this process", clean(shape.stays, 200)
     if shape.tags:
         yield "tags", some(shape.tags)
