@@ -42,10 +42,11 @@ class Line(NamedTuple):
 
 
 class Hits(NamedTuple):
-    """The best glyph at each place of each line: lines × columns."""
+    """The best glyph at each place of each line: lines × columns, from column `left` on."""
 
     score: np.ndarray
     glyph: np.ndarray
+    left: int
 
 
 # -- set up once
@@ -88,12 +89,13 @@ def denoise(gray: np.ndarray) -> np.ndarray:
 
 
 @node
-def straighten(gray: np.ndarray) -> np.ndarray:
-    """Turn the page so that the sums of its rows differ most: text upright."""
+def straighten(gray: np.ndarray) -> tuple[np.ndarray, list[Line]]:
+    """Turn the page so that the sums of its rows differ most: text upright. Return it with its lines."""
     ink = 255 - gray[::2, ::2]
     rough = max(np.arange(-2, 2.01, 0.25), key=lambda angle: _sharpness(ink, angle))
     best = max(rough + np.arange(-0.2, 0.21, 0.05), key=lambda angle: _sharpness(ink, angle))
-    return 255 - _turned(255 - gray, best)
+    upright = 255 - _turned(255 - gray, best)
+    return upright, find_lines(upright)
 
 
 def _turned(image: np.ndarray, angle: float) -> np.ndarray:
@@ -106,7 +108,6 @@ def _sharpness(ink: np.ndarray, angle: float) -> float:
     return float(_turned(ink, angle).mean(axis=1).var())
 
 
-@node
 def find_lines(gray: np.ndarray) -> list[Line]:
     """Return the lines of print: contours of smeared ink that are as high as a glyph, by their height."""
     black = cv2.adaptiveThreshold(gray, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 41, 25)
@@ -143,13 +144,13 @@ def match(gray: np.ndarray, lines: list[Line]) -> Hits:
         score = scores.reshape(len(lines), 2 * half, -1)[:, :slack].max(axis=1)
         better = score > best
         best[better], which[better] = score[better], number
-    return Hits(best, which)
+    return Hits(best, which, left - around)
 
 
 @node
-def read(hits: Hits) -> list[str]:
-    """Return the text: of glyphs that overlap the better one stays; gaps become blanks."""
-    texts = []
+def read(hits: Hits) -> tuple[list[str], list[list[int]]]:
+    """Return the text, and where its glyphs are: of some that overlap the best stays; gaps become blanks."""
+    texts, places = [], []
     for score, glyph in zip(hits.score.tolist(), hits.glyph.tolist(), strict=True):
         kept: list[int] = []
         for place in sorted((x for x, its in enumerate(glyph) if its >= 0), key=lambda x: -score[x]):
@@ -162,7 +163,18 @@ def read(hits: Hits) -> list[str]:
                 text += " " * (round((place - before) / pages.PITCH) - 1)
             text += pages.CHARACTERS[glyph[place]]
         texts.append(text)
-    return texts
+        places.append([hits.left + place for place in kept])
+    return texts, places
+
+
+@node
+def verify(
+    gray: np.ndarray, lines: list[Line], read: list[str], places: list[list[int]], known: Models
+) -> float:
+    """Ask a classifier of single glyphs, too; return the share of glyphs that it takes for the same."""
+    found = [(line.middle, x) for line, its in zip(lines, places, strict=True) for x in its]
+    said = np.array([pages.CHARACTERS.index(c) for text in read for c in text if c != " "])
+    return float((known.glyphs.classify(gray, np.array(found)) == said).mean())
 
 
 @node
@@ -191,7 +203,7 @@ def overlay(page: str, gray: np.ndarray, lines: list[Line], texts: list[str]) ->
 # -- of all pages
 @node
 def classify(vectors: list[np.ndarray], known: Models) -> list[str]:
-    return [str(kind) for kind in known.forest.predict(np.stack(vectors))]
+    return [str(kind) for kind in known.judge.predict(np.stack(vectors))]
 
 
 @node
@@ -212,17 +224,18 @@ def report(**parts: Any) -> dict[str, Any]:
 def document(scale: float = 1.0) -> dict[str, Any]:
     """Read the four pages of a case; `scale` is the number of items, 1.0 for a full invoice."""
     port, known = page_store(), models()
-    texts, vectors, overlays = [], [], []
+    texts, vectors, overlays, verified = [], [], [], []
     for page in pages.PAGES:
         scan = fetch.options(name=f"fetch_{page}")(port, page, scale)
         noisy = decode.options(name=f"decode_{page}")(scan)
         clean = denoise.options(name=f"denoise_{page}")(noisy)
-        gray = straighten.options(name=f"straighten_{page}")(clean)
-        lines = find_lines.options(name=f"find_lines_{page}")(gray)
+        gray, lines = straighten.options(name=f"straighten_{page}")(clean)
         hits = match.options(name=f"match_{page}")(gray, lines)
-        texts.append(read.options(name=f"read_{page}")(hits))
+        text, places = read.options(name=f"read_{page}")(hits)
+        texts.append(text)
+        verified.append(verify.options(name=f"verify_{page}")(gray, lines, text, places, known))
         vectors.append(layout.options(name=f"layout_{page}")(gray, known))
-        overlays.append(overlay.options(name=f"overlay_{page}")(page, gray, lines, texts[-1]))
+        overlays.append(overlay.options(name=f"overlay_{page}")(page, gray, lines, text))
     found = fields(texts)
     return report(
         texts=texts,
@@ -232,6 +245,7 @@ def document(scale: float = 1.0) -> dict[str, Any]:
         totals=check_totals(found),
         bank=check_bank(found),
         supplier=find_supplier(found, known),
+        verified=verified,
         overlays=overlays,
     )
 
@@ -240,7 +254,7 @@ def document(scale: float = 1.0) -> dict[str, Any]:
 process_ok = tuple(
     f"{step}_{page}"
     for page in pages.PAGES
-    for step in ("decode", "denoise", "straighten", "find_lines", "match", "read", "layout", "overlay")
+    for step in ("decode", "denoise", "straighten", "match", "read", "verify", "layout", "overlay")
 )
 
 
@@ -267,6 +281,7 @@ def check(results: dict[str, Any], scale: float = 1.0) -> None:
     assert answer["bank"]
     assert all(answer["totals"].values()), answer["totals"]
     assert answer["supplier"]["name"] == pages.case_of(scale).supplier
+    assert min(answer["verified"]) > 0.9, answer["verified"]
     assert all(answer["overlays"])
 
 
