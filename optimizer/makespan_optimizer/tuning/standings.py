@@ -86,12 +86,17 @@ class Standings:
         found = [turn[way] for turn in self.turn_s if way in turn]
         return found if found or self.turn_s or way not in self.first_s else [self.first_s[way]]
 
+    def in_common(self, way: int) -> tuple[list[float], list[float]]:
+        """Return the seconds of a way and of the default, in the turns in which both were run."""
+        turns = [turn for turn in self.turn_s if way in turn]
+        if not self.turn_s and way in self.first_s:
+            turns = [self.first_s]
+        return [turn[way] for turn in turns], [turn[0] for turn in turns]
+
     def over_default(self, way: int) -> float | None:
         """Return the median, over turns, of its seconds / the default's; None before it was run."""
-        ratios = [turn[way] / turn[0] for turn in self.turn_s if way in turn]
-        if not ratios and not self.turn_s and way in self.first_s:
-            ratios = [self.first_s[way] / self.first_s[0]]
-        return median(ratios) if ratios else None
+        pairs = list(zip(*self.in_common(way), strict=True))
+        return median(its / default for its, default in pairs) if pairs else None
 
     @property
     def leader(self) -> int:
@@ -105,10 +110,9 @@ class Standings:
         order = sorted(self.live, key=self._standing)
         equal = [i for i in order if self._standing(i)[0] <= best * (1 + SAME)]
         equal.sort(key=lambda i: (self.ways[i].size, self._standing(i)))
-        default = self.seconds(0)
         for i in (*equal, *order):
-            ratio, its = self.over_default(i), self.seconds(i)
-            if i == 0 or (ratio is not None and ratio <= 1 and median(its) <= median(default)):
+            its, default = self.in_common(i)
+            if i == 0 or (its and median(its) <= min(median(default), median(self.seconds(0)))):
                 return i
         return 0
 
