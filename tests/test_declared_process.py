@@ -30,6 +30,8 @@ from makespan_optimizer.questions.sensitivity import sensitivity
 from makespan_optimizer.questions.variants import in_process
 from makespan_optimizer.questions.what_if import what_if
 from makespan_optimizer.simulate import simulate
+from makespan_optimizer.tuning.afterwards import model_of
+from makespan_optimizer.tuning.plain import plain_plan
 from tests import jobs
 from tests.builders import make_profile
 from tests.mode_profiles import MB, tabular, with_pickling
@@ -380,3 +382,13 @@ def test_the_calling_thread_runs_one_node_at_a_time():
     plan = optimized(msgspec.structs.replace(of, shape=shapes(d)))
     assert plan.makespan_s == 2.0
     assert d.prepare(plan)(5) == [5, 5]
+
+
+def test_ways_that_nobody_searched_for_too():
+    profile = declared(two(), "a", "b")
+    plan = plain_plan(profile, 2)
+    assert plan.makespan_s == plan.default_makespan_s == optimized(profile).makespan_s
+    assert [(its.mode, its.kind, its.gil_s) for its in plan.nodes] == [("process", "python", 1.0)] * 2
+    for model in (model_of(profile, None), model_of(profile, plan)):
+        assert model.away == {"a", "b"}
+        assert model.alone_s["a"] == pytest.approx(1 + HAND_OVER_S)

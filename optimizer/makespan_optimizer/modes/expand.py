@@ -131,6 +131,29 @@ def expand(
     )
 
 
+def there_as_declared(plan: Plan, profile: Profile) -> Plan:
+    """Return a plan that says which nodes run in worker processes by themselves, and what they do there.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of `makespan_optimizer.modes.contract.as_declared` of the profile.
+    profile : Profile
+    """
+    declared = {shape.name for shape in profile.shape if shape.process}
+    if not declared:
+        return plan
+    of = {node.name: node for node in profile.nodes if node.name in declared}
+    gil = profile.machine.gil
+    nodes = tuple(
+        msgspec.structs.replace(_measured(node, of[node.name], gil=gil), mode="process")
+        if node.name in declared
+        else node
+        for node in plan.nodes
+    )
+    return msgspec.structs.replace(plan, nodes=nodes)
+
+
 def _unfolded(node: PlanNode, modes: Modes) -> list[PlanNode]:
     """Return the nodes of a cluster, one after the other within its time."""
     cluster = modes.clusters[modes.contracted.names.index(node.name)]

@@ -21,6 +21,7 @@ from makespan.errors import ProfileError
 from makespan.showing.words import some
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.modes.choose import ModeChoice, applied
+from makespan_optimizer.modes.contract import as_declared
 from makespan_optimizer.modes.native import choices
 
 if TYPE_CHECKING:
@@ -97,12 +98,13 @@ def model_of(profile: Profile, plan: Plan | None) -> Model:
     ProfileError
         A node has no usable measurement.
     """
+    declared = {shape.name for shape in profile.shape if shape.process}
     if plan is None:
-        instance = instance_of(profile)
+        instance = instance_of(as_declared(profile))
         names = instance.structure.names
         walls_s = {name: wall * instance.tick_s for name, wall in zip(names, instance.wall, strict=True)}
         number = {name: i for i, name in enumerate(names)}
-        return Model(instance, number, walls_s, dict.fromkeys(names), frozenset())
+        return Model(instance, number, walls_s, dict.fromkeys(names), frozenset(declared))
     known = {node.name: choices(node) for node in profile.nodes}
     missing = [name for name in (*(node.name for node in plan.nodes), *_names(profile)) if name not in known]
     strange = {node.name for node in plan.nodes}.symmetric_difference(_names(profile))
@@ -122,7 +124,7 @@ def model_of(profile: Profile, plan: Plan | None) -> Model:
     }
     unit = {node.name: number[stands_for.get(node.name, node.name)] for node in plan.nodes}
     alone_s = {node.name: node.alone_s for node in plan.nodes}
-    return Model(instance, unit, alone_s, threads, frozenset(stands_for))
+    return Model(instance, unit, alone_s, threads, frozenset({*stands_for, *declared}))
 
 
 def _names(profile: Profile) -> list[str]:

@@ -17,6 +17,8 @@ from makespan_optimizer.canonical import canonical
 from makespan_optimizer.choice.result import Result
 from makespan_optimizer.choice.search import Candidate
 from makespan_optimizer.instance import instance_of
+from makespan_optimizer.modes.contract import as_declared
+from makespan_optimizer.modes.expand import there_as_declared
 from makespan_optimizer.modes.native import apply_native, choices
 from makespan_optimizer.priorities import DEFAULT
 from makespan_optimizer.simulate import simulate
@@ -74,13 +76,14 @@ def ordered_plan(
     native: Mapping[str, int] | None = None,
     chains: tuple[tuple[str, ...], ...] = (),
 ) -> Plan:
-    """Return an order as a plan, without groups and worker processes; `ranks` by declaration."""
+    """Return an order as a plan, without groups and clusters; `ranks` by declaration."""
     asked = dict(native or {})
     structure = profile.structure()
-    bare = instance_of(profile)
+    bare = instance_of(as_declared(profile))
     default = simulate(bare, default_ranks(structure, hints_s), threads).makespan * bare.tick_s
     limited = _limited(profile, asked)
-    known = canonical(limited, structure)
+    seen = as_declared(limited)
+    known = canonical(seen, structure)
     instance = instance_of(known.profile)
     order = known.here(ranks)
     schedule = simulate(instance, order, threads)
@@ -89,7 +92,8 @@ def ordered_plan(
     found = Result(best, default / instance.tick_s, bounds, None, [], (), [], solver.stopped, 1)
     if found.proven:
         solver = msgspec.structs.replace(solver, status="optimal")
-    plan = assemble(limited, structure, known, instance, threads, found, solver)
+    plan = assemble(seen, structure, known, instance, threads, found, solver)
+    plan = there_as_declared(plan, limited)
     nodes = tuple(
         msgspec.structs.replace(node, native_threads=asked[node.name]) if node.name in asked else node
         for node in plan.nodes
