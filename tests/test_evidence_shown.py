@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html import unescape
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -30,9 +31,13 @@ from makespan.showing.report import render, report_of, report_of_plan
 from makespan.showing.reprs.cards import plan_card, run_card
 from makespan.showing.text import plan_summary, report_text, run_summary
 from makespan.showing.words import clean
+from tests.chromium import opened
 from tests.evidence_data import DEFAULT, FASTER, NO_ROOM, PLAN, changed
 from tests.report_data import HOSTILE, blog_run
 from tests.test_page import KNOWN, Seen, page_data
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 replace = msgspec.structs.replace
 FASTER_WORDS = (
@@ -203,6 +208,14 @@ def test_what_a_form_does_not_carry_is_said(form: str) -> None:
     assert "what the race of real runs showed" not in export(plan_with(None), form).lost
 
 
+def test_tawazi_is_not_promised_what_makespan_measured() -> None:
+    from makespan.adapters.tawazi.not_carried import _places
+
+    assert _places(plan_with(None)) == []
+    (told,) = _places(plan_with(FASTER))
+    assert told == "what the race showed: its runs were makespan's, and say nothing of Tawazi's engine"
+
+
 def test_check_says_where_it_was_raced() -> None:
     from makespan import DAG
     from makespan.machine import this_machine
@@ -317,3 +330,27 @@ def test_any_evidence_that_a_file_can_hold_is_shown(ways: list[Raced], data: st.
     render_page(report_of_plan(plan))
     plan_card(plan)
     assert speedup(its) is None or speedup(its).plan_s > 0
+
+
+@pytest.mark.browser
+def test_in_a_browser_it_is_silent_and_fits_on_paper(tmp_path: Path) -> None:
+    names = [PLAN, "a name without blanks " + "x" * 300, *HOSTILE[:4]]
+    ways = tuple(Raced(name, 2, 3, 1.0 + i, 0.9, 9.1, 1.0, "slower, " * 30) for i, name in enumerate(names))
+    path = tmp_path / "page.html"
+    path.write_bytes(render_page(report_of_plan(plan_with(changed(FASTER, ways=ways)))))
+    with opened(tmp_path) as page:
+        size = {"height": 900, "deviceScaleFactor": 1, "mobile": False}
+        page.call("Emulation.setDeviceMetricsOverride", width=1000, **size)
+        page.open(path)
+        assert page.complaints == []
+        assert page.eval("document.querySelectorAll('#measured tbody tr').length") == len(ways)
+        assert page.eval("document.documentElement.scrollWidth <= innerWidth")
+        bars = "[...document.querySelectorAll('#measured .raced path')].map((p) => getComputedStyle(p)%s)"
+        light = page.eval(bars % ".fill")
+        page.scheme("dark")
+        assert page.eval(bars % ".fill") != light
+        page.scheme("light")
+        page.call("Emulation.setDeviceMetricsOverride", width=720, **size)
+        page.call("Emulation.setEmulatedMedia", media="print")
+        page.settle()
+        assert page.eval("document.querySelector('#measured table').offsetWidth <= innerWidth")

@@ -49,6 +49,8 @@ def _places(plan: Plan) -> list[str]:
     native = [node.name for node in plan.nodes if node.native_threads is not None]
     if native:
         said.append(f"native threads of {_some(native)}: set them in the functions, with threadpoolctl")
+    if plan.evidence is not None:
+        said.append("what the race showed: its runs were makespan's, and say nothing of Tawazi's engine")
     if plan.switch_interval_s is not None:
         said.append(
             "the interpreter's switch interval: call "
