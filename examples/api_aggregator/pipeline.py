@@ -2,19 +2,19 @@
 
 ::
 
-    rates ── exchange ────────────────── (all that read prices)
-    login ── flights ── fares ── seats ── read_flights ──────────────┐
-    trains ── tariffs ── places ─┐                                   ├─ journeys ──┐
-    ferries ── cabins ───────────┼─ read_trains, _ferries, _cards ───┘             │
-    cards ───────────────────────┘ (a client that takes one call at a time)        ├─ combine ── rank
-    hotels ×3 ── rooms ×3 ── read_hotels ×3 ── distinct ──┐                        │              │
-    reviews ── opinions ──────────────────────────────────┴─ judge ────────────────┤   keep, summary, answer
-    events ── venues ── calendar; weather ── climate; transfers ── cheapest ───────┘
+    rates ── exchange ───────────────── (all that read prices)
+    login ── flights ── fares ── seats ── read_flights ────────────┐
+    trains ── tariffs ── places ─┐                                 ├─ journeys ─┐
+    ferries ── cabins ───────────┼─ read_trains, _ferries, _cards ─┘            │
+    cards ───────────────────────┘ (a client that takes one call at a time)     ├─ combine ── rank
+    hotels ×3 ── rooms ×3 ── read_hotels ×3 ── distinct ──┐                     │              │
+    reviews ── opinions ──────────────────────────────────┴─ judge ─────────────┤    keep, summary, answer
+    events ── venues ── calendar; weather ── climate; transfers ── cheapest ────┘
 
-The calls take 40 to 250 ms. Six go through an old client that takes one call at a time. A lock inside it keeps
-that right whoever runs the DAG; `lock="legacy"` says it to makespan, which then starts another node
-instead of letting a thread wait. With four threads three things are nearly equally long: the work of the threads, the
-way through the flights, and the calls of the old client. So it counts what starts first.
+The calls take 40 to 250 ms. Six go through an old client that takes one call at a time. A lock inside it
+keeps that right whoever runs the DAG; `lock="legacy"` says it to makespan, which then starts another node
+instead of letting a thread wait. With four threads three things are nearly equally long: the work of the
+threads, the way through the flights, and the calls of the old client. So it counts what starts first.
 
     python pipeline.py
     makespan profile  pipeline.py:trip -o profile.json
