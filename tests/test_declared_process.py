@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+from functools import partial
 
 import msgspec
 import pytest
@@ -15,6 +17,7 @@ from makespan.preparing.order import default_ranks
 from makespan.processes import close_workers, configure
 from makespan.processes.pool import pool
 from makespan.profile import parse_profile
+from makespan.testing import dag_of, random_edges
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.measure.merge import merge_profiles
 from makespan_optimizer.measure.shapes import shapes
@@ -35,6 +38,9 @@ from makespan_optimizer.tuning.plain import plain_plan
 from tests import jobs
 from tests.builders import make_profile
 from tests.mode_profiles import MB, tabular, with_pickling
+from tests.worker_tools import workers
+
+__all__ = ["workers"]
 
 
 def declared(profile, *names):
@@ -261,11 +267,9 @@ def test_less_waits_for_the_gil():
 
 
 @pytest.fixture
-def few():
-    configure(workers=2)
-    yield
+def few(workers):
     close_workers()
-    configure()
+    configure(workers=2)
 
 
 def made(mode="process"):
@@ -303,6 +307,19 @@ def test_a_plan_is_run_as_before(few):
     here = made("thread").prepare(plan).run(3)  # declared otherwise meanwhile: the declaration holds
     assert here.result[0] == total
     assert not any(its.process is not None for its in here.record.nodes)
+
+
+@pytest.mark.usefixtures("workers")
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 7), st.sampled_from([1, 2, 3]), st.sampled_from([0, 2]))
+def test_random_plans_give_the_same_results(seed, n, threads, processes):
+    rng = random.Random(seed)
+    modes = [rng.choice(["process", None]) for _ in range(n)]
+    d = dag_of(random_edges(n, seed=seed), lambda i: partial(jobs.total, i), mode=lambda i: modes[i])
+    plan = optimized(profile_of(d), threads, processes=processes, time_limit_s=0.4)
+    there = {name for name, mode in zip(d.nodes, modes, strict=True) if mode}
+    assert there <= {its.name for its in plan.nodes if its.mode == "process"}
+    assert d.prepare(plan)() == d.prepare(threads=1)()
 
 
 def test_nodes_of_their_own_keep_off_the_workers_of_clusters(few):

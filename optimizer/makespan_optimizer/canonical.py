@@ -191,10 +191,10 @@ def _walk(structure: Structure, marks: Sequence[int]) -> list[int]:
 
 
 def _pairs(profile: Profile, structure: Structure) -> list[tuple[int, int, int]]:
+    found = [(i, i, 0) for i, shape in enumerate(profile.shape) if shape.process]  # marks them
     if not profile.pairs:
-        return []
+        return found
     number = {name: i for i, name in enumerate(structure.names)}
-    found = []
     for pair in profile.pairs:
         if pair.limited:
             continue  # it speaks of other plans
