@@ -28,9 +28,9 @@ class Glyphs(NamedTuple):
     """Units × characters."""
 
     def classify(self, gray: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Return the character at each place (middle row, left column): by the sum over a few pixels around."""
+        """Return the character at each place (middle row, left column), by its sums a few pixels around."""
         half = pages.CELL // 2
-        framed = cv2.copyMakeBorder(gray, *[2 * pages.CELL] * 4, cv2.BORDER_CONSTANT, value=255)
+        framed = np.pad(gray, 2 * pages.CELL, constant_values=255)
         windows = np.lib.stride_tricks.sliding_window_view(framed, (pages.CELL, pages.PITCH))
         around = [(down, right) for down in range(-1, 4) for right in (-1, 0, 1)]
         rows, columns = (places[None] + np.array(around)[:, None]).reshape(-1, 2).T + 2 * pages.CELL
@@ -42,7 +42,8 @@ class Glyphs(NamedTuple):
         """Return what the hidden units say: glyphs × units."""
         ink = (255 - glyphs.reshape(len(glyphs), -1)).astype(np.float32)
         ink /= np.linalg.norm(ink, axis=1, keepdims=True) + 1
-        return np.maximum(ink @ self.hidden, 0)
+        activity: np.ndarray = np.maximum(ink @ self.hidden, 0)
+        return activity
 
 
 class Models(NamedTuple):
