@@ -1,8 +1,8 @@
 """The letters of `tawazi_letters.py`, one folder up, as a table of nodes that any engine can run.
 
 This is the plainest form of a pipeline to be measured: functions with what they wait for, and groups of
-which one runs at a time. There the drawings are `is_sequential`, so that nothing runs beside them; what their author
-meant is that no two of them run at once, and that is a group.
+which one runs at a time. There the drawings are `is_sequential`, so that nothing runs beside them; what their
+author meant is that no two of them run at once, and that is a group.
 """
 
 # mypy: disable-error-code="import-not-found"
