@@ -49,12 +49,11 @@ def quick(monkeypatch):
     monkeypatch.setattr(intervals, "DRAWS", 200)
 
 
-@pytest.mark.parametrize("noise", NOISE)
-@pytest.mark.parametrize("runs", [5, 9])
+@pytest.mark.parametrize(("noise", "runs"), [*((noise, 5) for noise in NOISE), ("skewed", 9)])
 def test_false_alarms_are_rare_even_when_b_is_slower_by_just_what_is_allowed(quick, noise, runs):
     # A share of 5 % in 120 tries is at most 10 % (two and a half standard deviations of the count more).
     assert alarms(noise, 1.05, runs) <= 0.1
-    assert alarms(noise, 1.0, runs) <= 0.03
+    assert alarms(noise, 1.0, runs, tries=40) <= 0.05
 
 
 @pytest.mark.parametrize(
@@ -96,15 +95,17 @@ def test_only_turns_are_drawn_together():
     assert pairs_in_turns(shuffled, Repeats(b, ["2", "4", "6"])) == (a, b)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=15)
 @given(st.lists(st.floats(0.5, 2), min_size=5, max_size=9), st.floats(0, 0.5))
 def test_a_side_is_never_slower_than_itself_and_scale_does_not_matter(values, tolerance):
-    a = Repeats(values)
-    assert judge_runs(a, a, tolerance).answer != "slower"
-    assert judge_runs(a, Repeats([1000 * v for v in values]), tolerance).answer == "slower"
-    verdict = judge_runs(a, Repeats([1.2 * v for v in values]), tolerance)
-    scaled = judge_runs(Repeats([4 * v for v in values]), Repeats([4 * (1.2 * v) for v in values]), tolerance)
-    assert (verdict.answer, verdict.low) == (scaled.answer, scaled.low)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intervals, "DRAWS", 100)
+        a, b = Repeats(values), Repeats([1.2 * value for value in values])
+        assert judge_runs(a, a, tolerance).answer != "slower"
+        assert judge_runs(a, Repeats([1000 * value for value in values]), tolerance).answer == "slower"
+        verdict = judge_runs(a, b, tolerance)
+        scaled = judge_runs(*(Repeats([4 * value for value in its.makespans_s]) for its in (a, b)), tolerance)
+        assert (verdict.answer, verdict.low) == (scaled.answer, scaled.low)
 
 
 def test_the_three_answers_follow_from_the_interval():
