@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from makespan.plan import Evidence, Raced
 from makespan.showing.interval import interval
@@ -11,9 +11,31 @@ from makespan.showing.interval import interval
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from makespan.plan import Misjudged
+    from makespan.plan import Misjudged, Plan
+    from makespan.profile import Profile
     from makespan_optimizer.tuning.candidates import Way
     from makespan_optimizer.tuning.race import Race
+
+
+class Tuned(NamedTuple):
+    """What came of it.
+
+    Attributes
+    ----------
+    plan : Plan
+        The way that won, with its evidence.
+    profile : Profile
+        With what was learnt on the way.
+    evidence : Evidence
+        That of the plan.
+    interrupted : bool
+        Ctrl-C ended the race: the plan is the best so far.
+    """
+
+    plan: Plan
+    profile: Profile
+    evidence: Evidence
+    interrupted: bool
 
 
 def evidence_of(

@@ -174,6 +174,8 @@ class Race(Standings):
             self.stop("every other way is slower than the default")
         elif self.turns >= self._looks[0] and self.clear:
             self.stop("it is clear")
+        elif self.turns >= self._looks[-1]:
+            self.stop(f"{self.turns} turns are enough: what is left differs by little")
         else:
             self._halve(left_s)
             self._within(left_s)

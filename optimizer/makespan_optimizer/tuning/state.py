@@ -23,7 +23,10 @@ from makespan.plan_parts import DagId, Seconds
 from makespan.profile import Profile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from makespan_optimizer.tuning.candidates import Way
+    from makespan_optimizer.tuning.race import Race
 
 FORMAT: Literal["makespan-tune/1"] = "makespan-tune/1"
 KIND = "makespan-tune"
@@ -102,6 +105,26 @@ def load(
     if differs:
         raise OptionError(f"this race cannot go on: {'; '.join(differs)}", where=where, hint=_AGAIN)
     return state
+
+
+def told(race: Race, ways: Sequence[Way]) -> tuple[tuple[SavedWay, ...], tuple[dict[str, float], ...]]:
+    """Return ways and turns of a race as they are kept; a turn under way is not."""
+    names = [way.name for way in ways]
+    saved = tuple(
+        SavedWay(way.name, way.plan, way.default, race.first_s.get(i), race.left.get(i, ""))
+        for i, way in enumerate(ways)
+    )
+    return saved, tuple({names[i]: seconds for i, seconds in turn.items()} for turn in race.turn_s)
+
+
+def restore(race: Race, state: State) -> None:
+    """Bring a race of the same ways to where it stood."""
+    number = {way.name: i for i, way in enumerate(state.ways)}
+    race.restore(
+        {number[way.name]: way.first_s for way in state.ways if way.first_s is not None},
+        [{number[name]: seconds for name, seconds in turn.items()} for turn in state.turns],
+        {number[way.name]: way.left for way in state.ways if way.left},
+    )
 
 
 def _refuse_inconsistent(state: State, where: str) -> None:

@@ -1,0 +1,115 @@
+"""What real runs teach: nodes that the model had wrong are measured again, and new plans come of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from makespan.errors import MakespanError
+from makespan_optimizer.tuning.candidates import planned_again
+from makespan_optimizer.tuning.feedback import fed_back, remeasured
+from makespan_optimizer.tuning.misjudged import misjudged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from makespan.graph import DAG
+    from makespan.plan import Misjudged
+    from makespan.profile import Profile
+    from makespan.record import RunRecord
+    from makespan_optimizer.tuning.candidates import Way
+
+_OTHERS = 2  # runs of each other way
+
+
+class Learnt(NamedTuple):
+    """What came of it; the same profile and no ways where nothing was learnt."""
+
+    profile: Profile
+    misjudged: tuple[Misjudged, ...] = ()
+    ways: tuple[Way, ...] = ()
+
+
+def learnt(
+    dag: DAG[..., Any],
+    profile: Profile,
+    ways: Sequence[Way],
+    records: Mapping[str, Sequence[RunRecord]],
+    *,
+    leader: Way,
+    limit_s: float,
+    native_threads: bool,
+    seed: int,
+    inputs: Sequence[Mapping[str, Any]],
+    hooks: Mapping[str, Any],
+    say: Callable[[str], Any],
+    tell: Callable[[str], Any],
+) -> Learnt:
+    """Look for what the model had wrong of the leader, measure that again, and plan anew.
+
+    Parameters
+    ----------
+    dag : DAG
+    profile : Profile
+    ways : sequence of Way
+        The fastest first.
+    records : mapping of str to sequence of RunRecord
+        Last runs, by way.
+    limit_s : float
+        Half for measuring, half for planning.
+    inputs, hooks
+        For runs of the DAG.
+    say, tell : callable
+        Told a line of prose; what is going on.
+
+    Raises
+    ------
+    KeyboardInterrupt
+    """
+    others = [
+        record
+        for way in ways
+        if way.name != leader.name
+        for record in list(records.get(way.name, ()))[-_OTHERS:]
+    ]
+    tell("what the model had wrong")
+    try:
+        found = misjudged(profile, leader.plan, list(records.get(leader.name, ())), others=others)
+        if not found:
+            say("the model was right about what decides")
+            return Learnt(profile)
+        for its in found:
+            say(f"{' beside '.join(its.nodes)}: {its.why}")
+        after = fed_back(
+            dag,
+            (),
+            {},
+            profile,
+            found,
+            limit_s / 2,
+            lambda done, total, words: tell(f"measured again: {words} ({done} of {total})"),
+            plan=leader.plan,
+            inputs=[dict(values) for values in inputs],
+            **hooks,
+        )
+        found = remeasured(found, profile, after)
+        if after is profile:
+            return Learnt(profile, found)
+        tell("plans of what was learnt")
+        again = planned_again(
+            after,
+            [way.plan for way in _unlike(ways)],
+            seed=seed,
+            limit_s=limit_s / 2,
+            native_threads=native_threads,
+        )
+    except MakespanError as error:
+        say(f"nothing was learnt: {error}")
+        return Learnt(profile)
+    return Learnt(after, found, tuple(way._replace(name=f"{way.name}, measured again") for way in again))
+
+
+def _unlike(ways: Sequence[Way]) -> list[Way]:
+    """Return the best plan, and the best of the other kind: with worker processes, or without."""
+    plans = [way for way in ways if not way.plain]
+    unlike = [way for way in plans if bool(way.processes) != bool(plans[0].processes)]
+    return [*plans[:1], *(unlike or plans[1:])[:1]]

@@ -1,0 +1,67 @@
+"""A profile within a share of the time: one counted run at least, the rest as far as it goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from makespan_optimizer.measure.isolate import profile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from makespan.graph import DAG
+    from makespan.profile import Profile
+    from makespan_optimizer.measure.inputs import Inputs
+    from makespan_optimizer.tuning.limit import TimeLimit
+
+
+class LongEnoughError(Exception):
+    """Ends a profile that would take too much of the time; never seen outside."""
+
+
+def profiled(
+    dag: DAG[..., Any],
+    inputs: Inputs,
+    time: TimeLimit,
+    *,
+    share: float,
+    trials_share: float,
+    say: Callable[[str], Any],
+    runs: int,
+    **options: Any,
+) -> Profile:
+    """Profile a DAG.
+
+    Parameters
+    ----------
+    share, trials_share : float
+        Of the time limit, after which it ends if a counted run is complete; of it for trials.
+    say : callable
+        Told when it was cut short.
+    options
+        Further ones of `makespan_optimizer.measure.isolate.profile`.
+    """
+    counted, _ = inputs.counted_runs(runs)
+
+    def told(done: int, total: int, node: str) -> None:
+        time.tell(f"profile: {node} ({done} of {total})")
+        if done * (counted + 1) >= 2 * total and time.used_s > share * time.limit_s:
+            raise LongEnoughError
+
+    try:
+        return profile(
+            dag,
+            (),
+            {},
+            inputs=[dict(values) for values in inputs.sets],
+            runs=runs,
+            trials_limit_s=trials_share * time.limit_s,
+            progress=told,
+            **options,
+        )
+    except LongEnoughError as stopped:
+        found: Profile | None = getattr(stopped, "partial", None)
+        if found is None:
+            raise
+        say(f"profiled for {time.used_s:.0f} s: the rest of the time is for the race")
+        return found
