@@ -34,7 +34,7 @@ def fields(texts: list[list[str]]) -> dict[str, Any]:
     for name, pattern in _FIELDS.items():
         hits = [its[1] for line in lines if (its := re.match(pattern, line))]
         found[name] = hits[0] if hits else None
-    found["items"] = [its.groups() for line in lines if (its := _ITEM.match(line))]
+    found["items"] = [list(its.groups()) for line in lines if (its := _ITEM.match(line))]
     found["delivered"] = {its[1]: int(its[2]) for line in lines if (its := _DELIVERED.match(line))}
     return found
 

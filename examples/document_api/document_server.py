@@ -51,9 +51,12 @@ def stop() -> None:
 class _Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer ``/PAGE/SCALE`` with a JPEG."""
-        from document_pages import scan
+        from document_pages import PAGES, scan
 
         _, page, scale = self.path.split("/")
+        if page not in PAGES:
+            self.send_error(404)
+            return
         body = scan(page, float(scale))
         time.sleep(LATENCY_S + len(body) / BYTES_PER_S)
         self.send_response(200)

@@ -2,11 +2,14 @@
 
 ::
 
-    page_store ── fetch ── decode ── denoise ── straighten ─┬─ find_lines ─┬─ match ── read ─┬─ … of each page
-                                                            │              └─ overlay ◀──────┤
-    models ─────────────────────────────────────────────────┴─ layout ── classify, similar   └─ fields
-                                                                                    │           │
-                                    report ◀── check_totals, check_bank, find_supplier ◀────────┘
+    of each page:                                         ┌─ layout
+    page_store ── fetch ── decode ── denoise ── straighten ┼─ match ── read ─┬─ verify
+                                                          └───────────────────┴─ overlay
+    models ── layout, verify, classify, similar, find_supplier
+
+    of all: layout ×4 ─┬─ classify        read ×4 ── fields ─┬─ check_totals
+                       └─ similar                            ├─ check_bank        all ── report
+                                                             └─ find_supplier
 
 `python pipeline.py` runs it. What it is, and what a plan gives: README.md beside this file.
 """
