@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import signal
+import subprocess
 import sys
+import time
 
 import pytest
 
@@ -13,6 +16,7 @@ from makespan.cli import main, options
 from makespan.cli.config import settings as config
 from makespan.cli.parser import verb_module, verb_parser
 from makespan.record import load_record
+from tests.cli_tools import clean_environment, command, listen_to_ctrl_c
 
 SOURCE = """
 import time
@@ -249,3 +253,45 @@ def test_a_file_of_another_kind_is_found_before_the_first_run(ran, tmp_path):
     assert code == 2
     assert "run-3.json" in err
     assert [path.name for path in tmp_path.glob("run-*.json")] == ["run-3.json"]
+
+
+SECOND_WAITS = """
+import pathlib, time
+from makespan import dag, node
+
+@node
+def waits():
+    if pathlib.Path("run-1.json").exists():
+        pathlib.Path("started").touch()
+        time.sleep(60)
+
+@dag
+def twice():
+    waits()
+"""
+
+
+def test_ctrl_c_ends_all_repeats_and_keeps_the_records(tmp_path):
+    (tmp_path / "twice.py").write_text(SECOND_WAITS)
+    words = command("run", "twice.py", "--repeat", "3")
+    with subprocess.Popen(
+        words,
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=listen_to_ctrl_c,
+    ) as process:
+        try:
+            deadline = time.monotonic() + 30
+            while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert [load_record(tmp_path / f"run-{i}.json").status for i in (1, 2)] == ["ok", "interrupted"]
+    assert not (tmp_path / "run-3.json").exists()
