@@ -6,6 +6,8 @@ import importlib
 import json
 import os
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,11 @@ import pytest
 
 from makespan.cli import main
 from makespan.cli.codes import Exit
+from makespan.errors import MakespanError
 from makespan.plan import Misjudged, Raced, load_plan
 from makespan.profile import load_profile
 from makespan_optimizer.tuning import tune as tuning
-from tests.cli_tools import Outcome
+from tests.cli_tools import Outcome, clean_environment, command, listen_to_ctrl_c
 from tests.evidence_data import FASTER, NO_ROOM, changed
 
 PIPELINE = '''\
@@ -210,6 +213,7 @@ def test_the_options_arrive(cli, fake):
         "profile": None,
         "runs": 4,
         "seed": 7,
+        "run_all": False,
         "hints": {"pick": "0.5s:io"},
         "inputs": [((1,), {}), ((), {"n": 2})],
         "target": "pipeline:naps",
@@ -378,3 +382,175 @@ def test_a_fault_of_makespans_own_is_not_hidden(cli, fake):
     done = cli("pipeline:naps")
     assert done.code == Exit.INTERNAL
     assert "a fault of makespan itself: ZeroDivisionError" in done.err
+
+
+# -- real races
+
+
+@pytest.fixture
+def known(made, folder):
+    """The options of a race that needs no profile."""
+    made[0].save("known.json")
+    return ["pipeline:naps", "--profile", "known.json", "--threads", 2, "--processes", 0]
+
+
+def test_a_race_and_how_it_goes_on(cli, known, folder):
+    done = cli(*known, "--time-limit", 1.5, "--confidence", 0.9999, "--save-profile", "learnt.json")
+    assert done.code == 0, done.err
+    assert re.search(r"race: \d ways, within \d s\n  default order, 2 threads: .* expected\n", done.err)
+    assert "a word of the user's" in done.err
+    assert "a word of the user's" not in done.out
+    first = load_plan("plan.json").evidence
+    assert first.default == "default order, 2 threads"
+    assert first.over_default <= 1
+    assert [way.name for way in first.ways if way.name in done.out] == [way.name for way in first.ways]
+    assert load_profile("learnt.json").dag.name == "naps"
+    again = "not settled; the same command with --resume goes on" in done.err
+    assert Path("plan.tune.json").exists() == again == (not first.clear)
+    if again:
+        done = cli(*known, "--time-limit", 1, "--confidence", 0.9999, "--resume")
+        assert done.code == 0, done.err
+        assert "going on with the race in plan.tune.json" in done.err
+        assert sum(way.runs for way in load_plan("plan.json").evidence.ways) > sum(
+            way.runs for way in first.ways
+        )
+    assert main(["run", "pipeline:naps", "--plan", "plan.json", "-q"]) == 0
+    assert main(["check", "plan.json", "pipeline:naps"]) == 0
+
+
+@pytest.fixture
+def ended(cli, known, monkeypatch):
+    """Return what ends a race by Ctrl-C after so many runs."""
+    from makespan_optimizer.tuning.race import Race
+
+    record = Race.record
+
+    def end(runs, *words):
+        count = 0
+
+        def recorded(race, way, seconds):
+            nonlocal count
+            record(race, way, seconds)
+            count += 1
+            if count == runs:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        monkeypatch.setattr(Race, "record", recorded)
+        done = cli(*known, "--time-limit", 20, *words)
+        monkeypatch.setattr(Race, "record", record)
+        return done
+
+    return end
+
+
+def test_ctrl_c_before_every_way_was_run_and_on_from_there(ended, cli, known):
+    done = ended(1)
+    assert (done.code, done.out) == (Exit.INTERRUPTED, "")
+    assert "no plan was written; the same command with --resume goes on\n" in done.err
+    assert not Path("plan.json").exists()
+    done = ended(8, "--resume")
+    assert done.code == Exit.INTERRUPTED
+    assert "the best so far was kept; the same command with --resume goes on\n" in done.err
+    plan = load_plan("plan.json")
+    assert plan.evidence.stopped == "interrupted"
+    assert main(["run", "pipeline:naps", "--plan", "plan.json", "-q"]) == 0
+
+
+def test_a_race_of_other_options_or_of_another_dag_does_not_go_on(ended, cli, known, folder):
+    assert ended(1).code == Exit.INTERRUPTED
+    done = cli(*known, "--resume", "--confidence", 0.8)
+    assert done.code == Exit.USAGE
+    assert "plan.tune.json: this race cannot go on: confidence: 0.95 there, 0.8 here" in done.err
+    kept = Path("plan.tune.json").read_text()
+    Path("plan.tune.json").write_text(kept[: len(kept) // 2])
+    assert cli(*known, "--resume").code == Exit.USAGE
+    Path("plan.tune.json").write_text(kept)
+    (folder / "pipeline.py").write_text(PIPELINE.replace("pick(", "choose("))
+    sys.modules.pop("pipeline")
+    importlib.invalidate_caches()
+    done = cli(*known[:1], *known[3:], "--resume")
+    assert done.code == Exit.USAGE
+    assert "this race cannot go on: it is of another DAG or of another state of it ('naps')" in done.err
+    done = cli(*known, "--time-limit", 2)
+    assert done.code == Exit.USAGE
+    assert "known.json: is of another DAG, or of another state of it ('naps')" in done.err
+    assert "beginning anew" not in done.err
+    assert not Path("plan.json").exists()
+
+
+def test_a_race_that_cannot_begin_leaves_the_earlier_one(cli, fake, known):
+    fake.evidence = NO_ROOM
+    assert cli(*known).code == 0
+    kept = Path("plan.tune.json").read_bytes()
+    fake.error, fake.state = MakespanError("before anything ran"), None
+    assert cli(*known).code == Exit.USAGE
+    assert Path("plan.tune.json").read_bytes() == kept
+    fake.state = b'{"format": "makespan-tune/1", "new": true}'
+    assert cli(*known).code == Exit.USAGE
+    assert Path("plan.tune.json").read_bytes() == fake.state
+
+
+def test_ctrl_c_while_profiling_keeps_nothing_but_its_runs(cli, folder):
+    text = PIPELINE.replace(
+        "    RAN.append(name)\n    time.sleep(seconds)",
+        "    RAN.append(name)\n    time.sleep(seconds)\n"
+        "    if len(RAN) == 14:\n        import os, signal\n        os.kill(os.getpid(), signal.SIGINT)",
+    )
+    (folder / "pipeline.py").write_text(text)
+    done = cli("pipeline:naps", "--save-profile", "profile.json", "--time-limit", 5)
+    assert (done.code, done.out) == (Exit.INTERRUPTED, "")
+    assert done.err.endswith("makespan: interrupted before every way was run: no plan was written\n")
+    assert sorted(file.name for file in folder.iterdir()) == ["pipeline.py", "profile.json"]
+    assert load_profile("profile.json").runs
+
+
+def test_a_profile_of_older_code_is_told(cli, fake, folder):
+    fake.profile.save("known.json")
+    assert "changed since" not in cli("pipeline:naps", "--profile", "known.json").err
+    (folder / "pipeline.py").write_text(PIPELINE.replace("sorted(names)[0]", "sorted(names)[-1]"))
+    sys.modules.pop("pipeline")
+    importlib.invalidate_caches()
+    done = cli("pipeline:naps", "--profile", "known.json")
+    assert done.code == 0
+    assert "warning: known.json: the code of pick changed since: predictions may be wrong\n" in done.err
+
+
+def test_a_node_that_raises_at_once(cli, folder):
+    done = cli("pipeline:naps", "--args", '{"fail": true}', "--time-limit", 3)
+    assert (done.code, done.out) == (Exit.JUDGED, "")
+    assert "LookupError: nobody sleeps\nin node 'pick' (pipeline.py:" in done.err
+    assert "makespan_optimizer" not in done.err
+    assert done.err.endswith("makespan: error: a node raised; no plan was written\n")
+    assert sorted(file.name for file in folder.iterdir()) == ["pipeline.py"]
+
+
+def test_what_is_not_to_run_sleeps_in_the_race(cli, folder):
+    words = ["pipeline:mails", "--time-limit", 1, "--threads", 1, "--processes", 0]
+    done = cli(*words)
+    assert done.code == 0, done.err
+    assert "not run, but slept for as long as was said: mail\n" in done.err
+    assert "mail" not in sys.modules["pipeline"].RAN
+
+
+def test_ctrl_c_in_a_shell(made, folder):
+    made[0].save("known.json")
+    words = command("tune", "pipeline:naps", "--profile", "known.json", "--time-limit", "60", "-v")
+    process = subprocess.Popen(
+        [*words, "--processes", "0"],
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=listen_to_ctrl_c,
+    )
+    seen = ""
+    while "turn" not in seen:
+        line = process.stderr.readline()
+        assert line, seen
+        seen += line
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == Exit.INTERRUPTED, err
+    assert out.startswith("way ")
+    assert "the best so far was kept" in err
+    assert load_plan("plan.json").evidence.stopped == "interrupted"

@@ -6,6 +6,8 @@ another run could still change the outcome.
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +20,14 @@ from makespan.cli.progress import Progress, bar
 from makespan.cli.raced import close, go_on
 from makespan.cli.target import load_target
 from makespan.cli.terminal import printable, stdout_kept_clean
-from makespan.errors import OptionError
+from makespan.errors import OptionError, ProfileError
+from makespan.files import write_atomic
 from makespan.machine import this_machine
 from makespan.plan import DagId
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from makespan.cli.terminal import Terminal
     from makespan.graph import DAG
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
     from makespan_optimizer.tuning.tune import Tuned
 
 EXAMPLES = (
-    "makespan tune pipeline:news --args '[\"https://example.org\"]' --time-limit 8 -o tuned.json",
-    "makespan tune pipeline.py --profile profile.json --threads 2 --time-limit 4 -o tuned.json -f",
+    "makespan tune pipeline:news --args '[\"https://example.org\"]' --time-limit 4 -o tuned.json",
+    "makespan tune pipeline.py --profile profile.json --threads 2 --time-limit 1 -o tuned.json -f",
 )
 STATE_KIND = "makespan-tune"
 
@@ -89,6 +92,12 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         help="do not profile a node, but say what it takes, as of 'makespan profile'; the race runs it",
     )
     parser.add_argument(
+        "--run-all",
+        action="store_true",
+        help="run nodes that are declared profile=False, too, in the race; without, it sleeps for "
+        "as long as their hints say",
+    )
+    parser.add_argument(
         "--seed", type=opt.seed, default=0, metavar="N", help="of search and turns (default: 0)"
     )
     parser.add_argument(
@@ -115,10 +124,12 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         dag = load_target(options.target)
         inputs, around = checked_sets(options, dag, sets), hooks(options)
         _ensure_same_dag(dag, options)
-        _begin(state, options, terminal)
+        if profile is not None:
+            _check_profile(dag, profile, str(options.profile), terminal)
         try:
-            tuned = _tuned(options, terminal, dag, inputs, around, profile, state)
-            ctrl_c.deaf = True  # until the files are written
+            with _begun(state, options, terminal):
+                tuned = _tuned(options, terminal, dag, inputs, around, profile, state)
+                ctrl_c.deaf = True  # until the files are written
         except KeyboardInterrupt as interrupt:
             ctrl_c.deaf = True
             _save_partial(interrupt, options, terminal)
@@ -186,15 +197,47 @@ def _ensure_same_dag(dag: DAG[..., Any], options: argparse.Namespace) -> None:
     ensure_mergeable(there, DagId(dag.name, dag.fingerprint), this_machine(), where=path)
 
 
-def _begin(state: Path | None, options: argparse.Namespace, terminal: Terminal) -> None:
-    """Say what becomes of an earlier race; without ``--resume`` it begins anew."""
-    if state is None or not state.is_file():
-        return
-    if options.resume:
-        terminal.say(f"going on with the race in {state}")
-    else:
-        terminal.say(f"beginning anew; --resume would have gone on with the race in {state}")
-        state.unlink(missing_ok=True)
+def _check_profile(dag: DAG[..., Any], profile: Profile, path: str, terminal: Terminal) -> None:
+    """Refuse a profile of another DAG; say of which nodes it is not true any more.
+
+    The race measures them as they are.
+
+    Raises
+    ------
+    ProfileError
+        It is of another DAG.
+    """
+    from makespan_optimizer.measure.merge import stale_nodes
+    from makespan_optimizer.measure.shapes import shapes
+
+    if profile.dag.fingerprint != dag.fingerprint:
+        raise ProfileError(
+            f"is of another DAG, or of another state of it ({profile.dag.name!r})",
+            where=path,
+            hint="makespan profile -f, or no --profile",
+        )
+    if changed := stale_nodes(profile, DagId(dag.name, dag.fingerprint), shapes(dag)):
+        from makespan.showing.words import some
+
+        terminal.warn(f"{path}: the code of {some(sorted(changed))} changed since: predictions may be wrong")
+
+
+@contextmanager
+def _begun(state: Path | None, options: argparse.Namespace, terminal: Terminal) -> Iterator[None]:
+    """Say what becomes of an earlier race: without ``--resume`` it ends when another one has begun."""
+    old: bytes | None = None
+    if state is not None and state.is_file():
+        if options.resume:
+            terminal.say(f"going on with the race in {state}")
+        else:
+            terminal.say(f"beginning anew; --resume would have gone on with the race in {state}")
+            old = state.read_bytes()
+            state.unlink()
+    try:
+        yield
+    finally:
+        if old is not None and state is not None and sys.exc_info()[0] and not state.exists():
+            write_atomic(state, old)
 
 
 def _tuned(
@@ -216,7 +259,8 @@ def _tuned(
                 terminal.say(printable(line))
 
         def show(done: int, total: int, label: str) -> None:
-            progress.tell(f"{bar(done, total, 12)} {label}")
+            left_s = max(0, total - done) / 100
+            progress.tell(f"{bar(done, total, 10)} {left_s:.0f} s left · {label}")
 
         return tune(
             dag,
@@ -233,6 +277,7 @@ def _tuned(
             teardown=around[1],
             state=state,
             seed=options.seed,
+            run_all=options.run_all,
             target=options.target,
             say=say,
             progress=show,
