@@ -169,7 +169,7 @@ class Race(Standings):
             if faster:
                 best = min(faster, key=self._standing)
                 ratio = self._ratio(i, best)
-                self.left[i] = f"slower than {self.ways[best].name}, {ratio:.2f} times, after {self._turns()}"
+                self.left[i] = f"{ratio:.2f} times as long as {self.ways[best].name}, after {self._turns(i)}"
         if len(self.live) == 1:
             self.stop("every other way is slower than the default")
         elif self.turns >= self._looks[0] and self.clear:
@@ -203,7 +203,7 @@ class Race(Standings):
             return
         if self._until_s is not None and left_s <= self._until_s and self.turns > self._rung:
             for i in rivals[(len(rivals) + 1) // 2 :]:
-                self.left[i] = f"in the slower half after {self._turns()}"
+                self.left[i] = f"in the slower half after {self._turns(i)}"
             self._until_s = None
             rivals = rivals[: (len(rivals) + 1) // 2]
         if self._until_s is None:
@@ -219,7 +219,7 @@ class Race(Standings):
             self.stop(TIME_UP)
             return
         for i in rivals[1:]:
-            self.left[i] = f"no time was left for more than {self._turns()}"
+            self.left[i] = f"no time was left for more than {self._turns(i)}"
 
     def _drawn(self, some: Sequence[int]) -> list[int]:
         return self._draw.sample(some, len(some))

@@ -154,5 +154,6 @@ class Standings:
         expected = self.ways[way].expected_s
         return (math.inf if ratio is None else ratio, math.inf if expected is None else expected, way)
 
-    def _turns(self) -> str:
-        return "one turn" if self.turns == 1 else f"{self.turns} turns" if self.turns else "its first run"
+    def _turns(self, way: int) -> str:
+        turns = sum(way in turn for turn in self.turn_s)
+        return "one turn" if turns == 1 else f"{turns} turns" if turns else "its first run"
