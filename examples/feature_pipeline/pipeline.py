@@ -227,7 +227,6 @@ def draw_spread(title: str, features: of.Features) -> str:
 # -- the DAG
 @node
 def report(found: dict[str, Any]) -> dict[str, Any]:
-    """Gather what was found: numbers and texts, the same in every run."""
     return found
 
 
