@@ -121,8 +121,12 @@ def _setting(key: tuple[Any, ...], rows: list[dict[str, Any]]) -> Setting:
     turn_s: dict[int, float] = {}
     if len(rows) == 1 and len(rows[0].get("turns") or ()) == len(times):
         turn_s = dict(zip(rows[0].get("turns") or (), times, strict=True))
+    engine, threads, native, default = key
     return Setting(
-        *key,
+        engine,
+        threads,
+        native,
+        default,
         median_s,
         low_s,
         high_s,

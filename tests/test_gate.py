@@ -22,6 +22,7 @@ from makespan.comparing.gate_sides import Named, judge
 from makespan.comparing.gate_text import verdict_text
 from makespan.errors import MakespanError, RecordError
 from makespan.plan_parts import Evidence, Raced
+from makespan.record import Comparison
 from makespan.showing import interval as intervals
 from tests.report_data import blog_run, make_plan, node_plan
 
@@ -185,6 +186,12 @@ def test_the_median_runs_are_looked_into():
     assert judged.verdict.answer == "slower"
     assert [named.where for named in judged.drawn] == ["old-2.json", "new-2.json"]
     assert judged.notes == ()
+
+
+def test_one_run_that_was_repeated_stands_for_its_repeats():
+    demo = Named("run.json", run_of(2.0, comparison=Comparison((2.5,) * 5, tuple(OLD))))
+    verdict = judge([demo], side("new", NEW), 0.05).verdict
+    assert (verdict.answer, verdict.a_runs, verdict.a_s) == ("slower", 5, 2.01)
 
 
 def test_what_does_not_count_is_said():

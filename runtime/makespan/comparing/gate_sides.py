@@ -168,7 +168,10 @@ def _one_part(a: Sequence[Named], b: Sequence[Named]) -> None:
 
 
 def _repeats(side: Sequence[Named]) -> Repeats:
+    """Return the makespans; one run that was compared with repeats (`makespan demo`) stands for these."""
     runs = [_run(named) for named in side]
+    if len(runs) == 1 and runs[0].plan is not None and runs[0].comparison is not None:
+        return Repeats(runs[0].comparison.planned_s or [runs[0].makespan_s])
     return Repeats([run.makespan_s for run in runs], [run.started_at for run in runs])
 
 
