@@ -119,7 +119,7 @@ def candidates(
     chosen = native_threads and any(choices(node) for node in profile.nodes)
     plain = _plain_ways(profile, default_threads, most_threads, hints_s, native)
     budgets = _budgets(profile, native, default_threads, most_threads, seed, 0.15 * limit_s)
-    wanted = _wanted(budgets, processes, chosen=chosen)
+    wanted = _wanted(budgets, processes, most_threads, chosen=chosen)
     plans: list[Way] = []
     for k, (threads, workers, its_native) in enumerate(wanted):
         left_s = until - time.monotonic()
@@ -219,11 +219,21 @@ def _budgets(
     return list(dict.fromkeys([knee, default, best]))
 
 
-def _wanted(budgets: Sequence[int], processes: int, *, chosen: bool) -> list[tuple[int, int, bool]]:
-    """Return (threads, processes, native threads chosen) of the plans to search for, the best hope first."""
-    found: list[tuple[int, int, bool]] = []
-    for threads in budgets:
-        found += [(threads, n, chosen) for n in dict.fromkeys((0, processes))]
+def _wanted(
+    budgets: Sequence[int], processes: int, most_threads: int | None, *, chosen: bool
+) -> list[tuple[int, int, bool]]:
+    """Return (threads, processes, native threads chosen) of the plans to search for, the best hope first.
+
+    A thread waits for each worker process that runs: one alone could use none beside itself.
+    """
+    found = [(threads, 0, chosen) for threads in budgets]
+    if processes:
+        most = most_threads or 1024
+        beside = dict.fromkeys(min(most, max(k, 2)) for k in (budgets[0], processes + 1, *budgets[1:]))
+        loose, found = found, []
+        for k in range(max(len(loose), len(beside))):
+            found += loose[k : k + 1]
+            found += [(threads, processes, chosen) for threads in list(beside)[k : k + 1]]
     if chosen:
         found.append((budgets[0], 0, False))
     return found[:MOST_PLANS]

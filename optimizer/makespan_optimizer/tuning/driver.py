@@ -40,7 +40,7 @@ PROFILE, TRIALS, SEARCH, LEARN = 0.5, 0.15, 0.15, 0.12
 """Shares of the time limit: for the profile, of which for trials, for plans, for each round of feedback."""
 EACH = 5
 """So often each way can be run, if all that take part are run to the end."""
-LEAST_WAYS, MOST_WAYS = 3, 12
+LEAST_WAYS, MOST_WAYS = 4, 12
 NEWCOMERS = 2  # plans of what was learnt, in each round
 _LEARN_AT = 0.45  # of the race's time
 _LEARN_TURNS = 3
