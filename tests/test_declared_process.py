@@ -26,7 +26,7 @@ from makespan_optimizer.modes.choose import choose_modes
 from makespan_optimizer.modes.contract import as_declared, contract
 from makespan_optimizer.modes.cuts import Cuts, bits
 from makespan_optimizer.modes.exact import every_state
-from makespan_optimizer.modes.process import BYTE_S, HAND_OVER_S
+from makespan_optimizer.modes.process import BYTE_S, HAND_OVER_S, START_S
 from makespan_optimizer.optimize import optimize
 from makespan_optimizer.questions.explain import explain
 from makespan_optimizer.questions.sensitivity import sensitivity
@@ -83,6 +83,7 @@ def test_explained():
     assert explain(plan, "b").node.mode_reason == "declared"
     assert "runs in a worker process, by itself: so it is declared\n" in explain(plan, "b").text()
     assert explain(plan, "a").node.mode_reason == ""
+    assert "\nin worker processes, as declared: b\n" in plan.summary() + "\n"
     gil = [its for its in explain(plan).bounds if its.name == "GIL"]
     assert [share.name for its in gil for share in its.nodes] == ["a"]
     clustered = explain(optimized(two(), processes=1))
@@ -409,3 +410,13 @@ def test_ways_that_nobody_searched_for_too():
     for model in (model_of(profile, None), model_of(profile, plan)):
         assert model.away == {"a", "b"}
         assert model.alone_s["a"] == pytest.approx(1 + HAND_OVER_S)
+
+
+def test_a_worker_that_starts_with_the_run_is_there_when_it_is_needed():
+    profile = with_pickling(make_profile({"a": [], "b": ["a"], "c": []}, 0.08, "io"))
+    firsts = {its.name: its.first_s for its in as_declared(declared(profile, "b", "c")).nodes}
+    assert firsts["a"] == 0.08
+    assert firsts["b"] == pytest.approx(0.08 + HAND_OVER_S + START_S - 0.08)
+    assert firsts["c"] == pytest.approx(0.08 + HAND_OVER_S + START_S)
+    plan = optimized(declared(profile, "b", "c"), first_call=True)
+    assert plan.makespan_s == pytest.approx(0.08 + 0.08 + HAND_OVER_S + START_S - 0.08, abs=1e-5)

@@ -116,20 +116,35 @@ def as_declared(profile: Profile) -> Profile:
 def joined(cuts: Cuts, part: Part, name: str, *, calls: bool = True) -> NodeProfile:
     """Return the one node that a part is, as if measured in this process."""
     members = [cuts.nodes[i] for i in (*cuts.sorted(part.again), *cuts.sorted(part.members))]
-    return _joined(cuts, members, cuts.crossing(part.members, part.again), name, calls=calls)
+    crossing = cuts.crossing(part.members, part.again)
+    return _joined(cuts, members, crossing, name, start_s=_start_s(cuts, part), calls=calls)
+
+
+def _start_s(cuts: Cuts, part: Part) -> float:
+    """Return how long a first call waits for its worker, which starts when the run does."""
+    feeds = (p for p in cuts.feeds(part.members) if not part.again >> p & 1)
+    ready_s = max((cuts.heads_s[p] + cuts.nodes[p].wall_net_s.median for p in feeds), default=0.0)
+    return max(0.0, START_S - ready_s)
 
 
 def _by_itself(cuts: Cuts, i: int, *, calls: bool) -> NodeProfile:
     known = cuts.by_itself.get((i, calls))
     if known is None:
         node = cuts.nodes[i]
-        known = _joined(cuts, [node], cuts.known_crossing(i)[0], node.name, calls=calls)
+        known = _joined(
+            cuts,
+            [node],
+            cuts.known_crossing(i)[0],
+            node.name,
+            start_s=_start_s(cuts, Part(1 << i)),
+            calls=calls,
+        )
         cuts.by_itself[i, calls] = known
     return known
 
 
 def _joined(
-    cuts: Cuts, members: Sequence[NodeProfile], crossing: Crossing, name: str, *, calls: bool
+    cuts: Cuts, members: Sequence[NodeProfile], crossing: Crossing, name: str, *, start_s: float, calls: bool
 ) -> NodeProfile:
     inputs, outputs = crossing.inputs, crossing.outputs
     beside_s = beside(crossing)
@@ -155,7 +170,7 @@ def _joined(
         gil_s=gil_s,
         native_s=max(0.0, other_s),
         blocked_s={"child": max(0.0, wall_s - gil_s)},
-        first_s=math.fsum(first) + beside_s + START_S,
+        first_s=math.fsum(first) + beside_s + start_s,
         other_cpu_s=max(0.0, other_s),
         gil_retakes=2,
         gil_burst_max_s=max(bursts, default=0.0),

@@ -15,13 +15,7 @@ from __future__ import annotations
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from makespan_optimizer.modes.process import (
-    Transfer,
-    beside_results,
-    fault_of,
-    kept_here,
-    transfer_of,
-)
+from makespan_optimizer.modes.process import Transfer, beside_results, fault_of, kept_here, transfer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -106,6 +100,15 @@ class Cuts:
             for j in s.succs[i]:
                 found[i] |= found[j] | 1 << j
         return found
+
+    @cached_property
+    def heads_s(self) -> list[float]:
+        """When each node could start at the earliest, in seconds."""
+        s = self.structure
+        heads = [0.0] * len(self)
+        for i in s.order:
+            heads[i] = max((heads[p] + self.nodes[p].wall_net_s.median for p in s.preds[i]), default=0.0)
+        return heads
 
     def __len__(self) -> int:
         """Return the number of nodes."""

@@ -66,7 +66,7 @@ def _chains(cuts: Cuts, chosen: list[int]) -> list[list[int]]:
 
 def _dealt(cuts: Cuts, sets: list[list[int]], workers: int) -> tuple[Part, ...]:
     """Return parts, each on the worker that is free first when its first node could start."""
-    heads = _heads(cuts)
+    heads = cuts.heads_s
     free_s = [0.0] * workers
     parts = []
     for some in sorted(sets, key=lambda some: (heads[some[0]], some[0])):
@@ -75,12 +75,3 @@ def _dealt(cuts: Cuts, sets: list[list[int]], workers: int) -> tuple[Part, ...]:
         free_s[worker] = start_s[worker] + math.fsum(cuts.nodes[i].wall_net_s.median for i in some)
         parts.append(Part(sum(1 << i for i in some), 0, worker))
     return normal(cuts, tuple(parts))
-
-
-def _heads(cuts: Cuts) -> list[float]:
-    """Return when each node could start at the earliest, in seconds."""
-    s = cuts.structure
-    heads = [0.0] * len(cuts)
-    for i in s.order:
-        heads[i] = max((heads[p] + cuts.nodes[p].wall_net_s.median for p in s.preds[i]), default=0.0)
-    return heads

@@ -14,6 +14,7 @@ from makespan.showing.evidence import evidence_lines
 from makespan.showing.figures import IDLE
 from makespan.showing.profile_rows import is_bound, shares
 from makespan.showing.text_gantt import fill, key, small_gantt
+from makespan.showing.text_modes import modes_lines
 from makespan.showing.words import TIMES, clean, percent, plural, seconds, signed_seconds, some, table
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def plan_summary(plan: Plan) -> str:
         if len(plan.groups) > MOST_GROUPS:
             told.append(f"{len(plan.groups) - MOST_GROUPS:,} more")
         lines.append(f"{plural(len(plan.groups), 'sequential group')}: {'; '.join(told)}")
-    lines.extend(_modes(plan))
+    lines.extend(modes_lines(plan))
     lines.extend(_what_if(plan))
     return "\n".join(lines)
 
@@ -95,24 +96,6 @@ def _group(group: PlanGroup) -> str:
     gain = _GAIN.search(group.evidence)
     saved = f", saves {gain[1]}" if gain else ""
     return f"{{{some(group.nodes)}}} {why}{limit}{saved}"
-
-
-def _modes(plan: Plan) -> Iterable[str]:
-    for cluster in plan.clusters[:MOST_GROUPS]:
-        again = f", {some(cluster.again)} again there" if cluster.again else ""
-        evidence = clean(cluster.evidence, 400)
-        yield f"worker process {cluster.worker + 1}: {some(cluster.nodes)}{again}: {evidence}"
-    more = plan.clusters[MOST_GROUPS:]
-    if more:
-        count = sum(len(cluster.nodes) for cluster in more)
-        yield f"{plural(len(more), 'more cluster')} of {plural(count, 'node')} in worker processes"
-    limited: dict[int, list[str]] = {}
-    for node in plan.nodes:
-        if node.native_threads is not None:
-            limited.setdefault(node.native_threads, []).append(node.name)
-    if limited:
-        told = [f"{threads} for {some(names)}" for threads, names in sorted(limited.items())]
-        yield f"native threads: {'; '.join(told)}"
 
 
 def _what_if(plan: Plan) -> Iterable[str]:
