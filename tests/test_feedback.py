@@ -122,6 +122,12 @@ def test_runs_are_believed_where_measuring_again_does_not_explain_them(dag, prof
     assert remeasured(found, profile, better)[0].remeasured
 
 
+def test_runs_on_a_machine_that_others_use_are_not_believed(dag, profile):
+    loaded = (msgspec.structs.replace(profile.runs[0], load_share=0.4),)
+    profile = msgspec.structs.replace(profile, runs=loaded)
+    assert fed_back(dag, (), {}, profile, [wrong("loop", planned_s=0.01, actual_s=0.015)], 0.0) is profile
+
+
 def test_what_measuring_again_explains_is_not_stretched_as_well(dag, profile):
     better = fed_back(dag, (), {}, profile, [wrong("late", planned_s=0.004, actual_s=0.0205)], 20.0)
     assert median_s(better, "late") == pytest.approx(0.0205, rel=0.15)

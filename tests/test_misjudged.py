@@ -244,6 +244,25 @@ def test_the_pace_is_that_of_nodes_that_met_nobody():
     assert pace_of([], model.alone_s) == 1.0
 
 
+def test_what_other_processes_took_of_a_node_that_met_nobody_is_not_its_own():
+    profile = profile_of()
+    plan = planned(profile)
+    run = run_of(profile, plan, measure=True)
+    last = max(run.nodes, key=lambda its: its.end_s)
+    waited = msgspec.structs.replace(last.measured, run_delay_s=0.2)
+    delayed = msgspec.structs.replace(last, end_s=last.end_s + 0.2, measured=waited)
+    nodes = tuple(delayed if its is last else its for its in run.nodes)
+    runs = [msgspec.structs.replace(run, nodes=nodes, makespan_s=run.makespan_s + 0.2)] * 3
+    assert misjudged(profile, plan, runs) == ()
+    unmeasured = [
+        msgspec.structs.replace(
+            its, sampler=None, nodes=tuple(msgspec.structs.replace(n, measured=None) for n in its.nodes)
+        )
+        for its in runs
+    ]
+    assert nodes_of(misjudged(profile, plan, unmeasured)) == [(last.name,)]
+
+
 def test_a_plan_drawn_anew():
     profile = profile_of()
     plan = planned(profile)

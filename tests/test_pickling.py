@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from makespan.measurement import Pickling
+from makespan_optimizer.measure import pickling
 from makespan_optimizer.measure.pickling import Limits, Picklings, _taken, measure
 
 SECRET = "correct horse battery staple"
@@ -304,3 +305,27 @@ def test_values_of_libraries_pickle(library):
     its = measure(value)
     assert its.picklable
     assert its.unpickle_s is not None
+
+
+def test_what_other_processes_took_of_the_time_does_not_count(monkeypatch):
+    class Delayed:
+        """Of each second that passes, half was waited for a core."""
+
+        def __init__(self):
+            self.clock = clock
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def read_s(self):
+            return self.clock.now / 2
+
+    clock = Clock()
+    undisturbed = measure([b"x"] * 9, Limits(seconds=1000), Clock())
+    monkeypatch.setattr(pickling, "RunDelay", Delayed)
+    delayed = measure([b"x"] * 9, Limits(seconds=1000), clock)
+    assert delayed.pickle_s == pytest.approx(undisturbed.pickle_s / 2)
+    assert delayed.unpickle_s == pytest.approx(undisturbed.unpickle_s / 2)

@@ -7,7 +7,8 @@
 
 Large arrays are handed out by the pickler as buffers (PEP 574) instead of being copied into the stream. A
 process at the other end has no access to them, so one copy is made and timed on each side; `bytes` counts the
-stream and the buffers.
+stream and the buffers. Seconds are net of run delay, as those of nodes are: it is not the value's doing when
+other processes want the cores.
 
 This runs code of the user's (``__reduce__``, ``__getstate__``, ``__setstate__``), once for each value, and
 what that code does, prints or changes in its own object is its own affair. Hence:
@@ -36,6 +37,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan.measurement import Pickling
+from makespan_optimizer.measure.clocks import RunDelay
 from makespan_optimizer.measure.size import size_of
 
 if TYPE_CHECKING:
@@ -111,13 +113,21 @@ def measure(
 
 
 def _measure(value: Any, limits: Limits, clock: Callable[[], float]) -> Pickling:
+    with RunDelay() as delay:
+        return _there_and_back(value, limits, clock, delay)
+
+
+def _there_and_back(value: Any, limits: Limits, clock: Callable[[], float], delay: RunDelay) -> Pickling:
+    def net() -> float:
+        return clock() - delay.read_s()
+
     meter = _Meter(limits, clock)
     pickler = _Pickler(meter)
     try:
-        began = clock()
+        began = net()
         pickler.dump(value)
         copies = deque(bytearray(buffer.raw()) for buffer in pickler.buffers)
-        pickle_s = clock() - began
+        pickle_s = net() - began
     except KeyboardInterrupt:
         raise
     except _LimitError as limit:
@@ -135,10 +145,10 @@ def _measure(value: Any, limits: Limits, clock: Callable[[], float]) -> Pickling
     if pickler.keep_single is not None:
         return _replaced(done, reason=f"not unpickled: a second {name_of(pickler.keep_single)} could do harm")
     try:
-        began = clock()
+        began = net()
         source = _Source(meter.stream, _Meter(limits, clock))
         pickle.Unpickler(source, buffers=_taken(copies)).load()  # noqa: S301 (made above)
-        unpickle_s = clock() - began
+        unpickle_s = net() - began
     except KeyboardInterrupt:
         raise
     except _LimitError as limit:

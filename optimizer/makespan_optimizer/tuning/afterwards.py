@@ -70,6 +70,8 @@ class Seen(NamedTuple):
     Attributes
     ----------
     wall_s : float
+        Net of run delay, as the profile is, if it was measured and met hardly any other node: only then is
+        it known to be other processes' doing.
     lost_s : float
         Of that, lost beside others, as the model has it.
     beside_s : dict of str to float
@@ -157,11 +159,23 @@ def seen_in(record: RunRecord, model: Model) -> dict[str, Seen]:
             running.remove(k)
     return {
         node.name: Seen(
-            node.duration_s, lost[node.name], dict(beside[node.name]), dict(lost_to[node.name]), node.measured
+            _wall_s(node, beside[node.name]),
+            lost[node.name],
+            dict(beside[node.name]),
+            dict(lost_to[node.name]),
+            node.measured,
         )
         for node in nodes
         if _counts(node)
     }
+
+
+def _wall_s(node: RunNode, beside_s: Mapping[str, float]) -> float:
+    """Return what a node took; of one that met hardly any other, without what other processes took."""
+    wall_s = node.duration_s
+    if node.measured is None or max(beside_s.values(), default=0.0) > (1 - _ALONE) * wall_s:
+        return wall_s
+    return max(0.0, wall_s - node.measured.run_delay_s)
 
 
 def _counts(node: RunNode) -> bool:

@@ -13,6 +13,7 @@ from makespan.measured_pairs import ProfileWarning, merged_pairs
 from makespan_optimizer.measure.hints import Hint
 from makespan_optimizer.measure.inputs import read_inputs
 from makespan_optimizer.measure.isolate import profile as measured_again
+from makespan_optimizer.measure.load import LOAD_LIMIT
 from makespan_optimizer.measure.merge import merge_profiles
 from makespan_optimizer.measure.scope import scope_of
 from makespan_optimizer.measure.trials.beside import Beside, PairSession
@@ -167,7 +168,13 @@ class Again:
         self.profile = msgspec.structs.replace(self.profile, nodes=tuple(nodes))
 
     def believe(self, singles: Sequence[Misjudged]) -> None:
-        """Stretch nodes to what the runs showed, where measuring them again does not explain it."""
+        """Stretch nodes to what the runs showed, where measuring them again does not explain it.
+
+        Not while other processes take cores: what a profile holds is net of that, and what runs show is not.
+        """
+        load = self.profile.runs[-1].load_share if self.profile.runs else None
+        if load is not None and load > LOAD_LIMIT:
+            return
         told: dict[str, float] = {}
         now = {node.name: node for node in self.profile.nodes}
         for its in singles:
