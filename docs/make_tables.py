@@ -1,11 +1,11 @@
 """Write the measured tables of ``what_it_gives.md`` from rows of ``benchmarks/pipelines.py --json``.
 
-    python benchmarks/pipelines.py --json > rows.json
+    python benchmarks/pipelines.py --out rows.json
     python docs/make_tables.py rows.json
 
-A setting of an engine is a thread budget with native threads as they come or one a node; runs in several
-orders of declaration count together, since first-come schedulers live on luck with the order. Of each setting
-the last stage counts, in which it was run longest. An engine's best setting is the one of least median.
+Only the finals of each pipeline count (its last stage), in which every way ran in each turn. A way is an
+engine with a number of threads, native threads as they come or one a node, and an order of declaration.
+First-come engines live on luck with the order: the luckiest one counts for them, and is named.
 
 Tables stand between ``<!-- table NAME -->`` and ``<!-- end -->``; the text around them is left alone.
 """
@@ -16,9 +16,7 @@ import argparse
 import json
 import re
 import sys
-from collections import defaultdict
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 from makespan.comparing.gate import Measured, interval_of_ratio
@@ -34,21 +32,22 @@ SEQUENTIAL = "one after the other"
 NONE = "–"
 
 
-class Setting(NamedTuple):
-    """One way to run one pipeline: all its runs in its last stage."""
+class Way(NamedTuple):
+    """One way to run one pipeline, from its finals."""
 
     engine: str
     threads: int
+    order: int
     native: str
     default: bool
     median_s: float
     low_s: float | None
     high_s: float | None
     turn_s: dict[int, float]
-    """Seconds by turn; empty where turns are not known, or there are several orders."""
+    """Seconds by turn; empty where they are not told."""
     predicted_s: float | None
     bound_s: float | None
-    runs: int
+    plan: str
 
 
 def main(words: list[str] | None = None) -> int:
@@ -58,13 +57,13 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args(words)
     try:
-        settings = settings_of(rows_of(options.rows))
-        text = filled(options.page.read_text(encoding="utf-8"), tables(settings))
+        finals = finals_of(rows_of(options.rows))
+        text = filled(options.page.read_text(encoding="utf-8"), tables(finals))
     except (OSError, ValueError) as error:
         print(f"make_tables: {error}", file=sys.stderr)
         return 2
     write_atomic(options.page, text.encode())
-    print(f"wrote {options.page}: {plural(len(settings), 'pipeline')}", file=sys.stderr)
+    print(f"wrote {options.page}: {plural(len(finals), 'pipeline')}", file=sys.stderr)
     return 0
 
 
@@ -94,57 +93,52 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def settings_of(rows: list[dict[str, Any]]) -> dict[str, list[Setting]]:
-    """Return the settings of each pipeline, in the order of the file; ways that failed are left out."""
-    grouped: dict[str, dict[tuple[Any, ...], list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        if row["median_s"] is not None:
-            key = (row["engine"], row["threads"], row.get("native", "default"), bool(row.get("default")))
-            grouped[row["pipeline"]][key].append(row)
-    return {
-        pipeline: [_setting(key, some) for key, some in ways.items()] for pipeline, ways in grouped.items()
-    }
+def finals_of(rows: list[dict[str, Any]]) -> dict[str, list[Way]]:
+    """Return the ways in the finals of each pipeline, in the order of the file; those that failed are not."""
+    ran = [row for row in rows if row["median_s"] is not None]
+    last: dict[str, int] = {}
+    for row in ran:
+        last[row["pipeline"]] = max(last.get(row["pipeline"], 1), row.get("stage", 1))
+    found: dict[str, list[Way]] = {name: [] for name in last}
+    for row in ran:
+        if row.get("stage", 1) == last[row["pipeline"]]:
+            found[row["pipeline"]].append(_way(row))
+    return found
 
 
-def _setting(key: tuple[Any, ...], rows: list[dict[str, Any]]) -> Setting:
-    last = max(row.get("stage", 1) for row in rows)
-    rows = [row for row in rows if row.get("stage", 1) == last]
-    times = [value for row in rows for value in row.get("seconds") or ()]
-    low_s, high_s, median_s = (
-        rows[0].get("low_s"),
-        rows[0].get("high_s"),
-        median(row["median_s"] for row in rows),
-    )
-    if times:
-        median_s = median(times)
-        low_s, high_s = interval(times, [1.0] * len(times), together=True) or (low_s, high_s)
-    turn_s: dict[int, float] = {}
-    if len(rows) == 1 and len(rows[0].get("turns") or ()) == len(times):
-        turn_s = dict(zip(rows[0].get("turns") or (), times, strict=True))
-    engine, threads, native, default = key
-    return Setting(
-        engine,
-        threads,
-        native,
-        default,
-        median_s,
-        low_s,
-        high_s,
-        turn_s,
-        rows[0].get("predicted_s"),
-        rows[0].get("bound_s"),
-        len(times) or sum(row.get("runs", 0) for row in rows),
+def _way(row: dict[str, Any]) -> Way:
+    turns, times = row.get("turns") or (), row.get("seconds") or ()
+    return Way(
+        row["engine"],
+        row["threads"],
+        row["order"],
+        row.get("native", "default"),
+        bool(row.get("default")),
+        row["median_s"],
+        row.get("low_s"),
+        row.get("high_s"),
+        dict(zip(turns, times, strict=True)) if len(turns) == len(times) else {},
+        row.get("predicted_s"),
+        row.get("bound_s"),
+        row.get("plan", ""),
     )
 
 
 # -- tables --------------------------------------------------------------------------------------------------
 
 
-def tables(pipelines: dict[str, list[Setting]]) -> dict[str, str]:
+def tables(pipelines: dict[str, list[Way]]) -> dict[str, str]:
     """Return each table by its name."""
     return {
         "best": _table(
-            ["pipeline", "tuned plan", "best other engine", "tuned / best other", "what that says"],
+            [
+                "pipeline",
+                "tuned plan",
+                "best other way",
+                "tuned / best other",
+                "what that says",
+                "the tuned plan is",
+            ],
             [_best_row(name, ways) for name, ways in pipelines.items()],
         ),
         "defaults": _table(
@@ -163,7 +157,7 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def ours(ways: list[Setting]) -> Setting | None:
+def tuned(ways: list[Way]) -> Way | None:
     """Return the tuned plan; where nothing was tuned, the best plan, else the best of ours."""
     for engine in (TUNED, PLANNED, DEFAULT):
         found = [way for way in ways if way.engine == engine]
@@ -172,13 +166,13 @@ def ours(ways: list[Setting]) -> Setting | None:
     return None
 
 
-def best_other(ways: list[Setting]) -> Setting | None:
-    """Return the best setting of all engines of others."""
+def best_other(ways: list[Way]) -> Way | None:
+    """Return the best way of all engines of others."""
     others = [way for way in ways if not way.engine.startswith(OURS)]
     return min(others, key=lambda way: way.median_s, default=None)
 
 
-def ratio_of(one: Setting, other: Setting) -> tuple[float, float | None, float | None]:
+def ratio_of(one: Way, other: Way) -> tuple[float, float | None, float | None]:
     """Return one / other with its 95 % interval; turns in which both ran are drawn together."""
     both = sorted(one.turn_s.keys() & other.turn_s.keys())
     found = interval([one.turn_s[t] for t in both], [other.turn_s[t] for t in both], together=True)
@@ -203,27 +197,29 @@ def says(ratio: float, low: float | None, high: float | None) -> str:
     return f"{percent(abs(ratio - 1))} {'less' if ratio < 1 else 'more'}"
 
 
-def _best_row(name: str, ways: list[Setting]) -> list[str]:
-    mine, other = ours(ways), best_other(ways)
+def _best_row(name: str, ways: list[Way]) -> list[str]:
+    mine, other = tuned(ways), best_other(ways)
     if mine is None or other is None:
-        return [name, _time(mine), _time(other), NONE, NONE]
+        return [name, _time(mine), _time(other), NONE, NONE, NONE]
     ratio, low, high = ratio_of(mine, other)
     span = "" if low is None or high is None else f" ({low:.2f} … {high:.2f})"
-    return [name, _time(mine), f"{_time(other)}: {told(other)}", f"{ratio:.2f}{span}", says(ratio, low, high)]
+    best = f"{_time(other)}: {told(other)}"
+    return [name, _time(mine), best, f"{ratio:.2f}{span}", says(ratio, low, high), mine.plan or NONE]
 
 
-def told(way: Setting) -> str:
-    """Return a setting in words."""
+def told(way: Way) -> str:
+    """Return a way in words."""
     parts = [way.engine, "as it comes" if way.default else plural(way.threads, "thread")]
-    return ", ".join([*parts, *(["one native thread"] if way.native == "one" else [])])
+    parts += ["one native thread"] if way.native == "one" else []
+    return ", ".join([*parts, *([f"lucky order {way.order}"] if way.order else [])])
 
 
-def _engines(pipelines: dict[str, list[Setting]]) -> list[str]:
+def _engines(pipelines: dict[str, list[Way]]) -> list[str]:
     found = dict.fromkeys(way.engine for ways in pipelines.values() for way in ways)
     return [DEFAULT, *(engine for engine in found if not engine.startswith(OURS))]
 
 
-def _defaults_row(name: str, ways: list[Setting], engines: list[str]) -> list[str]:
+def _defaults_row(name: str, ways: list[Way], engines: list[str]) -> list[str]:
     """Return what each engine takes when nobody says anything, beside its best."""
     cells = [name]
     for engine in engines:
@@ -242,8 +238,8 @@ def _defaults_row(name: str, ways: list[Setting], engines: list[str]) -> list[st
     return cells
 
 
-def _bounds_row(name: str, ways: list[Setting]) -> list[str]:
-    mine = ours(ways)
+def _bounds_row(name: str, ways: list[Way]) -> list[str]:
+    mine = tuned(ways)
     if mine is None:
         return [name, *[NONE] * 5]
     predicted, bound = mine.predicted_s, mine.bound_s
@@ -257,7 +253,7 @@ def _bounds_row(name: str, ways: list[Setting]) -> list[str]:
     ]
 
 
-def _time(way: Setting | None) -> str:
+def _time(way: Way | None) -> str:
     if way is None:
         return NONE
     span = "" if way.low_s is None or way.high_s is None else f" ({way.low_s:.2f} … {way.high_s:.2f})"

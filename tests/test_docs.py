@@ -14,9 +14,11 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import makespan
+from benchmarks.pipeline_rows import Row
 from makespan.cli import main
 from makespan.cli.parser import SUBVERBS, VERBS, UsageError, verb_module, verb_parser
 
@@ -295,14 +297,15 @@ def row(pipeline, engine, threads, median_s, **fields):
 
 
 ROWS = [
-    row("api", "makespan tuned", 4, 1.0, predicted_s=1.05, native="planned"),
-    row("api", "dask.threaded", 4, 1.3, native="one"),
-    row("api", "dask.threaded", 2, 5.0, native="default", default=True),
-    row("api", "Tawazi", 1, 3.0, native="default", default=True),
+    row("api", "dask.threaded", 8, 0.5, stage=1),  # once, in the first stage: does not count
+    row("api", "makespan tuned", 4, 1.0, stage=3, predicted_s=1.05, native="planned", plan="plan, 4 threads"),
+    row("api", "dask.threaded", 4, 1.3, stage=3, native="one"),
+    row("api", "dask.threaded", 2, 5.0, stage=3, native="default", default=True),
+    row("api", "Tawazi", 1, 3.0, stage=3, native="default", default=True),
     row("full", "makespan tuned", 2, 2.0, predicted_s=2.0),
-    row("full", "dask.threaded", 2, 2.01),
-    row("full", "Tawazi", 2, 2.5, stage=2),
-    row("full", "Tawazi", 2, 1.0, stage=1),
+    row("full", "dask.threaded", 2, 2.2),
+    row("full", "dask.threaded", 2, 2.01) | {"order": 3},
+    row("full", "Tawazi", 2, 2.5),
     row("full", "joblib", 2, 1.0) | {"median_s": None, "error": "ValueError"},
 ]
 
@@ -334,12 +337,29 @@ def test_tables_say_what_the_rows_say(made):
         f"| api | 1.00 s (0.98 … 1.02) | 1.30 s (1.27 … 1.33): {best} | 0.77 (0.75 … 0.79) | 23 % less |"
         in page
     )
-    assert "| 1.00 (0.97 … 1.02) | no difference shown |" in page  # honest where nothing was gained
+    assert (
+        "dask.threaded, 2 threads, lucky order 3 | 1.00 (0.97 … 1.02) | no difference shown | – |" in page
+    )  # honest where nothing was gained
     assert "| api | – | 5.00 s; best 1.30 s | 3.00 s; best 3.00 s |" in page
     assert "| api | 1.00 s (0.98 … 1.02) | 1.05 s | 1.05 | 800 ms | 1.25 |" in page
     assert "Not measured yet" not in page
     again = made("\n".join(json.dumps(its) for its in ROWS))  # a row a line; tables are replaced
     assert again[1] == page
+
+
+def test_rows_of_the_benchmark_are_read_as_it_writes_them(made):
+    turns = tuple(range(6))
+
+    def final(engine, factor, **fields):
+        seconds = tuple(factor * (1 + 0.1 * turn) for turn in turns)
+        return Row(
+            pipeline="api", engine=engine, threads=2, order=0, median_s=factor, native="one", stage=3, runs=6,
+            turns=turns, seconds=seconds, default=False, **fields,
+        )  # fmt: skip
+
+    rows = [final("makespan tuned", 0.5, plan="plan, 2 threads"), final("dask.threaded", 1.0)]
+    _, page, _ = made(json.dumps({"facts": {}, "rows": msgspec.to_builtins(rows), "notes": []}))
+    assert "| 0.50 (0.50 … 0.50) | 50 % less | plan, 2 threads |" in page
 
 
 def test_runs_of_the_same_turn_are_compared_together(made):
