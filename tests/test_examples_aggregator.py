@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
 
@@ -42,8 +44,8 @@ def test_the_shape_is_what_its_docstring_says(module):
     alone = [name for name, locks in zip(structure.names, structure.locks, strict=True) if locks]
     assert len(alone) == 6
     assert {lock for some in structure.locks for lock in some} == {"legacy"}
-    assert not {*alone, "services"} & set(module.process_ok)
-    assert len(module.process_ok) == len(structure) - 7
+    assert not {*alone, *(its.name for its in calls), "services"} & set(module.process_ok)
+    assert len(module.process_ok) == len(structure) - len(calls) - 1
 
 
 def _asks(its):
@@ -65,21 +67,38 @@ def test_a_wrong_answer_is_found(module):
         module.check({"answer": {**found, "kept": 0}})
 
 
-def test_the_services_refuse_a_second_call_and_the_client_never_makes_one(module):
+def ask(module, path, ms=3000):
+    """Ask as a client without limits."""
+    connection = http.client.HTTPConnection("127.0.0.1", module.start())
+    try:
+        connection.request("GET", f"/{path}?ms={ms}&rows=10")
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(("path", "allowed"), [("legacy/x", 1), ("y", 4)])
+def test_the_services_refuse_more_calls_than_they_allow(module, path, allowed):
+    with ThreadPoolExecutor(allowed + 1) as pool:
+        found = list(pool.map(lambda k: ask(module, f"{path}_{k}", 300), range(allowed + 1)))
+    assert sorted(found) == [200] * allowed + [429]
+
+
+def test_the_client_never_asks_for_more(module):
     port = module.start()
+    with ThreadPoolExecutor(9) as pool:
+        one = pool.map(lambda k: module.fetch_legacy(port, f"legacy/{k}", 100, 10), range(3))
+        many = pool.map(lambda k: module.fetch(port, f"many/{k}", 100, 10), range(6))
+        assert [len(its) for its in (*one, *many)] == [10] * 9
 
-    def get(number):
-        try:
-            return module.get(port, f"legacy/both_{number}", 3000, 10, None)
-        except RuntimeError as error:
-            return str(error)
 
-    with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(get, range(2)))
-    assert sum("429" in str(its) for its in found) == 1
-    with ThreadPoolExecutor(4) as pool:
-        asked = list(pool.map(lambda k: module.fetch_legacy(port, f"legacy/{k}", 20, 10), range(4)))
-    assert [len(its) for its in asked] == [10] * 4
+def test_a_refusal_is_told(module, monkeypatch):
+    monkeypatch.setattr(module, "CONNECTIONS", nullcontext())
+    port = module.start()
+    with ThreadPoolExecutor(5) as pool, pytest.raises(RuntimeError, match="429 too many calls"):
+        list(pool.map(lambda k: module.fetch(port, f"refused/{k}", 3000, 10), range(5)))
 
 
 def test_nodes_may_run_in_another_process(module):

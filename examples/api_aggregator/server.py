@@ -1,7 +1,8 @@
 """The services that the aggregator asks: one small web server that takes its time. Standard library only.
 
 ``GET /SERVICE/DETAIL?ms=80&rows=300`` is answered after 80 ms with a table of 300 rows, always the same for
-the same path. It prints its port, and ends when its standard input does: with the process that started it.
+the same path. A fifth call at a time is refused, and a second one to ``/legacy/``. It prints its port, and
+ends when its standard input does: with the process that started it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Services(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # an answer is sent at once
     answers: dict[str, bytes] = {}  # noqa: RUF012 (made once for each path, so that the answer's time is `ms`)
-    busy = threading.Semaphore(1)
+    quota = threading.Semaphore(4)
+    legacy = threading.Semaphore(1)
 
     def do_GET(self) -> None:
         """Answer after the milliseconds that the path says."""
@@ -51,15 +53,15 @@ class Services(BaseHTTPRequestHandler):
         if body is None:
             body = json.dumps(rows(asked.path, int(said["rows"][0]))).encode()
             self.answers[self.path] = body
-        alone = asked.path.startswith("/legacy/")
-        if alone and not self.busy.acquire(blocking=False):
-            self.send_error(429, "one call at a time")
-            return
-        try:
+        limits = [self.quota, self.legacy] if asked.path.startswith("/legacy/") else [self.quota]
+        taken = [limit for limit in limits if limit.acquire(blocking=False)]
+        if taken == limits:
             time.sleep(max(0.0, begun + float(said["ms"][0]) / 1000 - time.monotonic()))
-        finally:
-            if alone:
-                self.busy.release()
+        for limit in taken:
+            limit.release()
+        if taken != limits:
+            self.send_error(429, "too many calls at a time")
+            return
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
