@@ -53,6 +53,15 @@ def test_a_terminal_is_drawn_over_and_left_clean(screen):
     assert text.endswith("\r\x1b[K")
 
 
+def test_what_is_left_of_a_time_limit_comes_first(screen):
+    shown = screen()
+    with Progress(Terminal(), ticking(0, 1, 2)) as progress:
+        progress.until(15, 60, "turn 3\x1b[2J")
+        progress.until(61, 60, "done")
+    lines = shown.getvalue().replace("\x1b[K", "").split("\r")
+    assert lines[1:3] == ["██       45 s left · turn 3\\x1b[2J", "████████ 0 s left · done"]
+
+
 def test_no_line_is_longer_than_the_terminal(screen):
     shown = screen()
     with Progress(Terminal(), ticking(0, 1)) as progress:

@@ -61,6 +61,12 @@ class Progress:
         if self._due():
             self._draw(f"{self._elapsed()} {printable(text)}")
 
+    def until(self, done_s: float, limit_s: float, text: str) -> None:
+        """Show how much of a time limit is used, how much is left, and a line of words."""
+        if self._due():
+            left_s = max(0.0, limit_s - done_s)
+            self._draw(f"{bar(done_s, limit_s, 8)} {left_s:.0f} s left · {printable(text)}")
+
     def clear(self) -> None:
         """Take the line away."""
         if self._drawn and self._live:
@@ -89,7 +95,7 @@ class Progress:
         return f"{spent:.0f} s" if spent < 100 else f"{spent / 60:.0f} min"
 
 
-def bar(done: int, total: int, width: int = _BAR) -> str:
+def bar(done: float, total: float, width: int = _BAR) -> str:
     """Return a bar of fixed width.
 
     >>> bar(1, 4, 8)

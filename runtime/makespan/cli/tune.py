@@ -16,7 +16,7 @@ from makespan.cli.codes import Exit
 from makespan.cli.ctrl_c import HeardOnce
 from makespan.cli.inputs import Hints, add_inputs, checked_sets, given_sets, hooks
 from makespan.cli.pins import processes
-from makespan.cli.progress import Progress, bar
+from makespan.cli.progress import Progress
 from makespan.cli.raced import close, go_on
 from makespan.cli.target import load_target
 from makespan.cli.terminal import printable, stdout_kept_clean
@@ -259,8 +259,7 @@ def _tuned(
                 terminal.say(printable(line))
 
         def show(done: int, total: int, label: str) -> None:
-            left_s = max(0, total - done) / 100
-            progress.tell(f"{bar(done, total, 10)} {left_s:.0f} s left · {label}")
+            progress.until(done / 100, total / 100, label)
 
         return tune(
             dag,
