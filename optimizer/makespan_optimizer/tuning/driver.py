@@ -16,7 +16,7 @@ import msgspec
 from makespan.machine import this_machine
 from makespan.plan import DagId
 from makespan.preparing.fit import default_threads
-from makespan.showing.words import plural
+from makespan.showing.words import TIMES, plural, seconds
 from makespan_optimizer.tuning import state as kept
 from makespan_optimizer.tuning.candidates import Way, candidates
 from makespan_optimizer.tuning.learning import learnt
@@ -146,7 +146,7 @@ class Tuning:
         self._line_up()
         self.say(f"race: {plural(len(self.ways), 'way')}, within {max(0.0, self.time.left_s):.0f} s")
         for way in self.ways:
-            self.say(f"  {way.name}: {way.plan.makespan_s:.3g} s expected")
+            self.say(f"  {way.name}: {seconds(way.plan.makespan_s)} expected")
 
     def _line_up(self) -> None:
         most = len(self.ways) + NEWCOMERS * (self.options.rounds - self.rounds)
@@ -192,12 +192,12 @@ class Tuning:
             turns = race.turns
             self.time.tell(self._label(i, first=first))
             try:
-                seconds = runner.run(self.ways[i], turns)
+                took_s = runner.run(self.ways[i], turns)
             except CannotRunError as error:
                 self.say(f"{self.ways[i].name} cannot be run: {error}")
                 race.fail(i, f"it cannot be run: {error}")
                 continue
-            race.record(i, seconds)
+            race.record(i, took_s)
             if race.turns > turns:
                 if runner.disturbed() and again < TWICE and self.time.left_s > 0.3 * began_s:
                     again += 1
@@ -212,11 +212,11 @@ class Tuning:
         race = self.race
         what = "first run" if first else f"turn {race.turns + 1}"
         best = ""
-        if race.turns:
+        if race.turns:  # what the race is about comes first: a terminal may be narrow
             its_s, default_s = race.in_common(race.leader)
-            best = f"; best {self.ways[race.leader].name}, {median(its_s):.3g} s"
-            best += f" (default {median(default_s):.3g} s)" if race.leader else ""
-        return f"race: {what} of {len(race.live)} ways, {self.ways[i].name}{best}"
+            over = f" {median(its_s) / median(default_s):.2f} {TIMES} default" if race.leader else ""
+            best = f" · best {self.ways[race.leader].name} {seconds(median(its_s))}{over}"
+        return f"{what}, {plural(len(race.live), 'way')}{best} · now {self.ways[i].name}"
 
     # -- learning
     def _may_learn(self, began_s: float) -> bool:
@@ -251,7 +251,7 @@ class Tuning:
             self.ways += fresh
             race.join([_entrant(way) for way in fresh])
             for way in fresh:
-                self.say(f"  {way.name}: {way.plan.makespan_s:.3g} s expected")
+                self.say(f"  {way.name}: {seconds(way.plan.makespan_s)} expected")
 
     # -- what is kept
     def _save(self) -> None:
