@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan.errors import MakespanError
+from makespan.machine import this_machine
+from makespan.profile import ProfileWarning
 from makespan_optimizer.tuning.candidates import planned_again
 from makespan_optimizer.tuning.feedback import fed_back, remeasured
 from makespan_optimizer.tuning.misjudged import misjudged
@@ -65,6 +68,8 @@ def learnt(
     ------
     KeyboardInterrupt
     """
+    if leader.plan.machine.differences(this_machine()):
+        return Learnt(profile)  # what is measured here is not to be mixed with it
     others = [
         record
         for way in ways
@@ -79,18 +84,22 @@ def learnt(
             return Learnt(profile)
         for its in found:
             say(f"{' beside '.join(its.nodes)}: {its.why}")
-        after = fed_back(
-            dag,
-            (),
-            {},
-            profile,
-            found,
-            limit_s / 2,
-            lambda done, total, words: tell(f"measured again: {words} ({done} of {total})"),
-            plan=leader.plan,
-            inputs=[dict(values) for values in inputs],
-            **hooks,
-        )
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ProfileWarning)
+            after = fed_back(
+                dag,
+                (),
+                {},
+                profile,
+                found,
+                limit_s / 2,
+                lambda done, total, words: tell(f"measured again: {words} ({done} of {total})"),
+                plan=leader.plan,
+                inputs=[dict(values) for values in inputs],
+                **hooks,
+            )
+        for warning in caught:
+            say(f"warning: {warning.message}")
         found = remeasured(found, profile, after)
         if after is profile:
             return Learnt(profile, found)

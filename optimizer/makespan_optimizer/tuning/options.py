@@ -60,7 +60,7 @@ class Options(NamedTuple):
             flag("run_all", run_all),
         )
 
-    def kept(self, sets: int) -> dict[str, float | bool | str | None]:
+    def kept(self, sets: int) -> dict[str, int | float | bool | str | None]:
         """Return what has to be the same for a race to go on."""
         return {
             "threads": self.threads,

@@ -49,7 +49,7 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     format: Literal["makespan-tune/1"] = FORMAT
     dag: DagId
     machine: Machine
-    options: dict[str, float | bool | str | None]
+    options: dict[str, int | float | bool | str | None]
     profile: Profile
     ways: Annotated[tuple[SavedWay, ...], Meta(min_length=1)]
     turns: tuple[dict[str, Seconds], ...] = ()
@@ -78,7 +78,7 @@ def ready(path: str | os.PathLike[str]) -> None:
 
 
 def load(
-    path: str | os.PathLike[str], dag: DagId, options: Mapping[str, float | bool | str | None]
+    path: str | os.PathLike[str], dag: DagId, options: Mapping[str, int | float | bool | str | None]
 ) -> State | None:
     """Return the race that is kept in a file; None when there is none.
 
