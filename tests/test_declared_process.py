@@ -243,9 +243,12 @@ def test_shapes_and_files():
     d.add(jobs.same, x, mode="process", setup=False, exclusive=True, name="alone")
     d.add(jobs.same, x, mode="thread", name="near")
     d.add(jobs.same, x, name="any")
-    d.add(waits, mode="process", name="waits")
     found = {its.name: its.process for its in shapes(d)}
-    assert found == {"far": True, "alone": True, "near": False, "any": False, "waits": False}
+    assert found == {"far": True, "alone": True, "near": False, "any": False}
+    d.add(waits, mode="process", name="waits")
+    with pytest.raises(OptionError, match="a coroutine function runs on an event loop") as refused:
+        shapes(d)
+    assert refused.value.hint == "leave out mode='process' of node 'waits'"
     profile = declared(two(), "a")
     assert parse_profile(profile.to_json()) == profile
     body = msgspec.json.decode(profile.to_json())

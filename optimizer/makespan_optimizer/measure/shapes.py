@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def shapes(dag: DAG[..., Any], unrun: Container[str] = ()) -> tuple[Shape, ...]:
-    """Return the shapes of a DAG's nodes, in declaration order; `unrun` ones are hinted at."""
+    """Return the shapes of a DAG's nodes, in declaration order; `unrun` ones are hinted at.
+
+    Raises
+    ------
+    OptionError
+        A coroutine function is declared to run in a worker process: no run would take it.
+    """
     structure = dag.check()
     seen: dict[str, str] = {}
     memory = Memory()
@@ -33,7 +39,7 @@ def shapes(dag: DAG[..., Any], unrun: Container[str] = ()) -> tuple[Shape, ...]:
             measure=node.options.profile and node.name not in unrun,
             stays=_stays(node),
             caller=node.options.mode == "caller" and not is_coroutine_function(node.fn),
-            process=node.options.mode == "process" and not is_coroutine_function(node.fn),
+            process=_goes(node),
         )
         for i, node in enumerate(dag.nodes.values())
     )
@@ -48,3 +54,14 @@ def _stays(node: Node) -> str:
     if node.options.mode in {"thread", "caller"}:
         return f"it is declared to run in mode {node.options.mode!r}"
     return ""
+
+
+def _goes(node: Node) -> bool:
+    """Say whether it is declared to run in a worker process."""
+    if node.options.mode != "process":
+        return False
+    if is_coroutine_function(node.fn):
+        from makespan.processes.layout import stays_here
+
+        raise stays_here(node)
+    return True

@@ -122,11 +122,7 @@ def lay_out(dag: DAG[..., Any], fitted: Fit, where: str, *, go_on: bool = False)
             if node.options.mode != "process":
                 modes.pop(i)
                 continue
-            raise OptionError(
-                "a coroutine function runs on an event loop of this process, not in a worker process",
-                where=node.place or node.name,
-                hint=f"leave out mode='process' of node {node.name!r}",
-            )
+            raise stays_here(node)
         if i in inside:
             continue
         functions[node.name] = ProcessCall(node.fn, node.name, i, bound.get(i), fitted.native.get(i), others)
@@ -139,6 +135,15 @@ def lay_out(dag: DAG[..., Any], fitted: Fit, where: str, *, go_on: bool = False)
     fitted = fitted._replace(modes=modes, clusters=kept, groups=groups, notes=tuple(notes))
     free = [i for i, mode in modes.items() if mode == "process" and i not in bound and i not in fitted.vacant]
     return Layout(functions, parts, fitted, partial(pool.ahead, others, _at_once(nodes, fitted, free)))
+
+
+def stays_here(node: Node) -> OptionError:
+    """Return what is said of a coroutine function that is declared to run in a worker process."""
+    return OptionError(
+        "a coroutine function runs on an event loop of this process, not in a worker process",
+        where=node.place or node.name,
+        hint=f"leave out mode='process' of node {node.name!r}",
+    )
 
 
 def _at_once(nodes: Sequence[Node], fitted: Fit, free: Sequence[int]) -> int:
