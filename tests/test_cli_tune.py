@@ -322,6 +322,27 @@ def test_ctrl_c_in_the_race_keeps_the_best_so_far(cli, fake):
     assert Path("plan.tune.json").exists()
 
 
+def test_a_reader_that_has_gone_changes_nothing(fake, folder, monkeypatch):
+    from makespan.cli import terminal
+
+    def emit(self, data):
+        raise terminal.ReaderGoneError
+
+    monkeypatch.setattr(terminal.Terminal, "emit", emit)
+    assert main(["tune", "pipeline:naps"]) == 0
+    fake.interrupted = True
+    assert main(["tune", "pipeline:naps"]) == Exit.INTERRUPTED
+    assert load_plan("plan.json").evidence == FASTER
+
+
+def test_without_the_solver_nothing_is_run(cli, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ortools", None)
+    done = cli("pipeline:naps")
+    assert done.code == Exit.USAGE
+    assert done.err == "makespan: error: makespan tune needs OR-Tools (pip install 'makespan[optimize]')\n"
+    assert sys.modules["pipeline"].RAN == []
+
+
 @pytest.mark.parametrize("state", [True, False])
 def test_ctrl_c_before_anything_was_raced(cli, fake, state):
     fake.error = KeyboardInterrupt()
@@ -373,7 +394,9 @@ def test_a_node_that_raises_late(cli, fake):
     done = cli("pipeline:naps")
     assert (done.code, done.out) == (Exit.JUDGED, "")
     assert "LookupError: nobody sleeps\nin node 'pick' (pipeline.py:21)" in done.err
-    assert done.err.endswith("makespan: error: a node raised; no plan was written\n")
+    assert done.err.endswith(
+        "makespan: error: a node raised; no plan was written; the same command with --resume goes on\n"
+    )
     assert not Path("plan.json").exists()
 
 

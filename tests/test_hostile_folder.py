@@ -47,6 +47,7 @@ def test_the_whole_path_in_a_hostile_folder(folder, module):
         ["profile", "pipeline:news", "--runs", "1"],
         ["optimize", "profile.json", "--threads", "2", "--time-limit", "3"],
         ["run", "pipeline.py:news", "--plan", "plan.json"],
+        ["tune", "pipeline:news", "--profile", "profile.json", "--time-limit", "0.5", "-o", "tuned.json"],
         ["report", "run.json"],
         ["report", "run.json", "-o", "gantt.png"],
         ["what-if", "profile.json", "--threads", "1,2"],

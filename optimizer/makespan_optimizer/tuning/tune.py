@@ -12,9 +12,10 @@ next, `learning` what is measured again.
 from __future__ import annotations
 
 import time
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from makespan.errors import ProfileError
+from makespan.errors import ProfileError, missing_extra
 from makespan.profile import Profile, load_profile
 from makespan.showing.words import some
 from makespan_optimizer.measure.inputs import read_inputs
@@ -95,6 +96,8 @@ def tune(
         run_all=run_all,
     )
     whole("runs", runs, 1, 1000)
+    if find_spec("ortools") is None:  # plans need it, but only after the profile
+        raise missing_extra("makespan tune", "OR-Tools", "optimize")
     given = read_inputs(dag, args, dict(kwargs or {}), inputs, setup=setup, teardown=teardown)
     limit = TimeLimit(options.time_limit_s, begun, progress)
     raced, asleep = (dag, ()) if options.run_all else standing_in(dag, hints)

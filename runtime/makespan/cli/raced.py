@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from makespan.cli.codes import Exit
-from makespan.cli.terminal import printable
+from makespan.cli.terminal import ReaderGoneError, printable
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from makespan.cli.ctrl_c import HeardOnce
     from makespan.cli.terminal import Terminal
     from makespan.plan import Evidence
     from makespan_optimizer.tuning.tune import Tuned
 
 
-def close(tuned: Tuned, options: argparse.Namespace, terminal: Terminal, state: Path | None) -> int:
+def close(
+    tuned: Tuned, options: argparse.Namespace, terminal: Terminal, state: Path | None, ctrl_c: HeardOnce
+) -> int:
     """Write plan and profile, show what was raced, say how to go on."""
     plan, evidence = tuned.plan, tuned.evidence
     if options.output != "-":
@@ -27,16 +31,13 @@ def close(tuned: Tuned, options: argparse.Namespace, terminal: Terminal, state: 
     settled = evidence.clear and not tuned.interrupted
     if settled and state is not None:
         state.unlink(missing_ok=True)
-    if options.json or options.output == "-":
-        terminal.emit(plan.to_json())
-    elif not options.quiet:
-        terminal.emit("\n".join(map(printable, told(evidence))))
-    for path in (options.output, options.save_profile):
-        if path not in (None, "-"):
-            terminal.say(f"wrote {path}")
-    if options.output != "-":
-        for line in _next(options):
-            terminal.say(line)
+    ctrl_c.deaf = tuned.interrupted  # what is left may wait for a reader: the first Ctrl-C ends that
+    with suppress(ReaderGoneError):  # the plan is written, and how the race ended is told, all the same
+        if options.json or options.output == "-":
+            terminal.emit(plan.to_json())
+        elif not options.quiet:
+            terminal.emit("\n".join(map(printable, told(evidence))))
+    _say_what_comes_next(options, terminal)
     if tuned.interrupted:
         terminal.note(f"makespan: interrupted; the best so far was kept{go_on(state)}")
         return Exit.INTERRUPTED
@@ -53,13 +54,15 @@ def told(evidence: Evidence) -> list[str]:
     return [*table, "", headline(evidence), race_words(evidence), *misjudged_lines(evidence)]
 
 
-def _next(options: argparse.Namespace) -> list[str]:
-    where = shlex.quote(options.output)
-    target = f" {shlex.quote(options.target)}" if options.target else ""
-    return [
-        f"next: makespan run{target}{_inputs(options)} --plan {where}",
-        f"      makespan explain {where}",
-    ]
+def _say_what_comes_next(options: argparse.Namespace, terminal: Terminal) -> None:
+    for path in (options.output, options.save_profile):
+        if path not in (None, "-"):
+            terminal.say(f"wrote {path}")
+    if options.output != "-":
+        where = shlex.quote(options.output)
+        target = f" {shlex.quote(options.target)}" if options.target else ""
+        terminal.say(f"next: makespan run{target}{_inputs(options)} --plan {where}")
+        terminal.say(f"      makespan explain {where}")
 
 
 def _inputs(options: argparse.Namespace) -> str:

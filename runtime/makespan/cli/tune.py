@@ -120,36 +120,39 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     if options.save_profile is not None:
         opt.ready_output(options.save_profile, "makespan-profile", force=options.force)
     profile = _known(options, terminal)
-    with HeardOnce() as ctrl_c, stdout_kept_clean(wanted=True) as kept:
-        dag = load_target(options.target)
-        inputs, around = checked_sets(options, dag, sets), hooks(options)
-        _ensure_same_dag(dag, options)
-        if profile is not None:
-            _check_profile(dag, profile, str(options.profile), terminal)
-        try:
-            with _begun(state, options, terminal):
-                tuned = _tuned(options, terminal, dag, inputs, around, profile, state)
-                ctrl_c.deaf = True  # until the files are written
-        except KeyboardInterrupt as interrupt:
-            ctrl_c.deaf = True
-            _save_partial(interrupt, options, terminal)
-            terminal.note(
-                f"makespan: interrupted before every way was run: no plan was written{go_on(state)}"
-            )
-            return Exit.INTERRUPTED
-        except BaseException as error:
-            ctrl_c.deaf = True
-            from makespan.cli.tracebacks import users_traceback, whose
+    with HeardOnce() as ctrl_c:
+        with stdout_kept_clean(wanted=True) as kept:
+            dag = load_target(options.target)
+            inputs, around = checked_sets(options, dag, sets), hooks(options)
+            _ensure_same_dag(dag, options)
+            if profile is not None:
+                _check_profile(dag, profile, str(options.profile), terminal)
+            try:
+                with _begun(state, options, terminal):
+                    tuned = _tuned(options, terminal, dag, inputs, around, profile, state)
+                    ctrl_c.deaf = True  # until the files are written
+            except BaseException as error:
+                ctrl_c.deaf = True
+                return _failed(error, options, terminal, state)
+            if tuned.interrupted:
+                terminal.out = kept.for_good()  # nodes in helper threads still run, and may print
+        return close(tuned, options, terminal, state, ctrl_c)
 
-            if not (culprit := whose(error)):
-                raise
-            terminal.note(users_traceback(error))
-            _save_partial(error, options, terminal)
-            terminal.error(f"{culprit} raised; no plan was written")
-            return Exit.JUDGED
-        if tuned.interrupted:
-            terminal.out = kept.for_good()  # nodes in helper threads still run, and may print
-    return close(tuned, options, terminal, state)
+
+def _failed(error: BaseException, options: argparse.Namespace, terminal: Terminal, state: Path | None) -> int:
+    """Say what ended it before there was a plan; what is not the user's is raised again."""
+    from makespan.cli.tracebacks import users_traceback, whose
+
+    if isinstance(error, KeyboardInterrupt):
+        _save_partial(error, options, terminal)
+        terminal.note(f"makespan: interrupted before every way was run: no plan was written{go_on(state)}")
+        return Exit.INTERRUPTED
+    if not (culprit := whose(error)):
+        raise error
+    terminal.note(users_traceback(error))
+    _save_partial(error, options, terminal)
+    terminal.error(f"{culprit} raised; no plan was written{go_on(state)}")
+    return Exit.JUDGED
 
 
 def _state(options: argparse.Namespace) -> Path | None:
