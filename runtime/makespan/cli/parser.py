@@ -31,7 +31,10 @@ VERBS = {
     "report": ("report", "draw the Gantt of a run, or of two: HTML, PNG, SVG, PDF, text, trace, JSON"),
     "what-if": ("what_if", "the makespan to expect with other thread budgets, faster nodes, no GIL"),
     "explain": ("explain", "why the plan is as it is, as a whole or for one node"),
-    "compare": ("compare", "two plans, two runs, or a plan and a run: what differs, and why"),
+    "compare": (
+        "compare",
+        "two plans, two runs, or a plan and a run: what differs, and why; a gate for CI",
+    ),
     "export": ("export", "a plan for other programs: Tawazi, dask, CSV, networkx, Graphviz, Mermaid"),
     "check": ("check", "is a plan whole, and still for this DAG and this machine?"),
     "doctor": ("doctor", "what this machine can measure, and what spoils it"),
