@@ -34,6 +34,8 @@ _DOUBTED = 6  # pairs that stand for the usual crowding beside those that were m
 # With all cores busy. Between the medians over pairs of 24 workloads on two cores: 0 where both are native,
 # 0.1 to 0.17 where one or both are Python for a part; single pairs that wait for memory had 0.3 and more.
 USUAL_CROWDING = 0.1
+CROWDING = "crowding"
+"""In `RunHeader.calibration`: worked out already, from pairs that the profile may no longer have."""
 
 
 def sharing_of(
@@ -85,8 +87,11 @@ def sharing_of(
             tried.append((demands[i], demands[j], speeds))
     machine = Machine(cores, switch_interval_s, hand_off_s(profile) or WAKE_S)
     there = max(2.0, profile.machine.cores)
-    crowding = crowding_of(
-        tried, machine._replace(cores=there, switch_interval_s=usual_s or switch_interval_s)
+    told = [run.calibration[CROWDING] for run in profile.runs if CROWDING in run.calibration]
+    crowding = (
+        told[-1]
+        if told
+        else crowding_of(tried, machine._replace(cores=there, switch_interval_s=usual_s or switch_interval_s))
     )
     # What more cores than were seen do to each other is not known; not less than those that were, all in all.
     crowding *= min(1.0, (there - 1) / max(1.0, cores - 1))
@@ -98,7 +103,8 @@ def tells_of_neighbours(profile: Profile) -> bool:
 
     Of a profile made by hand, or read from a table, it is not: nodes then share without loss.
     """
-    return bool(profile.pairs) or hand_off_s(profile) is not None
+    known = any(CROWDING in run.calibration for run in profile.runs)
+    return bool(profile.pairs) or known or hand_off_s(profile) is not None
 
 
 def hand_off_s(profile: Profile) -> float | None:

@@ -18,6 +18,7 @@ from makespan.errors import OptionError, did_you_mean
 from makespan.plan import PlanCluster
 from makespan_optimizer.modes.clusters import Cutter, State
 from makespan_optimizer.modes.contract import Contracted, as_declared, contract
+from makespan_optimizer.modes.crowded import with_crowding
 from makespan_optimizer.modes.cuts import Cuts, Part
 from makespan_optimizer.modes.judge import Judge
 from makespan_optimizer.modes.native import apply_native, choices, descend, with_threads
@@ -131,6 +132,7 @@ def choose_modes(
         work=work,
         say=say,
     )
+    profile = with_crowding(profile)
     if workers:
         profile = _surely(profile)
     nodes = {node.name: node for node in profile.nodes}
@@ -181,7 +183,7 @@ def applied(profile: Profile, choice: ModeChoice) -> Contracted:
     _check_names(profile, choice.threads_of, "native_threads")
     named = [name for cluster in choice.clusters for name in (*cluster.nodes, *cluster.again)]
     _check_names(profile, named, "clusters")
-    cuts = Cuts(apply_native(profile, choice.threads_of))
+    cuts = Cuts(apply_native(with_crowding(profile), choice.threads_of))
     state = parts_of(cuts, choice.clusters)
     fault = cuts.allowed(state)
     if fault:

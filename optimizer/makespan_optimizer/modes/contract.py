@@ -18,6 +18,7 @@ import msgspec
 
 from makespan.measurement import Call, NodeProfile, Quality, Spread
 from makespan.profile import Shape
+from makespan_optimizer.modes.crowded import with_crowding
 from makespan_optimizer.modes.cuts import Crossing, Cuts, Part, bits
 from makespan_optimizer.modes.process import HAND_OVER_S, START_S
 
@@ -95,7 +96,7 @@ def contract(cuts: Cuts, parts: Sequence[Part], *, calls: bool = True) -> Contra
             nodes.append(joined(cuts, part, fresh[k], calls=calls))
     kept = {names[i] for i in range(len(names)) if i not in owner and not cuts.declared >> i & 1}
     changed = msgspec.structs.replace(
-        profile,
+        with_crowding(profile),
         shape=tuple(shapes),
         nodes=tuple(nodes),
         pairs=tuple(pair for pair in profile.pairs if kept.issuperset(pair.nodes)),
