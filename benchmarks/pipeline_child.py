@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import sys
 import time
 from contextlib import ExitStack
@@ -43,11 +44,13 @@ class Child:
         self._dags: dict[int, DAG[..., Any]] = {}
         self._profile: Profile | None = None
         self._wanted: set[str] = set()
+        self._set_up = False
         self.module = load_module(name, file)
         self.pipeline: Pipeline
 
     def start(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Set up; run once, one node after the other, and see what the check reads."""
+        self._set_up = True
         self.module.setup()
         self.pipeline = pipeline_of(self.name, self.module, self.file)
         self._narrow()
@@ -58,6 +61,7 @@ class Child:
         self._narrow()  # libraries that were loaded by nodes
         del results
         gc.collect()
+        gc.freeze()  # what is there for good is not looked at before each run
         began_s = time.perf_counter()
         run()
         peers = usable_peers(grouped=bool(self.pipeline.groups))
@@ -127,7 +131,8 @@ class Child:
         """Close pools, and tear down."""
         for _run, stack in self._ready.values():
             stack.close()
-        getattr(self.module, "teardown", lambda: None)()
+        if self._set_up:
+            getattr(self.module, "teardown", lambda: None)()
         return {}
 
     def _prepared(self, asked: Mapping[str, Any], stack: ExitStack) -> Callable[[], Mapping[str, Any]]:
@@ -171,6 +176,7 @@ def _written(plan: Plan, file: str) -> dict[str, Any]:
 def main() -> None:
     """Do what is asked, a line each, until there is nothing more."""
     sys.path.remove(str(Path(__file__).resolve().parent))  # its files would hide a pipeline's own
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the parent held it back while it started us
     name, file, native = sys.argv[1:4]
     asked_by, answered_to = os.dup(0), os.dup(1)  # these are not inherited
     nothing = os.open(os.devnull, os.O_RDONLY)

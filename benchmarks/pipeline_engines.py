@@ -5,7 +5,7 @@ for it in a thread of the pool); Tawazi can also keep such nodes apart by ``is_s
 nothing else runs. Both are measured. What runs one node at a time needs neither.
 
 A way of an engine to run is its *setting*: a number of threads, or None for what the library takes when
-nobody says anything. joblib's own default is one thread, which nobody means: here it is one for each core.
+nobody says anything. joblib's own default is one thread, which nobody means: it has none here.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmarks.pipeline_rows import SEQUENTIAL
 from benchmarks.runtime_peers import levels_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from benchmarks.pipeline_nodes import Pipeline
-
-SEQUENTIAL = "one after the other"
 
 
 class Work(NamedTuple):
@@ -181,7 +180,7 @@ def joblib(work: Work, threads: int | None, stack: ExitStack) -> Callable[[], di
     names = list(work.deps)
     number = {name: i for i, name in enumerate(names)}
     levels = levels_of([[number[dep] for dep in work.deps[name]] for name in names])
-    pool = stack.enter_context(package.Parallel(n_jobs=threads or -1, backend="threading"))
+    pool = stack.enter_context(package.Parallel(n_jobs=threads or 1, backend="threading"))
 
     def run() -> dict[str, Any]:
         results: dict[str, Any] = {}
@@ -202,7 +201,7 @@ PEERS = {
     "Tawazi": Peer(tawazi, "tawazi"),
     "Tawazi, is_sequential": Peer(tawazi_sequential, "tawazi", default=False),
     "dask.threaded": Peer(dask, "dask"),
-    "joblib": Peer(joblib, "joblib"),
+    "joblib": Peer(joblib, "joblib", default=False),
 }
 
 

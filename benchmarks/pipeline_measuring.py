@@ -23,6 +23,8 @@ _AGAIN = 2  # times that a run beside others' load is repeated, at most
 _AGAIN_SHARE = 0.5  # of all runs of a stage, at most
 _PATIENCE = 40  # times a run of one node after the other, at least a minute: then it hangs
 _SLOW = 3.0  # times the best: repeated less often where time is short
+_IN_VAIN = 5  # times that no repeat was quiet: others are here to stay
+_STRIDE = 7  # ways by which each turn begins later than the one before
 _FEW = 5  # repeats that an interval needs
 
 
@@ -78,6 +80,7 @@ class Measuring:
         self._changed = changed
         self._children: dict[str, PipelineProcess] = {}
         self._patience_s = 600.0
+        self._again = self._in_vain = 0
 
     def __enter__(self) -> Self:
         return self
@@ -124,9 +127,11 @@ class Measuring:
         """Profile, plan for each budget, tune. What fails is told, and the rest goes on."""
         child, asked = self._children["makespan"], self.asked
         cores = max(1, round(self.facts["cores"]))
+        whole_s = self._until_s - self._began_s
+        trials_s = min(asked.trials_limit_s, 0.1 * whole_s)
         try:
             self._say(f"{self.name}: profiling {self.facts['nodes']} nodes")
-            child.ask("profile", 3600, runs=asked.profile_runs, trials_limit_s=asked.trials_limit_s)
+            child.ask("profile", 3600, runs=asked.profile_runs, trials_limit_s=trials_s)
         except ChildError as error:
             self.notes.append(f"{self.name}: no profile, no plan: {error}")
             if isinstance(error, LostChildError):
@@ -139,14 +144,15 @@ class Measuring:
         ways.append((Way(PLANNED, max(2, cores), "planned", default=True), None, plain))
         for way, threads, modes in ways:
             self._say(f"{self.name}: {way.text()}")
-            limit_s = asked.plan_limit_s
+            limit_s = min(asked.plan_limit_s, 0.1 * whole_s / len(ways))
             self._promise(way, "optimize", threads=threads, time_limit_s=limit_s, **modes)
-        self._say(f"{self.name}: tuning, for {asked.tune_limit_s:g} s at most")
+        tune_s = min(asked.tune_limit_s, 0.2 * whole_s)
+        self._say(f"{self.name}: tuning, for {tune_s:.0f} s at most")
         self._promise(
             Way(TUNED, max(asked.threads), "planned", default=True),
             "tune",
             threads=max(asked.threads),
-            time_limit_s=asked.tune_limit_s,
+            time_limit_s=tune_s,
         )
 
     def _promise(self, way: Way, do: str, **options: Any) -> None:
@@ -180,13 +186,19 @@ class Measuring:
         cores = max(1, round(self.facts["cores"]))
         ways = every(self.facts["defaults"], threaded, self.asked.threads, cores) + list(self._plans)
         known: dict[Way, float] = {}
+        late = left_out = 0
         for number, way in enumerate(ways):
-            if self._short_of(0.35) and number > len(ways) // 4 and way.engine not in OURS:
-                self.notes.append(f"{self.name}: {way.text()} was not tried: the time limit")
-                continue
-            if way.engine in (PLANNED, TUNED) or worth(way, known, self.asked.threads, cores):
+            planned = way.engine in (PLANNED, TUNED)
+            if not planned and not worth(way, known, self.asked.threads, cores):
+                left_out += 1
+            elif not planned and self._short_of(0.5) and sum(it.engine == way.engine for it in known) > 1:
+                late += 1
+            else:
                 self._say(f"{self.name}: 1 of 3, {number + 1} of {len(ways)}: {way.text()}")
                 known |= self._run(way, stage=1, turn=0)
+        for count, why in ((left_out, "are surely not the best"), (late, "were not tried for want of time")):
+            if count:
+                self.notes.append(f"{self.name}: {count} of {len(ways)} ways {why}")
         self._changed(self)
 
     def _compare(self) -> None:
@@ -194,7 +206,7 @@ class Measuring:
         ways = contenders(self.samples, self.asked.orders)
         for turn in range(2):
             for number, way in enumerate(ways if turn % 2 == 0 else ways[::-1]):
-                if self._short_of(0.55) and (turn or way.order):
+                if self._short_of(0.65) and (turn or way.order or way.engine not in OURS):
                     continue
                 self._say(
                     f"{self.name}: 2 of 3, turn {turn + 1} of 2, {number + 1} of {len(ways)}: {way.text()}"
@@ -207,36 +219,40 @@ class Measuring:
         ways = finalists(self.samples)
         known = typical(self.samples)
         best_s = min((known[way] for way in ways), default=0.0)
-        left = int(_AGAIN_SHARE * len(ways) * self.asked.repeats)
+        self._again = int(_AGAIN_SHARE * len(ways) * self.asked.repeats)
         for turn in range(self.asked.repeats):
-            at = turn * 7 % max(1, len(ways))
+            if turn and self._short_of(1.0):
+                self.notes.append(f"{self.name}: {turn} turns of {self.asked.repeats}, for want of time")
+                break
+            rest_s = sum(known[way] for way in ways) * (self.asked.repeats - turn)
+            hurry = turn >= _FEW and time.monotonic() + rest_s > self._until_s
+            at = turn * _STRIDE % max(1, len(ways))
             for way in [*ways[at:], *ways[:at]]:
-                if turn >= _FEW and (
-                    self._short_of(1.0) or (self._short_of(0.8) and known[way] > _SLOW * best_s)
-                ):
-                    continue
-                self._say(f"{self.name}: 3 of 3, turn {turn + 1} of {self.asked.repeats}: {way.text()}")
-                left -= self._quietly(way, turn, min(_AGAIN, left))
+                if not (hurry and known[way] > _SLOW * best_s):
+                    self._say(f"{self.name}: 3 of 3, turn {turn + 1} of {self.asked.repeats}: {way.text()}")
+                    self._quietly(way, turn)
             self._changed(self)
 
-    def _quietly(self, way: Way, turn: int, most: int) -> int:
-        """Run until others leave the cores alone, or `most` more times; keep the quietest.
-
-        Returns
-        -------
-        How many more it took.
-        """
+    def _quietly(self, way: Way, turn: int) -> None:
+        """Run until others leave the cores alone, within limits; keep the quietest run."""
         tries: list[Sample] = []
-        for _ in range(1 + max(0, most)):
+        for _ in range(1 + min(_AGAIN, self._again)):
             before = len(self.samples)
             self._run(way, stage=3, turn=turn)
             tries += self.samples[before:]
             del self.samples[before:]
             if not tries or (tries[-1].load or 0.0) <= LOAD_LIMIT:
                 break
-        if tries:
-            self.samples.append(min(tries, key=lambda its: its.load or 0.0))
-        return max(0, len(tries) - 1)
+        if not tries:
+            return
+        quietest = min(tries, key=lambda its: its.load or 0.0)
+        self.samples.append(quietest)
+        self._again -= len(tries) - 1
+        if len(tries) > 1:
+            self._in_vain = 0 if (quietest.load or 0.0) <= LOAD_LIMIT else self._in_vain + 1
+            if self._in_vain == _IN_VAIN:
+                self._again = 0
+                self.notes.append(f"{self.name}: others never left the cores alone: no repeat was done again")
 
     def _run(self, way: Way, stage: int, turn: int) -> dict[Way, float]:
         if way in self.failed:

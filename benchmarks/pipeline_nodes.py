@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan.around.functions import declared
-from makespan.describing.arguments import Ref, builder, follow, references
+from makespan.describing.arguments import Ref, Tree, builder, follow, references, unpackable
 from makespan.describing.inline import bind
+from makespan.describing.placeholder import Unpacked
 from makespan.errors import TargetError
 
 if TYPE_CHECKING:
@@ -131,6 +132,13 @@ def from_dag(dag: DAG[..., Any], args: Sequence[Any] = ()) -> tuple[Nodes, Group
     inputs = bind(dag, tuple(args), {})
     nodes: Nodes = {}
     groups: dict[str, list[str]] = {}
+    taken = [value for its in dag.nodes.values() for value in (*its.args, *its.kwargs.values())]
+    unpacked = {
+        ref.name: key.of
+        for ref in references(Tree(list, [*taken, dag.output]))
+        for key in ref.path[:1]
+        if type(key) is Unpacked
+    }
     for number, (name, its) in enumerate(dag.nodes.items()):
         _refuse(dag, its)
         deps = its.depends_on
@@ -142,7 +150,10 @@ def from_dag(dag: DAG[..., Any], args: Sequence[Any] = ()) -> tuple[Nodes, Group
         left = iter(range(len(refs)))
         given = [builder(value, left) for value in its.args]
         keywords = {key: builder(value, left) for key, value in its.kwargs.items()}
-        nodes[name] = (Bound(name, declared(dag, number, its).fn, given, keywords, slots), deps)
+        fn = declared(dag, number, its).fn
+        if name in unpacked:
+            fn = unpackable(fn, unpacked[name])
+        nodes[name] = (Bound(name, fn, given, keywords, slots), deps)
         for lock in its.options.locks:
             groups.setdefault(lock, []).append(name)
     return nodes, {lock: tuple(some) for lock, some in groups.items()}

@@ -53,6 +53,12 @@ def environment(native: str) -> dict[str, str]:
     return found | (dict.fromkeys(names, "1") if native == "one" else {})
 
 
+def end_all() -> None:
+    """End all that run, and everything they started."""
+    for its in _alive:
+        its.close(kindly=False)
+
+
 class PipelineProcess:
     """A process that runs one pipeline.
 
@@ -66,17 +72,23 @@ class PipelineProcess:
 
     def __init__(self, name: str, file: Path, native: str) -> None:
         self.name, self.native = name, native
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        self._process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), name, str(file), native],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            env=environment(native),
-            start_new_session=True,
-            bufsize=0,
-        )
         self._unread = b""
+        self._ended = False
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until it can be ended
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, str(PROGRAM), name, str(file), native],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+                env=environment(native),
+                start_new_session=True,
+                bufsize=0,
+            )
+            _alive.append(self)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __enter__(self) -> Self:
         return self
@@ -108,16 +120,16 @@ class PipelineProcess:
 
     def close(self, *, kindly: bool = True) -> None:
         """End it, and everything it started."""
-        if kindly and self._process.poll() is None:
+        if kindly and not self._ended:
             with contextlib.suppress(ChildError):
                 self.ask("end", _GOODBYE_S)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._end()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
-        self._process.wait()
         self._said.close()
+        if self in _alive:
+            _alive.remove(self)
 
     def _line(self, until_s: float) -> bytes:
         assert self._process.stdout is not None
@@ -133,11 +145,20 @@ class PipelineProcess:
         line, _, self._unread = self._unread.partition(b"\n")
         return line
 
+    def _end(self) -> None:
+        """Kill its group, once: its number may belong to others after that."""
+        if not self._ended:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._ended = True
+            self._process.wait()
+
     def _lost(self, why: str) -> LostChildError:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._end()
         self._said.seek(0, os.SEEK_END)
         self._said.seek(max(0, self._said.tell() - _TAIL))
         tail = self._said.read().decode(errors="replace").strip()
         return LostChildError(f"{why}{f': … {tail}' if tail else ''}")
+
+
+_alive: list[PipelineProcess] = []

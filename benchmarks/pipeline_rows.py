@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Native = Literal["default", "one", "planned"]
+SEQUENTIAL = "one after the other"
 TUNED, PLANNED, DEFAULT = "makespan tuned", "makespan planned", "makespan default"
 OURS = (DEFAULT, PLANNED, TUNED)
 
@@ -31,9 +32,11 @@ class Way(msgspec.Struct, frozen=True, order=True):
 
     def text(self) -> str:
         """Return it in words: ``dask.threaded, 2 threads, 1 native, order 3``."""
-        parts = [self.engine, "default" if self.default else ""]
+        parts = [self.engine]
         if not self.default:
             parts.append(f"{self.threads} thread{'s' if self.threads != 1 else ''}")
+        elif self.engine not in {TUNED, SEQUENTIAL}:  # these have no other way
+            parts.append("default")
         parts += ["1 native" if self.native == "one" else "", f"order {self.order}" if self.order else ""]
         return ", ".join(part for part in parts if part)
 

@@ -2,10 +2,12 @@
 
 1. Every engine, with its default and with several thread counts, native libraries as they are and with one
    thread: once. A thread count between two that are both a quarter slower than the engine's best is left
-   out, and so are further counts of a native setting that is half as slow again as the other.
+   out; so are further counts of a native setting that is half as slow again as the other, and of the
+   libraries' own where one thread each was the same, within a twentieth, for two counts.
 2. The two best of each engine, the best one in every order of declaration, and every plan: twice.
+   Other orders, and a second way, are for those that are at most half as slow again as the best of others.
 3. Finals: of each engine its default and its best way as written; its best way in the order that was luckiest
-   for it, when that was faster; and the tuned plan. Everything that is told in tables comes from here.
+   for it, when that may beat all others; and the tuned plan. The tables come from here.
 
 Pure: nothing here runs or knows a clock.
 """
@@ -17,13 +19,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from benchmarks.pipeline_rows import DEFAULT, OURS, PLANNED, TUNED, Native, Sample, Way
+from benchmarks.pipeline_rows import DEFAULT, OURS, PLANNED, Native, Sample, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _FINE = 1.25
 _HOPELESS = 1.5
+_SAME = 0.05
 _LUCKY = 0.98  # times the best as written: less is noise
 
 
@@ -52,13 +55,15 @@ def every(
     cores : int
     """
     natives: tuple[Native, ...] = ("one", "default")
-    ways = [Way(DEFAULT, max(2, cores), "default", default=True)]
-    ways += [Way(name, k, native, default=True) for name, k in defaults.items() if k for native in natives]
     first = coarse(threads, cores)
+    ways = [Way(DEFAULT, max(2, cores), "default", default=True)]
+    ways += [Way(name, k, "default", default=True) for name, k in defaults.items() if k]
+    ways += [Way(name, first[0], "one") for name in defaults if threaded[name]]
+    ways += [Way(name, k, "one", default=True) for name, k in defaults.items() if k]
     for k in [*first, *[k for k in threads if k not in first]]:
         ways += [Way(name, k, native) for name in defaults if threaded[name] for native in natives]
         ways.append(Way(DEFAULT, k, "default"))
-    return ways
+    return list(dict.fromkeys(ways))
 
 
 def worth(way: Way, measured: Mapping[Way, float], threads: Sequence[int], cores: int) -> bool:
@@ -66,12 +71,20 @@ def worth(way: Way, measured: Mapping[Way, float], threads: Sequence[int], cores
     if way.default:
         return True
     its = {other: s for other, s in measured.items() if other.engine == way.engine}
-    plain = {other.threads: s for other, s in its.items() if other.native == way.native and not other.default}
+    by_native: dict[Native, dict[int, float]] = {"one": {}, "default": {}}
+    for other, s in its.items():
+        if not other.default:
+            by_native[other.native][other.threads] = s
+    plain, one = by_native[way.native], by_native["one"]
     if not plain:
         return True
     best_s = min(its.values())
     if min(plain.values()) > _HOPELESS * best_s:
         return False  # the other setting of native threads is far better
+    if way.native == "default" and one:
+        both = [plain[k] / one[k] for k in plain.keys() & one.keys()]
+        if len(both) > 1 and all(abs(x - 1) < _SAME for x in both):
+            return False
     if way.threads in coarse(threads, cores):
         return True
     below = max((k for k in plain if k < way.threads), default=None)
@@ -91,18 +104,20 @@ def typical(samples: Iterable[Sample], stages: Sequence[int] = (1, 2)) -> dict[W
 def contenders(samples: Iterable[Sample], orders: int) -> list[Way]:
     """Return the ways of stage 2."""
     known = typical(samples, (1,))
+    best_s = min((s for way, s in known.items() if way.engine not in OURS), default=0.0)
     ways = []
     for engine in dict.fromkeys(way.engine for way in known):
         some = sorted((way for way in known if way.engine == engine), key=lambda way: (known[way], way))
-        kept = some if engine == PLANNED else some[:2]
-        ways += kept
-        ways += [msgspec.structs.replace(some[0], order=order) for order in range(1, orders)]
+        near = engine in OURS or known[some[0]] <= _HOPELESS * best_s
+        ways += some if engine == PLANNED else some[: 1 + near]
+        ways += [msgspec.structs.replace(some[0], order=order) for order in range(1, orders if near else 1)]
     return ways
 
 
 def finalists(samples: Iterable[Sample]) -> list[Way]:
     """Return the ways of stage 3, in a stable order: ours last."""
     known = typical(samples)
+    peers_s = min((s for way, s in known.items() if way.engine not in OURS and not way.order), default=0.0)
     ways: list[Way] = []
     for engine in dict.fromkeys(way.engine for way in sorted(known, key=_ours_last)):
         here = {way: s for way, s in known.items() if way.engine == engine}
@@ -111,7 +126,7 @@ def finalists(samples: Iterable[Sample]) -> list[Way]:
         ways.append(best)
         ways += [way for way in written if way.default and way.native != "one" and way != best]
         lucky = min(here, key=lambda way: (here[way], way))
-        if engine != TUNED and here[lucky] < _LUCKY * written[best]:
+        if engine not in OURS and here[lucky] < _LUCKY * min(written[best], peers_s):
             ways.append(lucky)
     return ways
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.pipeline_rows import OURS
 from benchmarks.pipeline_scores import finals, holdings, ratio, scores
+from makespan_optimizer.measure.load import LOAD_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,31 +47,36 @@ def _ways(rows: Sequence[Row], name: str) -> list[str]:
     if not some:
         return [f"{name}: nothing reached the finals"]
     tuned = next((row for row in some if row.engine == OURS[-1] and not row.order), None)
-    lines = [f"{name:52}{'median':>9}{'95 % interval':>18}{'n':>4}{'tuned/it':>10}{'orders':>16}"]
+    lines = [f"{name:60}{'median':>9}{'95 % interval':>18}{'n':>4}{'tuned/it':>10}{'other orders':>16}"]
+    shown: set[str] = set()
     for row in some:
         beside = f"{ratio(tuned, row).value:10.2f}" if tuned else f"{'':10}"
         spread = "" if row.low_s is None else f"{row.low_s:.3f} – {row.high_s:.3f}"
         lines.append(
-            f"  {row.way.text():50}{row.median_s:8.3f}s{spread:>18}{row.runs:4}{beside}"
-            f"{_orders(rows, row):>16}"
+            f"  {row.way.text():58}{row.median_s:8.3f}s{spread:>18}{row.runs:4}{beside}"
+            f"{_orders(rows, row) if row.engine not in shown else '':>16}"
         )
-    lines += [f"  {row.way.text():50}{row.error}" for row in rows if row.pipeline == name and row.error]
+        shown.add(row.engine)
+    lines += [f"  {row.way.text():58}{row.error}" for row in rows if row.pipeline == name and row.error]
+    loads = [load for row in some for load in row.loads if load is not None]
+    if loads and (loud := sum(load > LOAD_LIMIT for load in loads)):
+        lines.append(
+            f"  others took more than {LOAD_LIMIT:.0%} of the cores beside {loud} of {len(loads)} runs "
+            f"(median {median(loads):.0%}): measure again on a quiet machine"
+        )
     return lines
 
 
 def _orders(rows: Sequence[Row], final: Row) -> str:
-    """Return the range over orders of declaration, from stage 2."""
-    if final.order:
-        return ""
+    """Return the range over other orders of declaration of its engine's best way, from stage 2."""
     medians = [
         row.median_s
         for row in rows
-        if (row.pipeline, row.engine, row.threads, row.native, row.default)
-        == (final.pipeline, final.engine, final.threads, final.native, final.default)
-        and row.stage == 2
+        if (row.pipeline, row.engine, row.stage) == (final.pipeline, final.engine, 2)
+        and row.order
         and row.median_s is not None
     ]
-    return f"{min(medians):.3f} – {max(medians):.3f}" if len(medians) > 1 else ""
+    return f"{min(medians):.3f} – {max(medians):.3f}" if medians else ""
 
 
 def _wide(its: Ratio | None) -> str:

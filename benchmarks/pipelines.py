@@ -32,7 +32,7 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.pipeline_measuring import Asked, Measuring
 from benchmarks.pipeline_modules import examples, found_in
-from benchmarks.pipeline_processes import ChildError, PipelineProcess
+from benchmarks.pipeline_processes import ChildError, PipelineProcess, end_all
 from benchmarks.pipeline_rows import Row
 from benchmarks.pipeline_scores import holdings, scores
 from benchmarks.pipeline_tables import table
@@ -64,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("stopped")
         return 130
+    finally:
+        end_all()
     if options.json:
         sys.stdout.write(json.dumps(_document(rows, facts, notes)) + "\n")
     else:
