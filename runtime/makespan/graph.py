@@ -321,6 +321,7 @@ class DAG(Keeping, Generic[P, R]):
         progress: Callable[[int, int, str], None] | None = None,
         seed: int = 0,
         rounds_of_feedback: int = 1,
+        run_all: bool = False,
         **kwargs: Any,
     ) -> Plan:
         """Profile and plan it, run it for real in several ways, in turns, and return the fastest as a plan.
@@ -356,6 +357,8 @@ class DAG(Keeping, Generic[P, R]):
             Of the search, and of the order within a turn.
         rounds_of_feedback : int
             How often nodes that the model had wrong are measured again, and planned anew.
+        run_all : bool
+            Run nodes under ``profile=False`` too; else they sleep for as long as their hint says.
 
         Raises
         ------
@@ -386,6 +389,7 @@ class DAG(Keeping, Generic[P, R]):
             progress=progress,
             seed=seed,
             rounds_of_feedback=rounds_of_feedback,
+            run_all=run_all,
         ).plan
 
 

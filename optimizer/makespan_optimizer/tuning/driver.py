@@ -38,12 +38,13 @@ if TYPE_CHECKING:
 
 PROFILE, TRIALS, SEARCH, LEARN = 0.5, 0.15, 0.15, 0.12
 """Shares of the time limit: for the profile, of which for trials, for plans, for each round of feedback."""
-EACH = 5
+EACH = 7
 """So often each way can be run, if all that take part are run to the end."""
 LEAST_WAYS, MOST_WAYS = 4, 12
 NEWCOMERS = 2  # plans of what was learnt, in each round
 _LEARN_AT = 0.45  # of the race's time
 _LEARN_TURNS = 3
+_MEASURED = 0.1  # of the time that is left: for runs whose nodes are measured
 _LEFT = 0.15  # of the time limit: with less there is no point in learning
 
 
@@ -150,12 +151,9 @@ class Tuning:
 
     def _line_up(self) -> None:
         most = len(self.ways) + NEWCOMERS * (self.options.rounds - self.rounds)
-        self.race = Race(
-            [_entrant(way) for way in self.ways],
-            self.options.confidence,
-            most_ways=most,
-            seed=self.options.seed,
-        )
+        options = self.options
+        entrants = map(_entrant, self.ways)
+        self.race = Race(entrants, options.confidence, most_ways=most, seed=options.seed)
 
     # -- the race
     def play(self) -> Tuned:
@@ -165,7 +163,7 @@ class Tuning:
         except KeyboardInterrupt as stopped:
             self._save()
             race = self.race
-            if not all(i in race.first_s for i in race.live):
+            if not race.turn_s and not all(i in race.first_s for i in race.live):
                 stopped.partial = self.profile  # type: ignore[attr-defined]
                 raise
             race.stop("interrupted")
@@ -173,13 +171,15 @@ class Tuning:
         except BaseException:
             self._save()
             raise
+        finally:
+            self.runner.close()
         self._save()
         self.time.tell("done")
         return self._tuned(interrupted=False)
 
     def _run_all(self) -> None:
         race, runner = self.race, self.runner
-        began_s, again = self.time.left_s, 0
+        began_s, again, made_again = self.time.left_s, 0, 0
         while True:
             if race.between_turns and self._may_learn(began_s):
                 self._learn()
@@ -188,9 +188,8 @@ class Tuning:
                 if self._may_learn(began_s):
                     continue
                 return
-            first = i not in race.first_s
             turns = race.turns
-            self.time.tell(self._label(i, first=first))
+            self.time.tell(self._label(i))
             try:
                 took_s = runner.run(self.ways[i], turns)
             except CannotRunError as error:
@@ -199,8 +198,8 @@ class Tuning:
                 continue
             race.record(i, took_s)
             if race.turns > turns:
-                if runner.disturbed() and again < TWICE and self.time.left_s > 0.3 * began_s:
-                    again += 1
+                if runner.disturbed() and again < TWICE and made_again < 2 + race.turns / 4:
+                    again, made_again = again + 1, made_again + 1
                     race.retake()
                     self.say(f"turn {turns + 1} is made again: other processes took the cores")
                 else:
@@ -208,9 +207,9 @@ class Tuning:
                     if self.time.used_s > self._saved_at_s + _SAVE_S:
                         self._save()
 
-    def _label(self, i: int, *, first: bool) -> str:
+    def _label(self, i: int) -> str:
         race = self.race
-        what = "first run" if first else f"turn {race.turns + 1}"
+        what = f"turn {race.turns + 1}" if i in race.first_s else "first run"
         best = ""
         if race.turns:  # what the race is about comes first: a terminal may be narrow
             its_s, default_s = race.in_common(race.leader)
@@ -231,6 +230,8 @@ class Tuning:
         self.rounds += 1
         race, options = self.race, self.options
         order = sorted(range(len(self.ways)), key=lambda i: race.over_default(i) or math.inf)
+        each_s = median(race.in_common(race.leader)[0])
+        self.runner.measure(self.ways[race.leader], race.turns, int(_MEASURED * self.time.left_s / each_s))
         found = learnt(
             self.dag,
             self.profile,
@@ -249,7 +250,7 @@ class Tuning:
         fresh = [way for way in found.ways if way.name not in {its.name for its in self.ways}][:NEWCOMERS]
         if fresh:
             self.ways += fresh
-            race.join([_entrant(way) for way in fresh])
+            race.join(map(_entrant, fresh))
             for way in fresh:
                 self.say(f"  {way.name}: {seconds(way.plan.makespan_s)} expected")
 

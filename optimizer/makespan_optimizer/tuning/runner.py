@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections import deque
+from contextlib import suppress
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan.preparing.prepared import run as run_prepared
+from makespan.processes import close_workers
 from makespan_optimizer.measure.load import ForeignLoad
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 MUCH = 0.10
 """Of the cores, more than usual, taken by others: a turn of such a run is made again."""
+MEASURED = 2
 TWICE = 2
 """So often at most."""
 _USUAL_OF = 6  # runs, before anything is called usual
@@ -64,6 +68,8 @@ class Runner:
         self._prepared: dict[str, Prepared] = {}
         self.records: dict[str, deque[RunRecord]] = {}
         self.load = Load([], [])
+        declared = any(node.options.mode == "process" for node in dag.nodes.values())
+        self._had_workers = declared or any_workers()
 
     def run(self, way: Way, turn: int, *, measure: bool = False) -> float:
         """Run a way once with the inputs of a turn, from a clean heap, and return its makespan in seconds.
@@ -90,6 +96,18 @@ class Runner:
             done.raise_for_error()
         self.records.setdefault(way.name, deque(maxlen=_KEPT)).append(done.record)
         return done.makespan_s
+
+    def measure(self, way: Way, turn: int, times: int) -> None:
+        """Run a way some times more, `MEASURED` at most, with each node measured; such runs do not count."""
+        for _ in range(min(MEASURED, times)):
+            with suppress(CannotRunError):
+                self.run(way, turn, measure=True)
+        self.load.turn.clear()
+
+    def close(self) -> None:
+        """End the worker processes that only the race has used."""
+        if not self._had_workers:
+            close_workers()
 
     def _one(self, prepared: Prepared, values: Mapping[str, Any], *, measure: bool) -> Run:
         gc.collect()
@@ -127,3 +145,9 @@ class Runner:
         """Mean share of the cores that others took in the turns that count; None: not known."""
         every = [*self.load.before, *self.load.turn]
         return fmean(every) if every else None
+
+
+def any_workers() -> bool:
+    """Say whether this process has worker processes."""
+    module = sys.modules.get("makespan.processes.pool")
+    return module is not None and bool(module.pool._all)  # noqa: SLF001
