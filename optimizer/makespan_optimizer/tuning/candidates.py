@@ -139,7 +139,8 @@ def candidates(
         plans.append(Way("", found))
         if (bare := _ungrouped(profile, found)) is not None:
             plans.append(Way("", bare))
-    return _picked(plain, _distinct(plans), most)
+    known = {_key(way.plan) for way in plain}
+    return _picked(plain, [way for way in _distinct(plans) if _key(way.plan) not in known], most)
 
 
 def planned_again(
@@ -251,23 +252,29 @@ def _ungrouped(profile: Profile, plan: Plan) -> Plan | None:
     return ordered_plan(profile, ranks, plan.threads, solver, native=native, chains=plan.chains)
 
 
-def _key(plan: Plan) -> Any:
-    """Return what the runtime does by a plan: plans of one key are one way."""
+def _key(plan: Plan, *, order: bool = True) -> Any:
+    """Return what the runtime does by a plan: plans of one key are one way; without `order`, nearly one."""
     nodes = tuple(
-        (node.name, node.rank, node.mode, node.native_threads, node.starts_after) for node in plan.nodes
+        (node.name, node.rank if order else 0, node.mode, node.native_threads, node.starts_after)
+        for node in plan.nodes
     )
     groups = tuple((g.nodes, g.limit) for g in plan.groups if g.reason not in ("lock", "exclusive"))
     clusters = tuple((c.nodes, c.worker, c.again) for c in plan.clusters)
-    return plan.threads, nodes, groups, clusters, plan.chains, plan.switch_interval_s
+    return plan.threads, nodes, groups, clusters, plan.chains if order else (), plan.switch_interval_s
 
 
 def _distinct(plans: Sequence[Way]) -> list[Way]:
-    """Return the plans that differ, named by how they do, the best first."""
-    by_key = {_key(way.plan): way.plan for way in reversed(plans)}
-    ordered = sorted(by_key.values(), key=lambda plan: (plan.makespan_s, plan.threads))
+    """Return the plans that differ, named by how they do, the best first.
+
+    Of plans that differ by their order alone the best is taken: a race tells apart what differs by more.
+    """
+    ordered = sorted((way.plan for way in plans), key=lambda plan: (plan.makespan_s, plan.threads))
+    by_key: dict[Any, Plan] = {}
+    for plan in ordered:
+        by_key.setdefault(_key(plan, order=False), plan)
     ways: list[Way] = []
     taken: dict[str, int] = {}
-    for plan in ordered:
+    for plan in by_key.values():
         native = any(node.native_threads is not None for node in plan.nodes)
         name = _named(plan.threads, workers_of(plan), native=native)
         taken[name] = taken.get(name, 0) + 1
