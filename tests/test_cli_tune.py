@@ -276,6 +276,15 @@ def test_a_settled_race_leaves_no_state(cli, fake):
     assert not Path("plan.tune.json").exists()
 
 
+def test_beside_a_device_nothing_is_kept(cli, fake):
+    fake.evidence = NO_ROOM
+    done = cli("pipeline:naps", "-o", "/dev/null")
+    assert done.code == 0
+    assert fake.asked["state"] is None
+    assert not Path("/dev/null.tune.json").exists()
+    assert "resume" not in done.err
+
+
 def test_one_that_is_not_settled_can_go_on(cli, fake):
     fake.evidence = NO_ROOM
     done = cli("pipeline:naps", "-o", "p.json")
@@ -375,6 +384,10 @@ def test_ctrl_c_before_anything_was_raced(cli, fake, state):
         (["--setup", "pipeline:nobody"], "--setup: "),
         (["-o", "pipeline.py"], "pipeline.py: holds something other than a makespan-plan file"),
         (["-o", "nix/plan.json"], "nix/plan.json: its folder does not exist"),
+        (["--save-profile", "-"], "--save-profile: takes a file: stdout is for the plan"),
+        (["--save-profile", "./plan.json"], "./plan.json is where the plan goes, or the race"),
+        (["--save-profile", "plan.tune.json"], "plan.tune.json is where the plan goes, or the race"),
+        (["-o", "/dev/null", "--resume"], "--resume: needs a plan that is a file"),
         (["--save-profile", "pipeline.py"], "pipeline.py: holds something other than a makespan-profile"),
     ],
 )

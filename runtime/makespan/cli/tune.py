@@ -6,9 +6,6 @@ another run could still change the outcome.
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from makespan.cli import options as opt
@@ -17,17 +14,17 @@ from makespan.cli.ctrl_c import HeardOnce
 from makespan.cli.inputs import Hints, add_inputs, checked_sets, given_sets, hooks
 from makespan.cli.pins import processes
 from makespan.cli.progress import Progress
-from makespan.cli.raced import close, go_on
 from makespan.cli.target import load_target
 from makespan.cli.terminal import printable, stdout_kept_clean
+from makespan.cli.tune_end import close, go_on
+from makespan.cli.tune_files import begun, ensure_same_dag, ready_profile, state_of
 from makespan.errors import OptionError, ProfileError
-from makespan.files import write_atomic
-from makespan.machine import this_machine
 from makespan.plan import DagId
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from makespan.cli.terminal import Terminal
     from makespan.graph import DAG
@@ -38,7 +35,6 @@ EXAMPLES = (
     "makespan tune pipeline:news --args '[\"https://example.org\"]' --time-limit 4 -o tuned.json",
     "makespan tune pipeline.py --profile profile.json --threads 2 --time-limit 1 -o tuned.json -f",
 )
-STATE_KIND = "makespan-tune"
 
 
 def prepare_parser(parser: argparse.ArgumentParser) -> None:
@@ -116,19 +112,18 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         which = "--hint" if options.hints else "--runs"
         raise OptionError("is for profiling, and --profile gives a profile", where=which)
     opt.ready_output(options.output, "makespan-plan", force=options.force)
-    state = _state(options)
-    if options.save_profile is not None:
-        opt.ready_output(options.save_profile, "makespan-profile", force=options.force)
+    state = state_of(options)
+    ready_profile(options, state)
     profile = _known(options, terminal)
     with HeardOnce() as ctrl_c:
         with stdout_kept_clean(wanted=True) as kept:
             dag = load_target(options.target)
             inputs, around = checked_sets(options, dag, sets), hooks(options)
-            _ensure_same_dag(dag, options)
+            ensure_same_dag(dag, options)
             if profile is not None:
                 _check_profile(dag, profile, str(options.profile), terminal)
             try:
-                with _begun(state, options, terminal):
+                with begun(state, options, terminal):
                     tuned = _tuned(options, terminal, dag, inputs, around, profile, state)
                     ctrl_c.deaf = True  # until the files are written
             except BaseException as error:
@@ -155,49 +150,11 @@ def _failed(error: BaseException, options: argparse.Namespace, terminal: Termina
     return Exit.JUDGED
 
 
-def _state(options: argparse.Namespace) -> Path | None:
-    """Return where the race is kept; None where the plan is no file.
-
-    Raises
-    ------
-    OptionError
-        Another file is there, or there is nothing to resume.
-    """
-    if options.output == "-":
-        if options.resume:
-            raise OptionError("needs a plan that is a file: the race is kept beside it", where="--resume")
-        return None
-    path = Path(options.output)
-    state = path.with_name(f"{path.stem}.tune.json")
-    if options.resume and not state.is_file():
-        raise OptionError(f"there is no race to go on with: {state} is missing", where="--resume")
-    opt.ready_output(str(state), STATE_KIND, force=options.force and not options.resume)
-    return state
-
-
 def _known(options: argparse.Namespace, terminal: Terminal) -> Profile | None:
     from makespan.cli.reading import heed_profile_warnings, read_profile
 
     heed_profile_warnings()
     return None if options.profile is None else read_profile(options.profile, terminal)
-
-
-def _ensure_same_dag(dag: DAG[..., Any], options: argparse.Namespace) -> None:
-    """Refuse to replace a profile of another DAG, as 'makespan profile' does.
-
-    Raises
-    ------
-    ProfileError
-        See `makespan_optimizer.measure.merge.ensure_mergeable`.
-    """
-    from makespan.cli.reading import profile_there
-
-    path = options.save_profile
-    if path is None or (there := profile_there(path, force=options.force)) is None:
-        return
-    from makespan_optimizer.measure.merge import ensure_mergeable
-
-    ensure_mergeable(there, DagId(dag.name, dag.fingerprint), this_machine(), where=path)
 
 
 def _check_profile(dag: DAG[..., Any], profile: Profile, path: str, terminal: Terminal) -> None:
@@ -223,24 +180,6 @@ def _check_profile(dag: DAG[..., Any], profile: Profile, path: str, terminal: Te
         from makespan.showing.words import some
 
         terminal.warn(f"{path}: the code of {some(sorted(changed))} changed since: predictions may be wrong")
-
-
-@contextmanager
-def _begun(state: Path | None, options: argparse.Namespace, terminal: Terminal) -> Iterator[None]:
-    """Say what becomes of an earlier race: without ``--resume`` it ends when another one has begun."""
-    old: bytes | None = None
-    if state is not None and state.is_file():
-        if options.resume:
-            terminal.say(f"going on with the race in {state}")
-        else:
-            terminal.say(f"beginning anew; --resume would have gone on with the race in {state}")
-            old = state.read_bytes()
-            state.unlink()
-    try:
-        yield
-    finally:
-        if old is not None and state is not None and sys.exc_info()[0] and not state.exists():
-            write_atomic(state, old)
 
 
 def _tuned(
