@@ -195,6 +195,22 @@ def test_a_node_with_slack_may_be_wrong_and_does_not_matter():
     assert nodes_of(misjudged(profile, plan, runs_of(truth, plan))) == [("join",)]
 
 
+def test_of_many_small_ones_the_largest_are_told():
+    names = [f"n{i}" for i in range(60)]
+    after = {name: [names[i - 2]] if i > 1 else [] for i, name in enumerate(names)}
+
+    def made(factor):
+        profile = make_profile(after, {name: (0.1 + 0.001 * i) for i, name in enumerate(names)})
+        walls = {name: factor(i) * (0.1 + 0.001 * i) for i, name in enumerate(names)}
+        return profile, make_profile(after, walls)
+
+    profile, truth = made(lambda i: 1.5 if i % 3 == 0 else 1.0)
+    plan = planned(profile)
+    found = misjudged(profile, plan, runs_of(truth, plan))
+    assert len(found) == 5
+    assert all(int(its.nodes[0][1:]) % 3 == 0 for its in found)
+
+
 def test_the_same_runs_give_the_same_answer_whatever_their_order():
     profile = profile_of()
     plan = planned(profile)

@@ -15,7 +15,7 @@ A part that is no larger than what the runs differ by is chance. Pure.
 
 from __future__ import annotations
 
-from math import sqrt
+from math import log, sqrt
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from makespan.measurement import NodeProfile
     from makespan_optimizer.tuning.afterwards import Seen
 
-_CHANCE = 2.0  # standard errors
+_CHANCE = 2.0  # standard errors, at least
 _SPREAD = 0.02  # of a node's time: so much it varies from run to run, whatever few runs say
 _CLEARLY = 0.8  # an explanation has to leave so much less
 _AS_GOOD = 0.25  # of what the best one explains: as far as few runs can tell, they are as good
@@ -67,9 +67,25 @@ class Case(NamedTuple):
 
 
 def explained(
-    name: str, cases: Sequence[Case], alone_s: float, node_of: Mapping[str, NodeProfile]
+    name: str,
+    cases: Sequence[Case],
+    alone_s: float,
+    node_of: Mapping[str, NodeProfile],
+    among: int = 1,
 ) -> list[Part]:
-    """Return what explains a node's excess, beyond chance."""
+    """Return what explains a node's excess, beyond chance.
+
+    Parameters
+    ----------
+    name : str
+    cases : sequence of Case
+    alone_s : float
+        At the pace of the machine.
+    node_of : mapping of str to NodeProfile
+    among : int
+        Nodes that are looked at: of many, some are far off by chance.
+    """
+    chance = max(_CHANCE, sqrt(2 * log(max(1, among))))
     left = [case.excess_s for case in cases]
     own = [k for k, case in enumerate(cases) if case.own]
     spread = max(_SPREAD, node_of[name].quality.cv) if name in node_of else _SPREAD
@@ -85,7 +101,7 @@ def explained(
         noise_s = max(
             spread * alone_s, 1.4826 * median(abs(rest[k] - median(rest[j] for j in own)) for k in own)
         )
-        if abs(typical_s) <= max(_CHANCE * noise_s / sqrt(len(own)), 2 * _SPREAD * alone_s, _LEAST_S):
+        if abs(typical_s) <= max(chance * noise_s / sqrt(len(own)), 2 * _SPREAD * alone_s, _LEAST_S):
             break
         used.add(beside)
         lost_s = median(cases[k].seen.lost_s for k in own)

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 MISS = 0.05
 """Of the predicted makespan: a smaller miss is not looked into."""
-_PART = 0.1  # of the miss: what explains less is not told
+_PART = 0.1  # of the miss: what explains less is not told,
+_HALF = 0.5  # unless nothing explains much more,
+_LEAST_PART = 0.02  # and never what explains less
 _MOST_REDRAWN = 40
 
 
@@ -80,12 +82,14 @@ def misjudged(
     found = [
         part
         for name in sorted(cases)
-        for part in explained(name, cases[name], alone_s[name], node_of)
+        for part in explained(name, cases[name], alone_s[name], node_of, len(cases))
         if part.excess_s * missed_s > 0
     ]
     worth = _worth(plan, found, pace)
+    largest = max((value / missed_s for value in worth), default=0.0)
+    least = max(_LEAST_PART, min(_PART, _HALF * largest))
     kept = sorted(
-        ((worth[k], part) for k, part in enumerate(found) if worth[k] / missed_s >= _PART),
+        ((worth[k], part) for k, part in enumerate(found) if worth[k] / missed_s >= least),
         key=lambda pair: (-abs(pair[0]), pair[1].name, pair[1].beside or ""),
     )
     told: list[Misjudged] = []
