@@ -29,8 +29,8 @@ def example():
     path, known = list(sys.path), set(sys.modules)
     dag = load_target(f"{FILE}:document")
     module = sys.modules[dag.nodes["report"].fn.__module__]
-    module.setup(SCALE)
     with limit(1):
+        module.setup(SCALE)
         run = dag.run(SCALE, threads=2, targets=list(dag.nodes))
     yield SimpleNamespace(dag=dag, module=module, run=run, values=dict(run.values))
     module.teardown()
