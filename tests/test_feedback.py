@@ -19,6 +19,7 @@ from makespan_optimizer.measure.trials import beside
 from makespan_optimizer.modes.native import apply_native
 from makespan_optimizer.simulate import simulate
 from makespan_optimizer.tuning.feedback import fed_back, remeasured
+from makespan_optimizer.tuning.misjudged import misjudged
 from makespan_optimizer.tuning.stretched import stretched
 from tests.builders import make_profile
 
@@ -131,6 +132,24 @@ def test_runs_on_a_machine_that_others_use_are_not_believed(dag, profile):
 def test_what_measuring_again_explains_is_not_stretched_as_well(dag, profile):
     better = fed_back(dag, (), {}, profile, [wrong("late", planned_s=0.004, actual_s=0.0205)], 20.0)
     assert median_s(better, "late") == pytest.approx(0.0205, rel=0.15)
+
+
+def test_the_loop_closes_predicted_missed_found_measured_again_predicted_right():
+    dag = DAG("dag")
+    first = dag.add(doze, 0.03, name="first")
+    late = dag.add(doze, 0.15, first, name="late")
+    dag.add(doze, 0.05, first, name="beside")
+    dag.add(doze, 0.02, late, name="last")
+    profile = profile_of(dag, {"first": 0.03, "late": 0.06, "beside": 0.05, "last": 0.02}, "io")
+    plan = profile.optimize(threads=3, time_limit_s=0.2, what_if=[], deterministic=True)
+    runs = [dag.run(plan=plan).record for _ in range(4)]
+    measured_s = sorted(its.makespan_s for its in runs)[1]
+    assert plan.makespan_s < 0.8 * measured_s
+    (found, *_) = misjudged(profile, plan, runs)
+    assert found.nodes == ("late",)
+    better = fed_back(dag, (), {}, profile, [found], 20.0, plan=plan)
+    again = better.optimize(threads=3, time_limit_s=0.2, what_if=[], deterministic=True)
+    assert abs(again.makespan_s / measured_s - 1) < 0.5 * abs(plan.makespan_s / measured_s - 1)
 
 
 def test_nodes_with_side_effects_are_never_run():
