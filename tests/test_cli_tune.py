@@ -501,6 +501,12 @@ def test_a_race_of_other_options_or_of_another_dag_does_not_go_on(ended, cli, kn
     Path("plan.tune.json").write_text(kept[: len(kept) // 2])
     assert cli(*known, "--resume").code == Exit.USAGE
     Path("plan.tune.json").write_text(kept)
+    (folder / "pipeline.py").write_text(PIPELINE.replace("sorted(names)[0]", "sorted(names)[-1]"))
+    sys.modules.pop("pipeline")
+    importlib.invalidate_caches()
+    done = cli(*known, "--resume")
+    assert done.code == Exit.USAGE
+    assert "plan.tune.json: this race cannot go on: the code of pick changed" in done.err
     (folder / "pipeline.py").write_text(PIPELINE.replace("pick(", "choose("))
     sys.modules.pop("pipeline")
     importlib.invalidate_caches()

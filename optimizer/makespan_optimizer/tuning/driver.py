@@ -90,7 +90,7 @@ class Tuning:
         if self.path is None:
             return False
         its = self.options.kept(len(self.inputs))
-        found = kept.load(self.path, DagId(self.dag.name, self.dag.fingerprint), its)
+        found = kept.load(self.path, DagId(self.dag.name, self.dag.fingerprint), its, self.dag)
         if found is None:
             return False
         self.profile, self.found, self.rounds = found.profile, found.misjudged, found.feedback

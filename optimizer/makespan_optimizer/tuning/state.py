@@ -21,10 +21,14 @@ from makespan.plan import Misjudged, Plan
 from makespan.plan_check import check_plan
 from makespan.plan_parts import DagId, Seconds
 from makespan.profile import Profile
+from makespan.showing.words import some
+from makespan_optimizer.measure.merge import stale_nodes
+from makespan_optimizer.measure.shapes import shapes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from makespan.graph import DAG
     from makespan_optimizer.tuning.candidates import Way
     from makespan_optimizer.tuning.race import Race
 
@@ -78,9 +82,21 @@ def ready(path: str | os.PathLike[str]) -> None:
 
 
 def load(
-    path: str | os.PathLike[str], dag: DagId, options: Mapping[str, int | float | bool | str | None]
+    path: str | os.PathLike[str],
+    dag: DagId,
+    options: Mapping[str, int | float | bool | str | None],
+    now: DAG[..., Any] | None = None,
 ) -> State | None:
     """Return the race that is kept in a file; None when there is none.
+
+    Parameters
+    ----------
+    path : path
+    dag : DagId
+    options : mapping of str to value
+        Those that have to be the same.
+    now : DAG, optional
+        The code of its nodes has to be the same, too: seconds of other code are not comparable.
 
     Raises
     ------
@@ -97,6 +113,8 @@ def load(
     differs = []
     if state.dag.fingerprint != dag.fingerprint:
         differs.append(f"it is of another DAG or of another state of it ({state.dag.name!r})")
+    elif now is not None and (changed := stale_nodes(state.profile, dag, shapes(now))):
+        differs.append(f"the code of {some(changed)} changed")
     differs += state.machine.differences(this_machine())
     for name in dict.fromkeys([*state.options, *options]):
         there, here = state.options.get(name), options.get(name)
