@@ -316,3 +316,24 @@ def test_torch_in_one_thread_only():
     thread.start()
     thread.join()
     assert (torch.get_num_threads(), fresh) == (usual, [usual])
+
+
+def test_opencv_beside_a_node_without_a_limit():
+    """It has one number for the process: the node beside has it, too, and it comes back."""
+    cv2 = pytest.importorskip("cv2")
+    usual = cv2.getNumThreads()
+    if usual < 2:
+        pytest.skip("one thread anyway")
+    both = threading.Barrier(2, timeout=10)
+
+    def look():
+        both.wait()
+        found = cv2.getNumThreads()
+        both.wait()
+        return found
+
+    made = DAG("cv2")
+    some = [made.add(look, name="one", native_threads=1), made.add(look, name="all")]
+    made.returns((*some, made.add(cv2.getNumThreads, name="free", after=some)))
+    for _ in range(3):
+        assert made.prepare(threads=2)() == (1, 1, usual)
