@@ -236,8 +236,9 @@ def test_settings_are_defaults(cli, fake, folder, monkeypatch):
     asked = fake.asked
     assert (asked["confidence"], asked["threads"], asked["native_threads"]) == (0.8, None, False)
     assert (asked["processes"], asked["time_limit_s"]) == (1, 4.0)
-    assert cli("--processes", 0, "--confidence", "0.99").code == 0
-    assert (fake.asked["processes"], fake.asked["confidence"]) == (0, 0.99)
+    assert cli("--processes", 0, "--confidence", "0.99", "--native-threads").code == 0
+    asked = fake.asked
+    assert (asked["processes"], asked["confidence"], asked["native_threads"]) == (0, 0.99, True)
 
 
 def test_a_given_profile_and_a_saved_one(cli, fake, folder):

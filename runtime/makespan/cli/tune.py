@@ -6,6 +6,7 @@ another run could still change the outcome.
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING, Any
 
 from makespan.cli import options as opt
@@ -22,7 +23,6 @@ from makespan.errors import OptionError, ProfileError
 from makespan.plan import DagId
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
@@ -55,10 +55,10 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         "functions can be sent to workers)",
     )
     parser.add_argument(
-        "--no-native-threads",
-        action="store_false",
-        dest="native_threads",
-        help="leave the threads of native libraries as they are",
+        "--native-threads",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="plans may limit the threads of native libraries (default: yes)",
     )
     parser.add_argument(
         "--time-limit",
