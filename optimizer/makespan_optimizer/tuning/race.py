@@ -74,9 +74,12 @@ class Race(Standings):
         self._now: dict[int, float] = {}
         self._until_s: float | None = None
         self._rung = 0
+        self._patience = 1
 
     def join(self, ways: Iterable[Entrant]) -> None:
         """Let further ways take part, between turns; they begin with a first run of their own."""
+        if self.turn_s:
+            self._patience = 2  # one turn of theirs is not to count against many of others
         self.ways.extend(ways)
         self.over, self.why = False, ""
         self._until_s = None
@@ -187,7 +190,8 @@ class Race(Standings):
         once = [i for i in self.live[1:] if i in self.first_s and not any(i in its for its in self.turn_s)]
         if not once:
             return
-        fastest_s = min(self.first_s[i] for i in self.live if i in self.first_s)
+        now_s = self.turn_s[-1] if self.turn_s else {}  # the machine may have changed since their first runs
+        fastest_s = min(now_s.get(i, self.first_s[i]) for i in self.live if i in self.first_s)
         by_hope = sorted(once, key=lambda i: self.first_s[i])
         spared = by_hope[:1] if len(once) == len(self.live) - 1 else []
         for i in by_hope:
@@ -201,7 +205,11 @@ class Race(Standings):
         rivals = sorted(self.live[1:], key=self._standing)
         if len(rivals) < 2 or math.isinf(left_s):
             return
-        if self._until_s is not None and left_s <= self._until_s and self.turns > self._rung:
+        if (
+            self._until_s is not None
+            and left_s <= self._until_s
+            and self.turns >= self._rung + self._patience
+        ):
             for i in rivals[(len(rivals) + 1) // 2 :]:
                 self.left[i] = f"in the slower half after {self._turns(i)}"
             self._until_s = None
