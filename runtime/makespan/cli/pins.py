@@ -33,14 +33,12 @@ def add_modes(parser: argparse.ArgumentParser) -> None:
         type=processes,
         default=0,
         metavar="N",
-        help="plan for so many worker processes beside the threads (default: 0; such a plan shows what "
-        "they would give, and cannot be run yet)",
+        help="so many worker processes beside the threads, where they pay (default: 0)",
     )
     parser.add_argument(
         "--native-threads",
         action="store_true",
-        help="choose how many native threads each node may use, of those that were measured (such a plan "
-        "cannot be run yet)",
+        help="choose how many native threads each node may use, of those that were measured",
     )
 
 
