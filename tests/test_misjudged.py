@@ -17,6 +17,7 @@ from makespan_optimizer.tuning.afterwards import model_of, pace_of, seen_in
 from makespan_optimizer.tuning.misjudged import misjudged
 from makespan_optimizer.tuning.redrawn import Redrawn
 from tests.builders import make_profile
+from tests.mode_profiles import with_pickling, with_trials
 
 AFTER = {
     "load": [],
@@ -286,3 +287,78 @@ def test_a_plan_drawn_anew():
     assert redrawn.makespan_s({}) == pytest.approx(plan.makespan_s, rel=1e-3)
     assert redrawn.makespan_s({"load": 1.0}) == pytest.approx(plan.makespan_s + 1, rel=1e-3)
     assert redrawn.makespan_s({"wait": 0.001}) == pytest.approx(plan.makespan_s, abs=2e-3)
+
+
+# -- worker processes and native threads -------------------------------------------------------------------
+
+
+def as_planned(profile, plan, more_s=None):
+    """A run that keeps to the plan, but for some nodes: everything behind them is later."""
+    ends: dict[str, float] = {}
+    lanes: dict[int, tuple[float, float]] = {}  # end as it is, and as planned
+    nodes = []
+    for its in sorted(plan.nodes, key=lambda its: (its.start_s, its.rank)):
+        free_s, planned_s = lanes.get(its.lane, (0.0, 0.0))
+        gap_s = its.start_s - max(
+            [planned_s, *(plan.node(p).start_s + plan.node(p).duration_s for p in its.after)]
+        )
+        start_s = max([free_s, *(ends[p] for p in its.after)]) + max(0.0, gap_s)
+        ends[its.name] = start_s + its.duration_s + (more_s or {}).get(its.name, 0.0)
+        lanes[its.lane] = ends[its.name], its.start_s + its.duration_s
+        process = 0 if its.mode == "process" else None
+        nodes.append(
+            RunNode(
+                name=its.name,
+                start_s=start_s,
+                end_s=ends[its.name],
+                thread=its.lane,
+                after=its.after,
+                process=process,
+            )
+        )
+    record = run_of(profile, plan)
+    makespan_s = (
+        plan.makespan_s + max(ends.values()) - max(its.start_s + its.duration_s for its in plan.nodes)
+    )
+    return msgspec.structs.replace(record, nodes=tuple(nodes), makespan_s=makespan_s)
+
+
+@pytest.fixture
+def clustered():
+    after = {"load": [], "a": ["load"], "b": ["load"], "a2": ["a"], "b2": ["b"], "join": ["a2", "b2"]}
+    made = with_pickling(make_profile(after, 0.3, dict.fromkeys(after, "python")))
+    made = with_trials(made, {"join": {1: (0.2, 0.2), 2: (0.3, 0.6)}})
+    runs = (msgspec.structs.replace(made.runs[0], calibration={"hand_off_s": 2e-5}),)
+    profile = msgspec.structs.replace(made, runs=runs)
+    plan = planned(profile, processes=1, native_threads=True)
+    assert plan.clusters
+    assert plan.node("join").native_threads == 1
+    return profile, plan
+
+
+def test_a_plan_with_worker_processes_that_is_kept_to_is_right(clustered):
+    profile, plan = clustered
+    assert misjudged(profile, plan, [as_planned(profile, plan)] * 3) == ()
+
+
+def test_nodes_in_a_worker_process_are_found_too(clustered):
+    profile, plan = clustered
+    inside = next(cluster.nodes[0] for cluster in plan.clusters)
+    run = as_planned(profile, plan, {inside: 0.2})
+    found = misjudged(profile, plan, [run] * 3)
+    assert found[0].nodes[0] == inside
+    assert found[0].actual_s == pytest.approx(found[0].planned_s + 0.2, rel=0.05)
+
+
+def test_runs_in_which_a_node_ran_elsewhere_tell_nothing_of_it(clustered):
+    profile, plan = clustered
+    inside = next(cluster.nodes[0] for cluster in plan.clusters)
+    slow = make_profile(
+        {s.name: s.after for s in profile.shape},
+        {s.name: 0.9 if s.name == inside else 0.3 for s in profile.shape},
+        "python",
+    )
+    ranks = default_ranks(slow.structure())
+    others = [run_of(slow, plan, ranks=ranks, threads=1)]
+    run = as_planned(profile, plan, {"join": 0.3})
+    assert nodes_of(misjudged(profile, plan, [run] * 3, others=others)) == [("join",)]
