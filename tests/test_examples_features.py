@@ -91,6 +91,8 @@ def test_inputs_are_written_once_and_are_always_the_same(module, folder, tmp_pat
     before = {file.name: file.stat().st_mtime_ns for file in files}
     module.setup(folder, SCALE)
     assert {file.name: file.stat().st_mtime_ns for file in files} == before
+    module.setup(str(tmp_path / "new" / "folder"), SCALE)
+    assert [its.name for its in (tmp_path / "new").iterdir()] == ["folder"]
     module.setup(str(tmp_path), SCALE)
     for file in files:
         if file.suffix != ".parquet":  # those hold the version of their writer

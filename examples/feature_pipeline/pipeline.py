@@ -54,8 +54,8 @@ from sklearn.preprocessing import StandardScaler
 
 from makespan import dag, node
 
-FOLDER = str(Path(tempfile.gettempdir(), f"makespan-feature-pipeline-{os.getuid()}"))
 SCALE = float(os.environ.get("FEATURES_SCALE", "1"))  # less: quicker and noisier
+FOLDER = str(Path(tempfile.gettempdir(), f"makespan-features-{os.getuid()}-{SCALE:g}"))
 FOLDS = 4
 
 
@@ -278,9 +278,7 @@ process_ok = features.check().names
 
 def setup(folder: str = FOLDER, scale: float = SCALE) -> None:
     """Write the inputs, unless they lie there."""
-    made = Path(folder, "made.json")
-    if not made.is_file() or json.loads(made.read_text())["scale"] != scale:
-        runpy.run_path(str(Path(__file__).with_name("shop_data.py")))["write"](Path(folder), scale)
+    runpy.run_path(str(Path(__file__).with_name("shop_data.py")))["ensure"](Path(folder), scale)
 
 
 def check(results: dict[str, Any], folder: str = FOLDER) -> None:

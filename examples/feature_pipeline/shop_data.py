@@ -17,6 +17,9 @@ from __future__ import annotations
 
 import json
 import random
+import tempfile
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +27,8 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+VERSION = 1  # of what is written
 DAYS = 60
 CATEGORIES = ("books", "garden", "kitchen", "music", "sport", "toys")
 PLAIN = (  # noqa: SIM905
@@ -42,6 +45,21 @@ AGENTS = (
 )
 
 
+def ensure(folder: Path, scale: float) -> None:
+    """Write all files, unless they lie there; a folder that is not there comes to be with all of them."""
+    if folder.exists():
+        made = folder / "made.json"
+        wanted = {"scale": scale, "version": VERSION}
+        if not made.is_file() or not wanted.items() <= json.loads(made.read_text()).items():
+            write(folder, scale)
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as beside:
+        write(Path(beside, "made"), scale)
+        with suppress(OSError):  # another process was faster, and wrote the same
+            Path(beside, "made").rename(folder)
+
+
 def write(folder: Path, scale: float, seed: int = 7) -> None:
     """Write all files; `scale` 1 is 2,400 customers."""
     drawn = random.Random(seed)
@@ -54,7 +72,7 @@ def write(folder: Path, scale: float, seed: int = 7) -> None:
     baskets = _lines(folder / "baskets.jsonl", _baskets(int(9_000 * scale), many, drawn))
     revenue = _tables(folder, int(90_000 * scale), leaves, seed)
     sums = {"hits": hits, "letters": tickets, "days": days - 1, "bought": baskets, "revenue": revenue}
-    (folder / "made.json").write_text(json.dumps({"scale": scale, "customers": many, **sums}))
+    (folder / "made.json").write_text(json.dumps({"scale": scale, "version": VERSION, **sums}))
 
 
 def _lines(path: Path, lines: Iterator[str]) -> int:
