@@ -75,7 +75,8 @@ class Measuring:
         self._bounds_s: list[float] = []
         self._plans: dict[Way, str] = {}
         self._folder = folder
-        self._began_s, self._until_s = time.monotonic(), until_s
+        self._began_s = self._planned_s = time.monotonic()
+        self._until_s = until_s
         self._say = say
         self._changed = changed
         self._children: dict[str, PipelineProcess] = {}
@@ -109,14 +110,15 @@ class Measuring:
             The pipeline itself does not work.
         """
         for role in ("makespan", "one", "default"):
-            self._say(f"{self.name}: setting up ({role})")
+            self._tell(f"setting up ({role})")
             self.facts = self._open(role)
         self._patience_s = max(60.0, _PATIENCE * self.facts["sequential_s"])
         self._plan()
+        self._planned_s = time.monotonic()
         self._explore()
         self._compare()
         self._finals()
-        self._say(f"{self.name}: done in {time.monotonic() - self._began_s:.0f} s")
+        self._tell("done")
 
     def _open(self, role: str) -> dict[str, Any]:
         """Start a process and set up the pipeline in it; `role` says what runs there."""
@@ -130,7 +132,7 @@ class Measuring:
         whole_s = self._until_s - self._began_s
         trials_s = min(asked.trials_limit_s, 0.1 * whole_s)
         try:
-            self._say(f"{self.name}: profiling {self.facts['nodes']} nodes")
+            self._tell(f"profiling {self.facts['nodes']} nodes")
             child.ask("profile", 3600, runs=asked.profile_runs, trials_limit_s=trials_s)
         except ChildError as error:
             self.notes.append(f"{self.name}: no profile, no plan: {error}")
@@ -143,11 +145,11 @@ class Measuring:
         ways = [(Way(PLANNED, k, "planned"), k, every_mode) for k in asked.threads]
         ways.append((Way(PLANNED, max(2, cores), "planned", default=True), None, plain))
         for way, threads, modes in ways:
-            self._say(f"{self.name}: {way.text()}")
+            self._tell(way.text())
             limit_s = min(asked.plan_limit_s, 0.1 * whole_s / len(ways))
             self._promise(way, "optimize", threads=threads, time_limit_s=limit_s, **modes)
         tune_s = min(asked.tune_limit_s, 0.2 * whole_s)
-        self._say(f"{self.name}: tuning, for {tune_s:.0f} s at most")
+        self._tell(f"tuning, for {tune_s:.0f} s at most")
         self._promise(
             Way(TUNED, max(asked.threads), "planned", default=True),
             "tune",
@@ -191,10 +193,10 @@ class Measuring:
             planned = way.engine in (PLANNED, TUNED)
             if not planned and not worth(way, known, self.asked.threads, cores):
                 left_out += 1
-            elif not planned and self._short_of(0.5) and sum(it.engine == way.engine for it in known) > 1:
+            elif not planned and self._short_of(0.35) and sum(it.engine == way.engine for it in known) > 2:
                 late += 1
             else:
-                self._say(f"{self.name}: 1 of 3, {number + 1} of {len(ways)}: {way.text()}")
+                self._tell(f"1 of 3, {number + 1} of {len(ways)}: {way.text()}")
                 known |= self._run(way, stage=1, turn=0)
         for count, why in ((left_out, "are surely not the best"), (late, "were not tried for want of time")):
             if count:
@@ -206,11 +208,9 @@ class Measuring:
         ways = contenders(self.samples, self.asked.orders)
         for turn in range(2):
             for number, way in enumerate(ways if turn % 2 == 0 else ways[::-1]):
-                if self._short_of(0.65) and (turn or way.order or way.engine not in OURS):
+                if self._short_of(0.5) and (turn or way.order or way.engine not in OURS):
                     continue
-                self._say(
-                    f"{self.name}: 2 of 3, turn {turn + 1} of 2, {number + 1} of {len(ways)}: {way.text()}"
-                )
+                self._tell(f"2 of 3, turn {turn + 1} of 2, {number + 1} of {len(ways)}: {way.text()}")
                 self._run(way, stage=2, turn=turn)
         self._changed(self)
 
@@ -229,7 +229,7 @@ class Measuring:
             at = turn * _STRIDE % max(1, len(ways))
             for way in [*ways[at:], *ways[:at]]:
                 if not (hurry and known[way] > _SLOW * best_s):
-                    self._say(f"{self.name}: 3 of 3, turn {turn + 1} of {self.asked.repeats}: {way.text()}")
+                    self._tell(f"3 of 3, turn {turn + 1} of {self.asked.repeats}: {way.text()}")
                     self._quietly(way, turn)
             self._changed(self)
 
@@ -279,6 +279,8 @@ class Measuring:
         return {way: found["seconds"]}
 
     def _short_of(self, share: float) -> bool:
-        """Say whether so much of the time is used up."""
-        now_s = time.monotonic()
-        return now_s > self._began_s + share * (self._until_s - self._began_s)
+        """Say whether so much of the time for runs is used up."""
+        return time.monotonic() > self._planned_s + share * (self._until_s - self._planned_s)
+
+    def _tell(self, text: str) -> None:
+        self._say(f"{time.monotonic() - self._began_s:4.0f} s  {self.name}: {text}")

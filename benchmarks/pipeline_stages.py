@@ -31,12 +31,12 @@ _LUCKY = 0.98  # times the best as written: less is noise
 
 
 def coarse(threads: Sequence[int], cores: int) -> list[int]:
-    """Return the thread counts to begin with: the cores first, then the ends and twice the cores.
+    """Return the thread counts to begin with: the cores, the most, twice the cores, the fewest.
 
     >>> coarse(range(1, 9), 2)
-    [2, 1, 8, 4]
+    [2, 8, 4, 1]
     """
-    wanted = [cores, min(threads), max(threads), 2 * cores]
+    wanted = [cores, max(threads), 2 * cores, min(threads)]
     return [k for k in dict.fromkeys(wanted) if k in threads] or list(threads)[:1]
 
 
@@ -58,7 +58,7 @@ def every(
     first = coarse(threads, cores)
     ways = [Way(DEFAULT, max(2, cores), "default", default=True)]
     ways += [Way(name, k, "default", default=True) for name, k in defaults.items() if k]
-    ways += [Way(name, first[0], "one") for name in defaults if threaded[name]]
+    ways += [Way(name, k, "one") for k in first[:2] for name in defaults if threaded[name]]
     ways += [Way(name, k, "one", default=True) for name, k in defaults.items() if k]
     for k in [*first, *[k for k in threads if k not in first]]:
         ways += [Way(name, k, native) for name in defaults if threaded[name] for native in natives]

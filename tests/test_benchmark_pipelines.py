@@ -268,7 +268,7 @@ def test_every_engine_returns_all_results_and_keeps_groups_apart(engine):
 
 
 def test_thread_counts_begin_with_those_that_tell_most():
-    assert coarse(range(1, 9), 2) == [2, 1, 8, 4]
+    assert coarse(range(1, 9), 2) == [2, 8, 4, 1]
     assert coarse([3], 2) == [3]
     threaded = {"dask.threaded": True, "joblib": True}
     ways = every({"dask.threaded": 2, "joblib": None}, threaded, range(1, 9), 2)
