@@ -251,6 +251,15 @@ def test_pairs_are_measured_with_the_limits_of_the_plan_and_speak_of_such_plans_
     assert better.table().count("native threads: 1, any number") == 1
 
 
+def test_a_pair_of_which_one_runs_in_a_worker_process_is_not_tried_in_threads(dag, profile):
+    plan = limited_plan(profile)
+    nodes = tuple(
+        msgspec.structs.replace(its, mode="process") if its.name == "loop" else its for its in plan.nodes
+    )
+    plan = msgspec.structs.replace(plan, nodes=nodes)
+    assert fed_back(dag, (), {}, profile, [wrong("loop", "other")], 20.0, plan=plan) is profile
+
+
 def test_pairs_with_and_without_limits_stand_side_by_side(profile):
     both = [
         PairTrial(

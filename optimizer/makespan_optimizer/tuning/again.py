@@ -66,14 +66,19 @@ class Again:
         self._limits = {
             node.name: node.native_threads for node in (plan.nodes if plan else ()) if node.native_threads
         }
+        self._away = {node.name for node in (plan.nodes if plan else ()) if node.mode == "process"}
+        self._away |= {shape.name for shape in profile.shape if shape.process}
         self._before = {node.name: node for node in profile.nodes}
 
     def possible(self, pairs: Sequence[tuple[str, ...]]) -> list[tuple[int, int]]:
-        """Return the pairs (numbers, ascending) that may be run side by side, each once."""
+        """Return the pairs (numbers, ascending) that may be run side by side, each once.
+
+        What two nodes do to each other in threads says nothing of one in a worker process.
+        """
         s = self._structure
         kept: dict[tuple[int, int], None] = {}
         for names in pairs:
-            if not all(name in self._number for name in names):
+            if not all(name in self._number and name not in self._away for name in names):
                 continue
             a, b = sorted(self._number[name] for name in names)
             reach = reachable(s, [a, b])
