@@ -175,6 +175,17 @@ def test_without_any_time_the_default_and_one_way_are_run_once():
     assert set(race.left) == {2, 3}
 
 
+def test_ways_for_which_no_turn_is_left_do_not_even_begin():
+    """All take twice as long as was expected, which the first two runs tell."""
+    ways = [Entrant(f"way {i}", (0, i), expected_s=1.0) for i in range(6)]
+    race = Race(ways)
+    ran, used_s, _ = played(race, [2.0] * 6, budget_s=20.0)
+    assert set(ran) == {0, 1, 2, 3, 4}
+    assert race.left[5] == "no time was left to run it"
+    assert race.turns == 1
+    assert used_s == 20.0
+
+
 def test_a_turn_that_was_disturbed_is_run_again():
     race = Race(entrants(2))
     played(race, [1.0, 0.9], most=4)

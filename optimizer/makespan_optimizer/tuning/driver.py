@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from makespan_optimizer.tuning.limit import TimeLimit
     from makespan_optimizer.tuning.options import Options
 
-PROFILE, TRIALS, SEARCH, LEARN = 0.5, 0.15, 0.15, 0.12
+PROFILE, TRIALS, SEARCH, LEARN = 0.4, 0.15, 0.12, 0.12
 """Shares of the time limit: for the profile, of which for trials, for plans, for each round of feedback."""
 EACH = 7
 """So often each way can be run, if all that take part are run to the end."""

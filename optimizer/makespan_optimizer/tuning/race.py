@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from random import Random
+from statistics import median
 from typing import TYPE_CHECKING
 
 from makespan_optimizer.tuning.standings import Entrant, Standings
@@ -96,12 +97,13 @@ class Race(Standings):
         Parameters
         ----------
         left_s : float
-            Seconds that remain. The default and the way after it are run once in any case.
+            Seconds that remain. The default and the way after it are run once in any case, others only if
+            there is time for a turn of all, too.
         """
         while not self.over:
             fresh = [i for i in self.live if i not in self.first_s]
             if fresh and not self._queue:
-                if left_s > 0 or len(self.first_s) < min(2, len(self.ways)):
+                if len(self.first_s) < 2 or self._has_room(fresh[0], left_s):
                     return fresh[0]
                 for i in fresh:
                     self.left[i] = "no time was left to run it"
@@ -184,6 +186,13 @@ class Race(Standings):
             self._within(left_s)
         if not self.over:
             self._queue = self._drawn(self.live)
+
+    def _has_room(self, way: int, left_s: float) -> bool:
+        """Say whether a turn of all so far would still be possible if this way took part, too."""
+        seen = [i for i in self.live if i in self.first_s]
+        told = [self.first_s[i] / its for i in seen if (its := self.ways[i].expected_s)]
+        its_s = self._cost_s(way) * (median(told) if told else 1.0)
+        return 2 * its_s + sum(map(self._cost_s, seen)) <= left_s
 
     def _leave_hopeless(self) -> None:
         """Drop ways that were run once, and took far longer; the best rival of the default stays."""
