@@ -127,15 +127,18 @@ def ratio(a: Row, b: Row) -> Ratio:
 
 
 def misses(rows: Sequence[Row]) -> list[float]:
-    """Return by how much plans missed: each budget's, as written, from the stage where it ran most often."""
-    best: dict[tuple[str, int, bool], Row] = {}
+    """Return by how much plans missed: each as written, by its finals, else by other runs, two at least."""
+    promised: dict[tuple[str, int, bool], list[Row]] = {}
     for row in rows:
-        if row.engine not in (PLANNED, TUNED) or row.order or row.median_s is None or row.predicted_s is None:
-            continue
-        key = (row.engine, row.threads, row.default)
-        if row.runs > 1 and (key not in best or row.runs > best[key].runs):
-            best[key] = row
-    return [abs((row.predicted_s or 0.0) / (row.median_s or 1.0) - 1) for row in best.values()]
+        if row.engine in (PLANNED, TUNED) and not row.order and row.predicted_s is not None and row.runs:
+            promised.setdefault((row.engine, row.threads, row.default), []).append(row)
+    found = []
+    for some in promised.values():
+        last = [row for row in some if row.stage == FINALS]
+        seconds = [s for row in last or some for s in row.seconds]
+        if len(seconds) > 1:
+            found.append(abs((some[0].predicted_s or 0.0) / median(seconds) - 1))
+    return found
 
 
 def holdings(some: Sequence[Score]) -> list[Holding]:

@@ -4,7 +4,7 @@
    thread: once. A thread count between two that are both a quarter slower than the engine's best is left
    out; so are further counts of a native setting that is half as slow again as the other, and of the
    libraries' own where one thread each was the same, within a twentieth, for two counts.
-2. The two best of each engine, the best one in every order of declaration, and every plan: twice.
+2. The two best of each engine and the best one in every order of declaration: twice. Every plan: once.
    Other orders, and a second way, are for those that are at most half as slow again as the best of others.
 3. Finals: of each engine its default and its best way as written; its best way in the order that was luckiest
    for it, when that may beat all others; and the tuned plan. The tables come from here.
