@@ -45,6 +45,7 @@ NEWCOMERS = 2  # plans of what was learnt, in each round
 _LEARN_AT = 0.45  # of the race's time
 _LEARN_TURNS = 3
 _MEASURED = 0.1  # of the time that is left: for runs whose nodes are measured
+_ROOM = 3  # turns: with time for fewer, a disturbed one is better than none
 _LEFT = 0.15  # of the time limit: with less there is no point in learning
 
 
@@ -70,7 +71,7 @@ class Tuning:
         self.inputs = inputs
         self.options = options
         self.time = time_limit
-        self.say = say or _silent
+        self.say = say or (lambda _: None)
         self._hooks: dict[str, Any] = {"setup": setup, "teardown": teardown}
         self.path = state
         self.runner = Runner(raced, inputs, options.threads)
@@ -198,7 +199,8 @@ class Tuning:
                 continue
             race.record(i, took_s)
             if race.turns > turns:
-                if runner.disturbed() and again < TWICE and made_again < 2 + race.turns / 4:
+                room = self.time.left_s > _ROOM * sum(race.turn_s[-1].values())
+                if runner.disturbed() and room and again < TWICE and made_again < 2 + race.turns / 4:
                     again, made_again = again + 1, made_again + 1
                     race.retake()
                     self.say(f"turn {turns + 1} is made again: other processes took the cores")
@@ -294,7 +296,3 @@ class Tuning:
 def _entrant(way: Way) -> Entrant:
     slow = bool(way.processes)
     return Entrant(way.name, (way.processes, way.plan.threads), slow, way.plan.makespan_s)
-
-
-def _silent(*_: object) -> None:
-    pass
