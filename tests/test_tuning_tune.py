@@ -18,10 +18,10 @@ from makespan.plan import load_plan
 from makespan.processes import close_workers
 from makespan_optimizer.tuning import driver, race
 from makespan_optimizer.tuning import state as kept
-from makespan_optimizer.tuning.candidates import Way
 from makespan_optimizer.tuning.runner import Runner
 from makespan_optimizer.tuning.standing_in import Sleeper, standing_in
 from makespan_optimizer.tuning.tune import tune
+from makespan_optimizer.tuning.ways import Way
 from tests.builders import make_profile as made_by_hand
 
 NAP_S = 0.004

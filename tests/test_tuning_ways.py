@@ -13,17 +13,15 @@ from makespan.plan import load_plan, parse_plan
 from makespan.preparing.order import default_ranks
 from makespan_optimizer.tuning.candidates import (
     FAR,
-    Way,
     _distinct,
-    _key,
     _picked,
     _ungrouped,
     candidates,
     planned_again,
     pooled,
-    workers_of,
 )
 from makespan_optimizer.tuning.plain import ordered_plan, plain_plan
+from makespan_optimizer.tuning.ways import Way, key_of, workers_of
 from tests.builders import make_profile
 from tests.mode_profiles import with_pickling
 
@@ -88,7 +86,7 @@ def test_the_default_is_first_and_all_ways_differ():
     assert ways[0].default
     assert ways[0].name == "default order, 2 threads"
     assert not any(way.default for way in ways[1:])
-    assert len({way.name for way in ways}) == len(ways) == len({repr(_key(way.plan)) for way in ways})
+    assert len({way.name for way in ways}) == len(ways) == len({repr(key_of(way.plan)) for way in ways})
     assert any(way.plain for way in ways[1:])
     assert any(not way.plain for way in ways)
     assert all(parse_plan(way.plan.to_json()) == way.plan for way in ways)

@@ -17,7 +17,7 @@ not the default and not the best plain way, which guard against a model that is 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,6 +27,7 @@ from makespan_optimizer.modes.native import apply_native, choices
 from makespan_optimizer.questions.what_if import what_if
 from makespan_optimizer.schedule import width
 from makespan_optimizer.tuning.plain import ordered_plan, plain_plan
+from makespan_optimizer.tuning.ways import Way, key_of, named, workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,40 +44,6 @@ _PLAIN = (1, 2, 4, 8)
 _BUDGETS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)
 _LEAST_SEARCH_S = 0.3
 _POOLED = 1.2  # cores at once: beyond, there is a native pool
-
-
-class Way(NamedTuple):
-    """A way to run the DAG.
-
-    Attributes
-    ----------
-    name : str
-    plan : Plan
-    default : bool
-        What a call of the DAG does: run without a plan, of which `plan` is the written form.
-    """
-
-    name: str
-    plan: Plan
-    default: bool = False
-
-    @property
-    def processes(self) -> int:
-        """How many worker processes the plan uses."""
-        return workers_of(self.plan)
-
-    @property
-    def plain(self) -> bool:
-        """The default order, which nobody searched for."""
-        return self.name.startswith(("default order", "one after the other"))
-
-
-def workers_of(plan: Plan) -> int:
-    """Return how many worker processes a plan uses."""
-    bound = {cluster.worker for cluster in plan.clusters}
-    inside = {name for cluster in plan.clusters for name in cluster.nodes}
-    loose = any(node.mode == "process" and node.name not in inside for node in plan.nodes)
-    return max(len(bound), 1 if loose else 0)
 
 
 def candidates(
@@ -125,7 +92,7 @@ def candidates(
         left_s = until - time.monotonic()
         if plans and left_s < _LEAST_SEARCH_S:
             break
-        say(k, len(wanted), _named(threads, workers, native=its_native))
+        say(k, len(wanted), named(threads, workers, native=its_native))
         # Searches with worker processes take longer to become good.
         weights = [2 if n else 1 for _, n, _ in wanted[k:]]
         found = profile.optimize(
@@ -139,8 +106,8 @@ def candidates(
         plans.append(Way("", found))
         if (bare := _ungrouped(profile, found)) is not None:
             plans.append(Way("", bare))
-    known = {_key(way.plan) for way in plain}
-    return _picked(plain, [way for way in _distinct(plans) if _key(way.plan) not in known], most)
+    known = {key_of(way.plan) for way in plain}
+    return _picked(plain, [way for way in _distinct(plans) if key_of(way.plan) not in known], most)
 
 
 def planned_again(
@@ -160,8 +127,8 @@ def planned_again(
             **({"native_threads": True} if its_native else {}),
         )
         found.append(Way("", again))
-    known = {_key(plan) for plan in like}
-    return [way for way in _distinct(found) if _key(way.plan) not in known]
+    known = {key_of(plan) for plan in like}
+    return [way for way in _distinct(found) if key_of(way.plan) not in known]
 
 
 def pooled(profile: Profile) -> dict[str, int]:
@@ -252,17 +219,6 @@ def _ungrouped(profile: Profile, plan: Plan) -> Plan | None:
     return ordered_plan(profile, ranks, plan.threads, solver, native=native, chains=plan.chains)
 
 
-def _key(plan: Plan, *, order: bool = True) -> Any:
-    """Return what the runtime does by a plan: plans of one key are one way; without `order`, nearly one."""
-    nodes = tuple(
-        (node.name, node.rank if order else 0, node.mode, node.native_threads, node.starts_after)
-        for node in plan.nodes
-    )
-    groups = tuple((g.nodes, g.limit) for g in plan.groups if g.reason not in ("lock", "exclusive"))
-    clusters = tuple((c.nodes, c.worker, c.again) for c in plan.clusters)
-    return plan.threads, nodes, groups, clusters, plan.chains if order else (), plan.switch_interval_s
-
-
 def _distinct(plans: Sequence[Way]) -> list[Way]:
     """Return the plans that differ, named by how they do, the best first.
 
@@ -271,24 +227,15 @@ def _distinct(plans: Sequence[Way]) -> list[Way]:
     ordered = sorted((way.plan for way in plans), key=lambda plan: (plan.makespan_s, plan.threads))
     by_key: dict[Any, Plan] = {}
     for plan in ordered:
-        by_key.setdefault(_key(plan, order=False), plan)
+        by_key.setdefault(key_of(plan, order=False), plan)
     ways: list[Way] = []
     taken: dict[str, int] = {}
     for plan in by_key.values():
         native = any(node.native_threads is not None for node in plan.nodes)
-        name = _named(plan.threads, workers_of(plan), native=native)
+        name = named(plan.threads, workers_of(plan), native=native)
         taken[name] = taken.get(name, 0) + 1
         ways.append(Way(name if taken[name] == 1 else f"{name} ({taken[name]})", plan))
     return ways
-
-
-def _named(threads: int, processes: int, *, native: bool) -> str:
-    parts = ["plan", plural(threads, "thread")]
-    if processes:
-        parts.append("1 process" if processes == 1 else f"{processes} processes")
-    if native:
-        parts.append("native threads set")
-    return ", ".join(parts)
 
 
 def _picked(plain: Sequence[Way], plans: Sequence[Way], most: int) -> list[Way]:

@@ -18,12 +18,13 @@ from makespan.plan import DagId
 from makespan.preparing.fit import default_threads
 from makespan.showing.words import TIMES, plural, seconds
 from makespan_optimizer.tuning import state as kept
-from makespan_optimizer.tuning.candidates import Way, candidates
+from makespan_optimizer.tuning.candidates import candidates
 from makespan_optimizer.tuning.learning import learnt
 from makespan_optimizer.tuning.outcome import Tuned, evidence_of
 from makespan_optimizer.tuning.profiling import profiled
 from makespan_optimizer.tuning.race import Entrant, Race
 from makespan_optimizer.tuning.runner import TWICE, CannotRunError, Runner
+from makespan_optimizer.tuning.ways import Way
 
 if TYPE_CHECKING:
     import os

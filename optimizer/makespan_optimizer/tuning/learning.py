@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from makespan.plan import Misjudged
     from makespan.profile import Profile
     from makespan.record import RunRecord
-    from makespan_optimizer.tuning.candidates import Way
+    from makespan_optimizer.tuning.ways import Way
 
 _OTHERS = 2  # runs of each other way
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from makespan.plan import Misjudged, Plan
     from makespan.profile import Profile
-    from makespan_optimizer.tuning.candidates import Way
     from makespan_optimizer.tuning.race import Race
+    from makespan_optimizer.tuning.ways import Way
 
 
 class Tuned(NamedTuple):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from makespan.record import RunRecord
     from makespan.run import Run
     from makespan_optimizer.measure.inputs import Inputs
-    from makespan_optimizer.tuning.candidates import Way
+    from makespan_optimizer.tuning.ways import Way
 
 MUCH = 0.10
 """Of the cores, more than usual, taken by others: a turn of such a run is made again."""

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from makespan.graph import DAG
-    from makespan_optimizer.tuning.candidates import Way
     from makespan_optimizer.tuning.race import Race
+    from makespan_optimizer.tuning.ways import Way
 
 FORMAT: Literal["makespan-tune/1"] = "makespan-tune/1"
 KIND = "makespan-tune"
