@@ -46,6 +46,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     to_own_default: Ratio | None
     """A call of the DAG without a plan."""
     to_bound: float | None
+    room: float | None
+    """Best peer / lower bound: what any plan could win."""
     predicted: float | None
     """Predicted / measured."""
     misses: tuple[float, ...] = ()
@@ -102,6 +104,7 @@ def _score(name: str, rows: Sequence[Row]) -> Score | None:
         to_tawazi_default=default_of("Tawazi"),
         to_dask_default=default_of("dask.threaded"),
         to_own_default=default_of(DEFAULT),
+        room=peer.median_s / ours.bound_s if peer and peer.median_s and ours.bound_s else None,
         to_bound=ours.median_s / ours.bound_s if ours.bound_s else None,
         predicted=ours.predicted_s / ours.median_s if ours.predicted_s is not None else None,
         misses=tuple(misses(rows)),

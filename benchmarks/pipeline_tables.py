@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from benchmarks.pipeline_rows import Row
     from benchmarks.pipeline_scores import Ratio
 
+_NO_ROOM = 1.10
+
 
 def table(rows: Sequence[Row]) -> str:
     """Return a line for each pipeline, then what is to hold of all, then a line for each way of each."""
@@ -30,6 +32,8 @@ def table(rows: Sequence[Row]) -> str:
             f"{_number(its.to_bound):>8}{_number(its.predicted):>8}"
         )
         peer = f"best peer: {its.best_peer}, {its.best_peer_s:.3f} s" if its.best_peer_s else "no peer ran"
+        if its.room is not None and its.room <= _NO_ROOM:
+            peer += f", no room: {its.room:.2f} × lower bound"
         lines.append(f"{'':20}{peer}; the tuned plan is: {its.tuned or 'as planned'} (n = {its.runs})")
     lines += [
         f"{name[:19]:20}no finals of a tuned plan" for name in names if name not in {s.pipeline for s in some}

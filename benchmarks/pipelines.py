@@ -1,6 +1,6 @@
 """Real pipelines by every engine: the tuned plan beside the best that others can do.
 
-    python benchmarks/pipelines.py                        all examples that are installed: 6 minutes each
+    python benchmarks/pipelines.py                        all examples whose libraries are installed
     python benchmarks/pipelines.py --only api_aggregator --json
     python benchmarks/pipelines.py --pipelines DIR        modules of your own: see `pipeline_modules.py`
     python benchmarks/pipelines.py --from FILE            tables from what --json or --out wrote
@@ -11,6 +11,9 @@ returns, which knows nothing of what the others did. Each peer runs with its def
 with native libraries as they are and with one native thread; the best of each in several orders of
 declaration. Stages and rules: `pipeline_stages.py`. Every result is checked. Runs beside which others took
 more than a twentieth of the cores are done again, within limits; the quietest counts.
+
+A pipeline of one second takes about seven minutes on two cores; ``--limit`` shortens the search for the best
+settings first, then repeats.
 
 The tables come from finals of ``--repeats`` turns in which every way runs once, in rotating order. ``--json``
 has all rows: ``pipeline, engine, threads, order, median_s, low_s, high_s, predicted_s, bound_s`` and more.
@@ -62,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MakespanError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
-        _say("stopped")
+        _say(f"stopped; what was measured is in {options.out}" if options.out else "stopped")
         return 130
     finally:
         end_all()
@@ -79,7 +82,8 @@ def _measured(
 ) -> tuple[list[Row], dict[str, Any], list[str], bool]:
     rows: list[Row] = []
     notes: list[str] = []
-    facts: dict[str, Any] = {"machine": msgspec.to_builtins(this_machine()), "pipelines": {}}
+    machine = msgspec.to_builtins(this_machine())
+    facts: dict[str, Any] = {"machine": machine, "asked": asked._asdict(), "pipelines": {}}
     failed = False
 
     def keep(its: Measuring) -> None:

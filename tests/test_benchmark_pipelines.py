@@ -348,6 +348,7 @@ def test_a_score_says_who_was_best_and_whether_all_holds():
     assert score.to_best_peer.value == pytest.approx(0.8)
     assert score.to_tawazi_default.value == pytest.approx(0.2)
     assert score.to_dask_default.value == pytest.approx(0.25)
+    assert score.room == pytest.approx(1.25 / 0.95, rel=0.01)
     assert score.to_bound == pytest.approx(1 / 0.95, rel=0.01)
     assert score.predicted == pytest.approx(1.02, rel=0.01)
     assert [its.holds for its in holdings([score])] == [True] * 7
@@ -521,4 +522,6 @@ def test_a_pipeline_whose_own_result_is_wrong_is_told_with_1(tmp_path, capsys):
 
 def test_tables_say_what_was_not_measured():
     assert "it broke" in table(made_rows())
+    assert "no room" not in table(made_rows())
+    assert "no room: 1.05 × lower bound" in table(made_rows(peer=(1.0,)))
     assert "no finals of a tuned plan" in table([row for row in made_rows() if row.engine != TUNED])
