@@ -201,14 +201,14 @@ class Tuning:
             race.record(i, took_s)
             if race.turns > turns:
                 room = self.time.left_s > _ROOM * sum(race.turn_s[-1].values())
-                if runner.disturbed() and room and again < TWICE and made_again < 2 + race.turns / 4:
-                    again, made_again = again + 1, made_again + 1
+                spoiled = room and again < TWICE and made_again < 2 + race.turns / 4 and runner.disturbed()
+                runner.turn_ends(counts=not spoiled)
+                again, made_again = (again + 1, made_again + 1) if spoiled else (0, made_again)
+                if spoiled:
                     race.retake()
                     self.say(f"turn {turns + 1} is made again: other processes took the cores")
-                else:
-                    again = 0
-                    if self.time.used_s > self._saved_at_s + _SAVE_S:
-                        self._save()
+                elif self.time.used_s > self._saved_at_s + _SAVE_S:
+                    self._save()
 
     def _label(self, i: int) -> str:
         race = self.race

@@ -131,14 +131,16 @@ class Runner:
         return found
 
     def disturbed(self) -> bool:
-        """Say whether others took far more than usual in a run of this turn, and forget the turn."""
+        """Say whether others took far more than usual in a run of the turn that was just made."""
         turn, before = self.load
-        usual = median([*before, *turn]) if before or turn else 0.0
-        found = bool(turn) and len(before) + len(turn) >= _USUAL_OF and max(turn) > usual + MUCH
-        if not found:
-            before.extend(turn)
-        turn.clear()
-        return found
+        known = len(before) + len(turn) >= _USUAL_OF
+        return known and bool(turn) and max(turn) > median([*before, *turn]) + MUCH
+
+    def turn_ends(self, *, counts: bool) -> None:
+        """Remember the load of a turn, or forget it with the turn."""
+        if counts:
+            self.load.before.extend(self.load.turn)
+        self.load.turn.clear()
 
     @property
     def foreign_load(self) -> float | None:
