@@ -18,9 +18,9 @@ from makespan_optimizer.tuning.candidates import (
     _ungrouped,
     candidates,
     planned_again,
-    pooled,
 )
 from makespan_optimizer.tuning.plain import ordered_plan, plain_plan
+from makespan_optimizer.tuning.searched import limits_of, pooled, searched
 from makespan_optimizer.tuning.ways import Way, key_of, workers_of
 from tests.builders import make_profile
 from tests.mode_profiles import with_pickling
@@ -114,8 +114,21 @@ def test_pools_are_limited_in_plain_ways_too():
     assert pooled(profile) == dict.fromkeys(GRAPH, 1)
     ways = candidates(profile, default_threads=2, limit_s=2)
     assert any(way.plain and "one native thread a node" in way.name for way in ways)
+    one = [way for way in ways if not way.plain and "one native thread a node" in way.name]
+    assert one
+    assert all(its.native_threads == 1 for way in one for its in way.plan.nodes)
     as_it_is = candidates(profile, default_threads=2, native_threads=False, limit_s=2)
     assert not any(its.native_threads for way in as_it_is for its in way.plan.nodes)
+
+
+def test_one_native_thread_a_node_holds_for_all_pools_and_is_predicted():
+    profile = with_pools(make_profile(GRAPH, 0.2, "parallel"), {"a", "b"})
+    plan = searched(profile, 1, 0, "one", time_limit_s=0.5, seed=0)
+    assert limits_of(plan, profile) == "one"
+    assert [its.name for its in plan.nodes if its.native_threads == 1] == sorted(pooled(profile))
+    free = searched(profile, 1, 0, "as they are", time_limit_s=0.5, seed=0)
+    assert limits_of(free, profile) == "as they are"
+    assert plan.makespan_s == pytest.approx(free.makespan_s - 2 * 0.1)
 
 
 def _way(name, seconds, *, default=False, processes=0):
@@ -148,7 +161,7 @@ def test_what_is_expected_far_behind_is_left_out_but_for_the_default_and_a_plain
 
 def test_plans_that_do_the_same_are_one_way():
     same = msgspec.structs.replace(plain_plan(IO, 2), makespan_s=3.0)
-    assert len(_distinct([Way("", plain_plan(IO, 2)), Way("", same), Way("", plain_plan(IO, 3))])) == 2
+    assert len(_distinct(IO, [Way("", plain_plan(IO, 2)), Way("", same), Way("", plain_plan(IO, 3))])) == 2
 
 
 def test_computed_groups_are_tried_without():

@@ -7,7 +7,7 @@
                         and with one native thread where nodes have native pools
     plans               for the budget at the knee, the best one and the default one
                         × no worker processes, some
-                        × native threads as they are, chosen
+                        × native threads as they are, chosen, one a node
                         × with computed groups, without
 
 The simulator says what to expect of each. What it expects to take far longer than the best is left out, but
@@ -23,17 +23,19 @@ import msgspec
 
 from makespan.showing.words import plural
 from makespan_optimizer.instance import instance_of
-from makespan_optimizer.modes.native import apply_native, choices
+from makespan_optimizer.modes.native import choices
 from makespan_optimizer.questions.what_if import what_if
 from makespan_optimizer.schedule import width
 from makespan_optimizer.tuning.plain import ordered_plan, plain_plan
-from makespan_optimizer.tuning.ways import Way, key_of, named, workers_of
+from makespan_optimizer.tuning.searched import limited, limits_of, pooled, searched
+from makespan_optimizer.tuning.ways import ONE_EACH, Way, key_of, named, workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from makespan.plan import Plan
     from makespan.profile import Profile
+    from makespan_optimizer.tuning.searched import Limits
 
 FAR = 1.6
 """A way that is expected to take so many times as long as the best is left out."""
@@ -43,7 +45,6 @@ MOST_PLANS = 8
 _PLAIN = (1, 2, 4, 8)
 _BUDGETS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)
 _LEAST_SEARCH_S = 0.3
-_POOLED = 1.2  # cores at once: beyond, there is a native pool
 
 
 def candidates(
@@ -86,28 +87,22 @@ def candidates(
     chosen = native_threads and any(choices(node) for node in profile.nodes)
     plain = _plain_ways(profile, default_threads, most_threads, hints_s, native)
     budgets = _budgets(profile, native, default_threads, most_threads, seed, 0.15 * limit_s)
-    wanted = _wanted(budgets, processes, most_threads, chosen=chosen)
+    wanted = _wanted(budgets, processes, most_threads, chosen=chosen, one=bool(native))
     plans: list[Way] = []
-    for k, (threads, workers, its_native) in enumerate(wanted):
+    for k, (threads, workers, limits) in enumerate(wanted):
         left_s = until - time.monotonic()
         if plans and left_s < _LEAST_SEARCH_S:
             break
-        say(k, len(wanted), named(threads, workers, native=its_native))
+        say(k, len(wanted), named(threads, workers, limits))
         # Searches with worker processes take longer to become good.
         weights = [2 if n else 1 for _, n, _ in wanted[k:]]
-        found = profile.optimize(
-            threads=threads,
-            time_limit_s=max(_LEAST_SEARCH_S, left_s * weights[0] / sum(weights)),
-            seed=seed,
-            what_if=[threads],
-            **({"processes": workers} if workers else {}),
-            **({"native_threads": True} if its_native else {}),
-        )
+        limit = max(_LEAST_SEARCH_S, left_s * weights[0] / sum(weights))
+        found = searched(profile, threads, workers, limits, time_limit_s=limit, seed=seed)
         plans.append(Way("", found))
         if (bare := _ungrouped(profile, found)) is not None:
             plans.append(Way("", bare))
     known = {key_of(way.plan) for way in plain}
-    return _picked(plain, [way for way in _distinct(plans) if key_of(way.plan) not in known], most)
+    return _picked(plain, [way for way in _distinct(profile, plans) if key_of(way.plan) not in known], most)
 
 
 def planned_again(
@@ -116,29 +111,16 @@ def planned_again(
     """Return plans of a better profile, for the budgets and modes of others."""
     found: list[Way] = []
     for k, plan in enumerate(like):
-        workers = workers_of(plan)
-        its_native = native_threads and any(choices(node) for node in profile.nodes)
-        again = profile.optimize(
-            threads=plan.threads,
-            time_limit_s=max(_LEAST_SEARCH_S, limit_s / (len(like) or 1)),
-            seed=seed + k + 1,
-            what_if=[plan.threads],
-            **({"processes": workers} if workers else {}),
-            **({"native_threads": True} if its_native else {}),
+        limits = limits_of(plan, profile)
+        if limits == "as they are" and native_threads and any(choices(node) for node in profile.nodes):
+            limits = "chosen"
+        limit = max(_LEAST_SEARCH_S, limit_s / (len(like) or 1))
+        again = searched(
+            profile, plan.threads, workers_of(plan), limits, time_limit_s=limit, seed=seed + k + 1
         )
         found.append(Way("", again))
     known = {key_of(plan) for plan in like}
-    return [way for way in _distinct(found) if key_of(way.plan) not in known]
-
-
-def pooled(profile: Profile) -> dict[str, int]:
-    """Return one native thread for each node with native pools."""
-    return {
-        node.name: 1
-        for node in profile.nodes
-        if 1 in choices(node)
-        or (node.native_threads is None and node.kind == "parallel" and node.cores_peak > _POOLED)
-    }
+    return [way for way in _distinct(profile, found) if key_of(way.plan) not in known]
 
 
 def _plain_ways(
@@ -158,7 +140,7 @@ def _plain_ways(
     if native:
         for k in sorted({default_threads, *budgets}):
             plan = plain_plan(profile, k, hints_s=hints_s, native=native)
-            ways.append(Way(f"{_plain_name(k)}, one native thread a node", plan))
+            ways.append(Way(f"{_plain_name(k)}, {ONE_EACH}", plan))
     return ways
 
 
@@ -175,11 +157,10 @@ def _budgets(
     limit_s: float,
 ) -> list[int]:
     """Return the budgets to plan for: at the knee, the best, the default one."""
-    measured = {node.name: 1 for node in profile.nodes if node.name in native and choices(node)[:1] == (1,)}
-    limited = apply_native(profile, measured)
-    most = min(most_threads or _BUDGETS[-1], max(1, width(instance_of(limited))))
+    seen = limited(profile, native)
+    most = min(most_threads or _BUDGETS[-1], max(1, width(instance_of(seen))))
     asked = [k for k in _BUDGETS if k <= most] or [1]
-    answers = what_if(limited, asked, time_limit_s=limit_s, seed=seed)
+    answers = what_if(seen, asked, time_limit_s=limit_s, seed=seed)
     expected = {its.threads: its.makespan_s for its in answers}
     best = min(expected, key=lambda k: (expected[k], k))
     knee = min(k for k in expected if expected[k] <= expected[best] * (1 + ENOUGH))
@@ -188,22 +169,26 @@ def _budgets(
 
 
 def _wanted(
-    budgets: Sequence[int], processes: int, most_threads: int | None, *, chosen: bool
-) -> list[tuple[int, int, bool]]:
-    """Return (threads, processes, native threads chosen) of the plans to search for, the best hope first.
+    budgets: Sequence[int], processes: int, most_threads: int | None, *, chosen: bool, one: bool
+) -> list[tuple[int, int, Limits]]:
+    """Return (threads, processes, native threads) of the plans to search for, the best hope first.
 
     A thread waits for each worker process that runs: one alone could use none beside itself.
     """
-    found = [(threads, 0, chosen) for threads in budgets]
+    its: Limits = "chosen" if chosen else "as they are"
+    found = [(threads, 0, its) for threads in budgets]
     if processes:
         most = most_threads or 1024
         beside = dict.fromkeys(min(most, max(k, 2)) for k in (budgets[0], processes + 1, *budgets[1:]))
         loose, found = found, []
         for k in range(max(len(loose), len(beside))):
             found += loose[k : k + 1]
-            found += [(threads, processes, chosen) for threads in list(beside)[k : k + 1]]
+            found += [(threads, processes, its) for threads in list(beside)[k : k + 1]]
+    if one:
+        singles: list[tuple[int, int, Limits]] = [(k, workers, "one") for k, workers, _ in found[:3]]
+        found = [*found[:2], *singles, *found[2:]]
     if chosen:
-        found.append((budgets[0], 0, False))
+        found.append((budgets[0], 0, "as they are"))
     return found[:MOST_PLANS]
 
 
@@ -219,7 +204,7 @@ def _ungrouped(profile: Profile, plan: Plan) -> Plan | None:
     return ordered_plan(profile, ranks, plan.threads, solver, native=native, chains=plan.chains)
 
 
-def _distinct(plans: Sequence[Way]) -> list[Way]:
+def _distinct(profile: Profile, plans: Sequence[Way]) -> list[Way]:
     """Return the plans that differ, named by how they do, the best first.
 
     Of plans that differ by their order alone the best is taken: a race tells apart what differs by more.
@@ -231,8 +216,7 @@ def _distinct(plans: Sequence[Way]) -> list[Way]:
     ways: list[Way] = []
     taken: dict[str, int] = {}
     for plan in by_key.values():
-        native = any(node.native_threads is not None for node in plan.nodes)
-        name = named(plan.threads, workers_of(plan), native=native)
+        name = named(plan.threads, workers_of(plan), limits_of(plan, profile))
         taken[name] = taken.get(name, 0) + 1
         ways.append(Way(name if taken[name] == 1 else f"{name} ({taken[name]})", plan))
     return ways
@@ -247,6 +231,8 @@ def _picked(plain: Sequence[Way], plans: Sequence[Way], most: int) -> list[Way]:
     if first:
         unlike = [way for way in plans if bool(way.processes) != bool(first[0].processes)]
         first += unlike[:1]
+        one = [way for way in plans if ONE_EACH in way.name and way not in first]
+        first += one[:1] if not any(ONE_EACH in way.name for way in first) else []
     first += others[:1]
     rest = sorted((way for way in (*plans, *others) if way not in first), key=_prospect)
     guarded = [default, *first[:1], *others[:1]]

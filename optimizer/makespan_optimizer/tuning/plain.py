@@ -19,9 +19,9 @@ from makespan_optimizer.choice.search import Candidate
 from makespan_optimizer.instance import instance_of
 from makespan_optimizer.modes.contract import as_declared
 from makespan_optimizer.modes.expand import there_as_declared
-from makespan_optimizer.modes.native import apply_native, choices
 from makespan_optimizer.priorities import DEFAULT
 from makespan_optimizer.simulate import simulate
+from makespan_optimizer.tuning.searched import limited, marked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,8 +81,8 @@ def ordered_plan(
     structure = profile.structure()
     bare = instance_of(as_declared(profile))
     default = simulate(bare, default_ranks(structure, hints_s), threads).makespan * bare.tick_s
-    limited = _limited(profile, asked)
-    seen = as_declared(limited)
+    native_set = limited(profile, asked)
+    seen = as_declared(native_set)
     known = canonical(seen, structure)
     instance = instance_of(known.profile)
     order = known.here(ranks)
@@ -93,19 +93,5 @@ def ordered_plan(
     if found.proven:
         solver = msgspec.structs.replace(solver, status="optimal")
     plan = assemble(seen, structure, known, instance, threads, found, solver)
-    plan = there_as_declared(plan, limited)
-    nodes = tuple(
-        msgspec.structs.replace(node, native_threads=asked[node.name]) if node.name in asked else node
-        for node in plan.nodes
-    )
-    return msgspec.structs.replace(plan, nodes=nodes, chains=chains)
-
-
-def _limited(profile: Profile, native: Mapping[str, int]) -> Profile:
-    """Return the profile under limits of native threads, as far as they were measured."""
-    measured = {
-        node.name: native[node.name]
-        for node in profile.nodes
-        if node.name in native and native[node.name] in choices(node)
-    }
-    return apply_native(profile, measured)
+    plan = there_as_declared(plan, native_set)
+    return msgspec.structs.replace(marked(plan, asked), chains=chains)

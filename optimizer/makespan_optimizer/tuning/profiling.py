@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from makespan_optimizer.tuning.limit import TimeLimit
 
 
-class LongEnoughError(Exception):
-    """Ends a profile that would take too much of the time; never seen outside."""
+class LongEnough(BaseException):  # noqa: N818 (no error)
+    """Ends a profile that would take too much of the time; never seen outside.
+
+    As Ctrl-C does: an exception within a trial would be taken for one of its node's.
+    """
 
 
 def profiled(
@@ -46,7 +49,7 @@ def profiled(
     def told(done: int, total: int, node: str) -> None:
         time.tell(f"profile: {node} ({done} of {total})")
         if done * (counted + 1) >= 2 * total and time.used_s > share * time.limit_s:
-            raise LongEnoughError
+            raise LongEnough
 
     try:
         return profile(
@@ -59,7 +62,7 @@ def profiled(
             progress=told,
             **options,
         )
-    except LongEnoughError as stopped:
+    except LongEnough as stopped:
         found: Profile | None = getattr(stopped, "partial", None)
         if found is None:
             raise

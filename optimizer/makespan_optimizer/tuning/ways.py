@@ -8,6 +8,9 @@ from makespan.showing.words import plural
 
 if TYPE_CHECKING:
     from makespan.plan import Plan
+    from makespan_optimizer.tuning.searched import Limits
+
+ONE_EACH = "one native thread a node"
 
 
 class Way(NamedTuple):
@@ -55,15 +58,15 @@ def key_of(plan: Plan, *, order: bool = True) -> Any:
     return plan.threads, nodes, groups, clusters, plan.chains if order else (), plan.switch_interval_s
 
 
-def named(threads: int, processes: int, *, native: bool) -> str:
+def named(threads: int, processes: int, limits: Limits = "as they are") -> str:
     """Return what a plan is called.
 
-    >>> named(2, 1, native=True)
+    >>> named(2, 1, "chosen")
     'plan, 2 threads, 1 process, native threads set'
     """
     parts = ["plan", plural(threads, "thread")]
     if processes:
         parts.append("1 process" if processes == 1 else f"{processes} processes")
-    if native:
-        parts.append("native threads set")
+    if limits != "as they are":
+        parts.append("native threads set" if limits == "chosen" else ONE_EACH)
     return ", ".join(parts)
