@@ -14,7 +14,8 @@ from makespan.preparing.program import compile_program
 from makespan.profile import Call
 from makespan_optimizer.measure.clocks import Clocks
 from makespan_optimizer.measure.trials import native
-from makespan_optimizer.measure.trials.native import ThreadSession, choices, parallel_s, pooled, uses_pool
+from makespan_optimizer.measure.trials.in_parallel import parallel_s
+from makespan_optimizer.measure.trials.native import ThreadSession, choices, pooled, uses_pool
 from makespan_optimizer.measure.trials.pools import Pool, Pools, find_pools
 from tests.builders import make_profile
 
@@ -118,6 +119,64 @@ def test_no_round_is_begun_that_does_not_fit():
     its.run(time.monotonic() + 5, [10.0] * 3)
     assert not seen
     assert its.trials() == {}
+
+
+def three(seen, library):
+    """root > big and root > small; `apart` needs nothing. Each takes its share of a made-up clock."""
+    made = DAG()
+    took = {"root": 1.0, "big": 3.0, "small": 1.0, "apart": 2.0}
+
+    def step(name, *_):
+        seen.append((name, library.threads, took[name]))
+
+    root = made.add(step, "root", name="root")
+    made.add(step, "big", root, name="big")
+    made.add(step, "small", root, name="small")
+    made.add(step, "apart", name="apart")
+    return compile_program(made), list(took.values())
+
+
+@pytest.mark.parametrize(
+    ("until_s", "tried", "threads"),
+    [
+        (1.9, "", ()),
+        (3.9, "", ()),
+        (4.0, "3", (4, 1)),  # apart alone: small has less to win
+        (6.1, "3", (4, 1)),
+        (8.0, "1", (4, 1)),  # big, which has the most to win, and root before it
+        (10.0, "12", (4, 1)),  # and small, for which root runs anyway
+        (14.0, "123", (4, 1)),  # all
+        (21.0, "123", (4, 1, 2)),  # a whole round
+    ],
+)
+def test_the_most_to_win_first_where_no_round_fits(until_s, tried, threads):
+    library, pools = made_pools()
+    seen = []
+    program, walls = three(seen, library)
+    stakes = {1: 5.0, 2: 1.0, 3: 2.0}
+    its = ThreadSession(program, {}, [1, 2, 3], [1, 2], pools, range(4), stakes)
+
+    def clock():
+        return sum(took for _, _, took in seen)
+
+    its.run(0.0, walls, clock=clock, at_last=until_s)
+    found = its.trials()
+    assert "".join(str(i) for i in sorted(found)) == tried
+    assert clock() <= until_s
+    for i, trials in found.items():
+        name = ("root", "big", "small", "apart")[i]
+        assert tuple(dict.fromkeys(how for its_name, how, _ in seen if its_name == name)) == threads
+        assert trials.default.calls == 1
+        assert trials.tried[0].threads == 1
+
+
+def test_what_is_faster_than_expected_leaves_time_for_the_rest():
+    library, pools = made_pools()
+    seen = []
+    program, walls = three(seen, library)
+    its = ThreadSession(program, {}, [1, 2, 3], [1, 2], pools, range(4), {1: 5.0})
+    its.run(9.0, walls, clock=lambda: 0.1 * len(seen))
+    assert sorted(its.trials()) == [1, 2, 3]
 
 
 def test_a_round_that_takes_longer_than_expected_is_broken_off():

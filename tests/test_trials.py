@@ -98,6 +98,45 @@ def test_too_little_time_that_nobody_asked_for_is_a_note():
     assert "too short" in result.runs[-1].notes[0]
 
 
+def longer(made, **walls_s):
+    """The profile with nodes, and the work of their pools, made so long."""
+    nodes = []
+    for node in made.nodes:
+        if node.name in walls_s:
+            its = msgspec.structs.replace(node.wall_net_s, median=walls_s[node.name])
+            node = msgspec.structs.replace(node, wall_net_s=its, other_cpu_s=walls_s[node.name])
+        nodes.append(node)
+    return msgspec.structs.replace(made, nodes=tuple(nodes))
+
+
+def test_native_threads_come_first_and_what_is_left_out_is_named(library):
+    """No round of all three numbers fits, but one thread beside the default does, for one of the nodes."""
+    dag = DAG()
+    dag.add(time.sleep, 0.001, name="fits")
+    dag.add(lambda: pytest.fail("it ran"), name="long")
+    made = longer(measured(dag, "parallel", 0.01), fits=5.0, long=100.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = run_trials(made, compile_program(dag), {}, limit_s=14)
+    tried = {node.name: node.native_threads for node in result.nodes}
+    assert tried["fits"].tried[0].threads == 1
+    assert tried["fits"].default.calls == 1
+    assert tried["long"] is None
+    (note,) = (note for note in result.runs[-1].notes if "no time" in note)
+    assert note.startswith("no time to try native threads of long: 14 s for all trials")
+
+
+def test_native_threads_that_do_not_fit_though_pairs_do_are_warned_of(library, monkeypatch):
+    dag = dag_of("ab", lambda: time.sleep(0.001))
+    made = measured(dag, "parallel", 0.01)
+    monkeypatch.setattr(trials.ThreadSession, "run", lambda *_, **__: None)
+    with pytest.warns(ProfileWarning, match="no time to try native threads of a, b: 5 s"):
+        result = run_trials(made, compile_program(dag), {}, limit_s=5)
+    assert [pair.nodes for pair in result.pairs] == [("a", "b")]
+    result = run_trials(made, compile_program(dag), {}, limit_s=5, asked=False)
+    assert "no time to try native threads of a, b" in result.runs[-1].notes[-1]
+
+
 def test_nothing_to_try_nothing_run():
     dag = dag_of("ab", lambda: pytest.fail("it ran"))
     made = measured(dag, "io")

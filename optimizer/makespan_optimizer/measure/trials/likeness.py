@@ -29,7 +29,9 @@ def likenesses(
     switch_interval_s: float,
 ) -> list[PairTrial]:
     """Return the wanted pairs that were not measured, as the first measured one of their kind suggests."""
-    trial_of = {its.nodes: its for its in measured if its.switch_interval_s == switch_interval_s and not its.limited}
+    trial_of = {
+        its.nodes: its for its in measured if its.switch_interval_s == switch_interval_s and not its.limited
+    }
     by_kind: dict[tuple[object, ...], tuple[PairTrial, Candidate]] = {}
     left = []
     for pair in wanted:

@@ -1,13 +1,18 @@
-"""How long trials may take. Pure."""
+"""How long trials may take, and what is said of those for which that was too short. Pure."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from makespan.errors import OptionError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 LIMIT_S = 30.0  # of all trials, unless said otherwise
 MAX_LIMIT_S = 1e7
+_SHOWN = 6
 
 
 def time_limit_s(trials: str | bool, limit_s: float | None, counted_s: float) -> float:
@@ -44,3 +49,33 @@ def time_limit_s(trials: str | bool, limit_s: float | None, counted_s: float) ->
     if trials is False:
         return 0.0
     return min(LIMIT_S, counted_s) if limit_s is None else float(limit_s)
+
+
+def left_out(limit_s: float, nodes: Sequence[str], *, found: bool) -> str:
+    """Say what there was no time for; empty when nothing was left out.
+
+    Parameters
+    ----------
+    limit_s : float
+    nodes : sequence of str
+        At stake, and not tried with fewer native threads.
+    found : bool
+        Whether any trial found something.
+
+    >>> left_out(4.0, ["a", "b"], found=True)
+    'no time to try native threads of a, b: 4 s for all trials (--trials-limit allows more)'
+    >>> left_out(4.0, [], found=True)
+    ''
+    """
+    if not found:
+        return (
+            f"{limit_s:.3g} s is too short for a trial of nodes side by side or of native threads "
+            "(--trials-limit allows more, --trials-limit 0 asks for none)"
+        )
+    if not nodes:
+        return ""
+    shown = ", ".join(nodes[:_SHOWN]) + (f" and {len(nodes) - _SHOWN} more" if len(nodes) > _SHOWN else "")
+    return (
+        f"no time to try native threads of {shown}: {limit_s:.3g} s for all trials "
+        "(--trials-limit allows more)"
+    )

@@ -1,8 +1,10 @@
-"""How long a node takes with 1, 2, ... native threads, and a whole run in parallel with and without a limit.
+"""How long a node takes with 1, 2, ... native threads.
 
 Libraries start as many threads as there are cores, each for itself: two nodes at once then want twice the
 cores, and small work is slower on many threads than on one. Passes with each limit alternate with passes
 without one, all in one session; the limit is set around the nodes that use native pools, and nowhere else.
+Where a round of all limits does not fit, there is one pass with one thread beside one without a limit, and
+where that does not fit either, it is of the nodes with the most to win; see `stakes`.
 """
 
 from __future__ import annotations
@@ -12,20 +14,17 @@ import time
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from makespan.dispatch import Rules
-from makespan.engine.executor import Execution
-from makespan.engine.failure import raise_failures
 from makespan.machine import usable_cores
 from makespan.measurement import Call, ThreadTrial, ThreadTrials
-from makespan.preparing.order import bottom_levels, ranks_by
 from makespan_optimizer.measure.calls import foreign_delay_s
 from makespan_optimizer.measure.clocks import Stopwatch
 from makespan_optimizer.measure.quiet import Quiet
+from makespan_optimizer.measure.trials.stakes import that_fit
 from makespan_optimizer.measure.trials.together import fresh
 from makespan_optimizer.measure.walk import Outcome, Work, ancestors, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from makespan.measurement import NodeProfile
     from makespan.preparing.program import Program
@@ -90,6 +89,8 @@ class ThreadSession:
     pools : Pools
     walked : collection of int
         Nodes that may be run.
+    stakes_s : mapping of int to float, optional
+        CPU seconds of the nodes' pools: which of them come first when there is no time for all.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class ThreadSession:
         limits: Sequence[int],
         pools: Pools,
         walked: Collection[int],
+        stakes_s: Mapping[int, float] | None = None,
     ) -> None:
         self._program = program
         self._inputs = inputs
@@ -109,7 +111,10 @@ class ThreadSession:
         self._quiet = Quiet()
         self._last: Call | None = None
         self._unmeasured = False  # something of which there is no record ran last
-        self._only = ancestors(program, nodes) & frozenset(walked)
+        self._nodes = list(nodes)
+        self._stakes_s = stakes_s or {}
+        self._walked = frozenset(walked)
+        self._only = self._needs(nodes)
         self.tried: tuple[int | None, ...] = (None, *limits)
         self._calls: dict[tuple[int, int | None], list[Clocks]] = {
             (i, limit): [] for i in nodes for limit in self.tried
@@ -121,32 +126,76 @@ class ThreadSession:
         walls_s: Sequence[float],
         progress: Callable[[int, int, str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        at_last: float | None = None,
     ) -> None:
         """Measure round after round, as long as a whole round fits before the clock says `until`.
 
-        A round that takes longer than was expected is broken off.
+        A round that takes longer than was expected is broken off. The first one may take until `at_last`; if
+        it would take longer, fewer numbers of threads are tried, and fewer nodes, once each.
 
         Raises
         ------
         KeyboardInterrupt
             Ctrl-C.
         """
+        last = until if at_last is None else max(until, at_last)
         pass_s = sum(walls_s[i] for i in self._only)
         round_s = len(self.tried) * pass_s
         total = MOST_ROUNDS * len(self.tried)
+        if clock() + round_s > last:
+            self._once(last, walls_s, progress, clock)
+            return
         for k in range(MOST_ROUNDS):
-            began = clock()
-            if began + round_s > until:
+            began, end = clock(), last if k == 0 else until
+            if began + round_s > end:
                 return
             for step, limit in enumerate(self.tried if k % 2 == 0 else self.tried[::-1]):
-                if clock() + pass_s > until:  # this round takes longer than was expected
+                if clock() + pass_s > end:  # this round takes longer than was expected
                     return
-                if progress is not None:
-                    words = "own" if limit is None else str(limit)
-                    progress(k * len(self.tried) + step, total, f"native threads: {words}")
-                self._pass(limit)
+                _tell(progress, k * len(self.tried) + step, total, limit)
+                self._pass(limit, self._only)
             round_s = clock() - began
             pass_s = round_s / len(self.tried)
+
+    def _once(
+        self,
+        until: float,
+        walls_s: Sequence[float],
+        progress: Callable[[int, int, str], None] | None,
+        clock: Callable[[], float],
+    ) -> None:
+        """Try the lowest number of threads beside the default, for as many nodes as there is time for."""
+        default, lowest, *others = self.tried
+        left = set(self._nodes)
+        every = self._only
+        done, pace = 0, 1.0
+        while left:
+            pass_s = (until - clock()) / (2 * pace)
+            fit = that_fit(left, self._stakes_s, lambda i: self._needs([i]), walls_s, pass_s)
+            if not fit:
+                return
+            its = self._needs(fit)
+            expected_s, began = sum(walls_s[i] for i in its), clock()
+            for limit in (default, lowest):
+                if clock() + (pace * expected_s if limit is None else 0.0) > until:
+                    return
+                _tell(progress, done, done + 2, limit)
+                self._pass(limit, its)
+                done += 1
+            if expected_s > 0:
+                pace = max(pace, (clock() - began) / (2 * expected_s))  # never faster than was expected
+            left.difference_update(fit)
+        pass_s = pace * sum(walls_s[i] for i in every)
+        for limit in others:
+            if clock() + pass_s > until:
+                return
+            _tell(progress, done, done + 1, limit)
+            self._pass(limit, every)
+            done += 1
+
+    def _needs(self, nodes: Collection[int]) -> frozenset[int]:
+        return ancestors(self._program, nodes) & self._walked
 
     def trials(self) -> dict[int, ThreadTrials]:
         """Return what was measured so far, for each node with at least its default and one limit."""
@@ -163,7 +212,7 @@ class ThreadSession:
                 found[i] = ThreadTrials(self._pools.names, default, tuple(tried))
         return found
 
-    def _pass(self, limit: int | None) -> None:
+    def _pass(self, limit: int | None, only: frozenset[int]) -> None:
         with Stopwatch() as watch:
 
             def do(works: list[Work]) -> list[Outcome]:
@@ -190,7 +239,12 @@ class ThreadSession:
 
             gc.collect()
             with fresh(self._inputs) as values:
-                walk(self._program, values, do, only=self._only)
+                walk(self._program, values, do, only=only)
+
+
+def _tell(progress: Callable[[int, int, str], None] | None, done: int, total: int, limit: int | None) -> None:
+    if progress is not None:
+        progress(done, total, f"native threads: {'own' if limit is None else limit}")
 
 
 def _timed(watch: Stopwatch, work: Work) -> tuple[Any, Clocks]:
@@ -208,51 +262,3 @@ def _trial(threads: int, calls: Sequence[Clocks], cores: float) -> ThreadTrial |
         cpu_s=median(its.cpu_s + its.other_cpu_s for its in calls),
         calls=len(calls),
     )
-
-
-def parallel_s(
-    program: Program,
-    inputs: Inputs,
-    walls_s: Sequence[float],
-    budget: int,
-    limit: int | None,
-    pools: Pools,
-) -> float:
-    """Return the seconds of one run in parallel, critical path first; with every native pool limited, or not.
-
-    Raises
-    ------
-    Exception
-        A node raised: its own exception.
-    KeyboardInterrupt
-        Ctrl-C.
-    """
-    structure = program.structure
-    rules = Rules(structure, ranks_by(bottom_levels(structure, walls_s)), budget)
-    gc.collect()
-    if limit is None:
-        return _run_s(program, rules, inputs)
-    with pools.limited(limit):
-        calls = [_limited(call, limit, pools) for call in program.calls]
-        return _run_s(program._replace(calls=calls), rules, inputs)
-
-
-def _run_s(program: Program, rules: Rules, inputs: Inputs) -> float:
-    with fresh(inputs) as values:
-        execution = Execution(program, rules, values)
-        began = time.perf_counter()
-        execution.run()
-        passed_s = time.perf_counter() - began
-    if execution.failures:
-        raise_failures(program, execution.failures)
-    return passed_s
-
-
-def _limited(call: Callable[..., Any], limit: int, pools: Pools) -> Callable[..., Any]:
-    """Return the call with the pools limited that count for each thread by itself."""
-
-    def limited(*args: Any) -> Any:
-        with pools.limited_here(limit):
-            return call(*args)
-
-    return limited

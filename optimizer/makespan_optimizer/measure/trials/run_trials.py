@@ -21,8 +21,10 @@ from makespan.profile import ProfileWarning
 from makespan.showing.words import plural
 from makespan_optimizer.measure.merge import merge_profiles
 from makespan_optimizer.measure.trials.beside import Beside, PairSession
+from makespan_optimizer.measure.trials.in_parallel import parallel_s
 from makespan_optimizer.measure.trials.likeness import likenesses
-from makespan_optimizer.measure.trials.native import ThreadSession, choices, parallel_s, pooled
+from makespan_optimizer.measure.trials.limit import left_out
+from makespan_optimizer.measure.trials.native import ThreadSession, choices, pooled
 from makespan_optimizer.measure.trials.pairs import candidates, chattiest, runnable
 from makespan_optimizer.measure.trials.pools import Pools, find_pools
 from makespan_optimizer.measure.trials.verdicts import PARALLEL_DEFAULT, PARALLEL_ONE, oversubscription
@@ -160,6 +162,7 @@ class _Trials:
         self._pooled = [i for i in pooled(profile, self._walked) if i not in skipped]
         self._spinning = pooled(self._known, self._walked)
         self._threads: ThreadSession | None = None
+        self._ended = False  # the trial of native threads, by itself
         self._beside: PairSession | None = None
         self._parallel: dict[str, list[float]] = {PARALLEL_DEFAULT: [], PARALLEL_ONE: []}
 
@@ -170,15 +173,13 @@ class _Trials:
             return
         if self._pooled:
             share = _POOLS_SHARE if self._pairs else 1.0
-            self._guarded("native threads", lambda: self._native(time.monotonic() + share * limit_s))
+            self._guarded("native threads", lambda: self._native(until - (1 - share) * limit_s, until))
         if self._pairs:
             self._guarded("nodes side by side", lambda: self._side_by_side(until))
-        if not self._found():
-            said = self.warnings if self.asked else self.notes
-            said.append(
-                f"{limit_s:.3g} s is too short for a trial of nodes side by side or of native threads "
-                "(--trials-limit allows more, --trials-limit 0 asks for none)"
-            )
+        tried, names = self._native_trials(), self._program.structure.names
+        left = [names[i] for i in self._pooled if names[i] not in tried] if self._ended else []
+        if text := left_out(limit_s, left, found=self._found()):
+            (self.warnings if self.asked and not tried else self.notes).append(text)
 
     def _guarded(self, what: str, run: Callable[[], None]) -> None:
         try:
@@ -193,7 +194,8 @@ class _Trials:
                 f"the trial of {what} ended early: {type(error).__name__}{' ' + note if note else ''}"
             )
 
-    def _native(self, until: float) -> None:
+    def _native(self, until: float, at_last: float) -> None:
+        """Try native threads until a moment; the first round, the largest lever of all, may take all time."""
         pools = find_pools()
         for name, why in sorted(pools.missed.items()):
             self.notes.append(f"threads of {name} were not limited: {why}")
@@ -202,10 +204,12 @@ class _Trials:
         whole = len(self._walked) == len(self._walls_s)
         parallel = self._side and whole and len(self._walls_s) > 1 and round(cores) > 1
         spare_s = 2 * alone_s if parallel else 0.0
+        stakes_s = {self._number[node.name]: node.other_cpu_s for node in self._profile.nodes}
         self._threads = ThreadSession(
-            self._program, self._inputs, self._pooled, choices(cores), pools, self._walked
+            self._program, self._inputs, self._pooled, choices(cores), pools, self._walked, stakes_s
         )
-        self._threads.run(until - spare_s, self._walls_s, self._progress)
+        self._threads.run(until - spare_s, self._walls_s, self._progress, at_last=at_last)
+        self._ended = True
         if parallel:
             self._in_parallel(until, round(cores), pools)
 
