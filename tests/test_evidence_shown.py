@@ -64,6 +64,8 @@ def test_where_there_is_no_room_it_is_said_plainly() -> None:
         "no plan is measurably faster than the default order; kept the default (default order, 2 threads): "
         "1.00 s; not clear at 90 %"
     )
+    once = changed(NO_ROOM, ways=tuple(replace(way, runs=2) for way in NO_ROOM.ways))
+    assert headline(once).startswith("too few runs to tell what is faster; kept the default (default order")
     alone = changed(NO_ROOM, ways=NO_ROOM.ways[:1])
     assert headline(alone) == "nothing else was run; kept the default (default order, 2 threads): 1.00 s"
 

@@ -212,6 +212,20 @@ def test_a_node_that_raises_is_the_nodes_own_error_and_the_race_is_kept(few, tmp
     assert len(saved["turns"]) == 1
 
 
+def test_time_for_too_few_turns_keeps_the_default_and_says_what_is_missing(few):
+    naps = Naps()
+
+    def stop(_done, _total, label):
+        if "turn 3" in label:
+            raise KeyboardInterrupt
+
+    evidence = quick(naps, progress=stop, time_limit_s=20, rounds_of_feedback=0).evidence
+    assert evidence.winner == evidence.default
+    assert max(way.runs for way in evidence.ways) == 2
+    assert "of runs are missing until a plan may win" in evidence.stopped
+    assert not evidence.clear
+
+
 def test_a_race_goes_on_where_it_was_ended(few, tmp_path):
     naps = Naps()
     path = tmp_path / "t.json"

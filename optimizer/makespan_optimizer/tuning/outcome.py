@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from makespan.plan import Evidence, Raced
 from makespan.showing.interval import interval
+from makespan.showing.words import seconds as in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,7 @@ def evidence_of(
         default=ways[0].name,
         confidence=confidence,
         clear=race.clear,
-        stopped=race.why,
+        stopped=_stopped(race),
         used_s=round(used_s, 3),
         ways=tuple(raced),
         over_default=round(ratio, 9),
@@ -68,6 +69,12 @@ def evidence_of(
         foreign_load=None if foreign_load is None else round(foreign_load, 4),
         misjudged=misjudged,
     )
+
+
+def _stopped(race: Race) -> str:
+    short_s = race.short_s
+    more = f"; {in_words(short_s)} of runs are missing until a plan may win" if short_s else ""
+    return f"{race.why}{more}"
 
 
 def _raced(race: Race, way: Way, i: int) -> Raced | None:

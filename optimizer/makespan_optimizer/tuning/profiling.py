@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from makespan_optimizer.tuning.limit import TimeLimit
 
 
-class LongEnough(BaseException):  # noqa: N818 (no error)
+class LongEnough(BaseException):
     """Ends a profile that would take too much of the time; never seen outside.
 
     As Ctrl-C does: an exception within a trial would be taken for one of its node's.

@@ -12,7 +12,8 @@ The default is in every turn: it is what all are compared with, turn by turn. Ti
 there is no clock here. Successive halving: Karnin, Koren and Somekh, Almost optimal exploration in
 multi-armed bandits (ICML 2013); Jamieson and Talwalkar (AISTATS 2016). The tests: `confidence`.
 
-Whatever happens, the winner's median is not above the default's.
+Whatever happens, the winner's median is not above the default's, and what won ran beside it in `LEAST` turns
+or more: where the time is too short for that, the default stays.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from random import Random
 from statistics import median
 from typing import TYPE_CHECKING
 
-from makespan_optimizer.tuning.standings import Entrant, Standings
+from makespan_optimizer.tuning.standings import LEAST, Entrant, Standings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +33,8 @@ __all__ = ["HOPELESS", "TIME_UP", "Entrant", "Race"]
 HOPELESS = 1.6
 """A way that takes so many times as long as the fastest, in the first run of both, is not run again."""
 TIME_UP = "the time was used up"
+NO_TIME = "no time was left"
+"""Why a way left that is worth another try when there is more time."""
 
 
 class Race(Standings):
@@ -98,7 +101,7 @@ class Race(Standings):
         ----------
         left_s : float
             Seconds that remain. The default and the way after it are run once in any case, others only if
-            there is time for a turn of all, too.
+            there is time for `LEAST` turns of all, too.
         """
         while not self.over:
             fresh = [i for i in self.live if i not in self.first_s]
@@ -106,7 +109,7 @@ class Race(Standings):
                 if len(self.first_s) < 2 or self._has_room(fresh[0], left_s):
                     return fresh[0]
                 for i in fresh:
-                    self.left[i] = "no time was left to run it"
+                    self.left[i] = f"{NO_TIME} to run it"
             if left_s <= 0:
                 self.stop(TIME_UP)
             elif self._queue:
@@ -145,9 +148,11 @@ class Race(Standings):
     def restore(
         self, first_s: Mapping[int, float], turn_s: Sequence[Mapping[int, float]], left: Mapping[int, str]
     ) -> None:
-        """Go on from complete turns that were made before."""
+        """Go on from complete turns that were made before; ways that only lacked time take part again."""
         self.first_s = dict(first_s)
-        self.left = {i: why for i, why in left.items() if i != 0}
+        self.left = {i: why for i, why in left.items() if i != 0 and not why.startswith(NO_TIME)}
+        if turn_s and len(self.left) < len(left):
+            self._patience = 2
         self._out = {i for i in self.left if not any(i in turn for turn in turn_s)}
         for turn in turn_s:
             self.turn_s.append(dict(turn))
@@ -176,7 +181,8 @@ class Race(Standings):
                 ratio = self._ratio(i, best)
                 self.left[i] = f"{ratio:.2f} times as long as {self.ways[best].name}, after {self._turns(i)}"
         if len(self.live) == 1:
-            self.stop("every other way is slower than the default")
+            proven = self.turns > 0 and any(i != 0 for i in self.first_s) and self.clear
+            self.stop("every other way is slower than the default" if proven else "no other way can be run")
         elif self.turns >= self._looks[0] and self.clear:
             self.stop("it is clear")
         elif self.turns >= self._looks[-1]:
@@ -188,11 +194,11 @@ class Race(Standings):
             self._queue = self._drawn(self.live)
 
     def _has_room(self, way: int, left_s: float) -> bool:
-        """Say whether a turn of all so far would still be possible if this way took part, too."""
+        """Say whether turns enough of all so far would still be possible if this way took part, too."""
         seen = [i for i in self.live if i in self.first_s]
         told = [self.first_s[i] / its for i in seen if (its := self.ways[i].expected_s)]
         its_s = self._cost_s(way) * (median(told) if told else 1.0)
-        return 2 * its_s + sum(map(self._cost_s, seen)) <= left_s
+        return its_s + LEAST * (its_s + sum(map(self._cost_s, seen))) <= left_s
 
     def _leave_hopeless(self) -> None:
         """Drop ways that were run once, and took far longer; the best rival of the default stays."""
@@ -228,15 +234,20 @@ class Race(Standings):
             self._until_s, self._rung = left_s * (1 - 1 / rungs), self.turns
 
     def _within(self, left_s: float) -> None:
-        """Where not all can be run once more, run the default and its best rival, or end."""
-        if sum(map(self._cost_s, self.live)) <= left_s:
+        """Where not all can be run once more, or as often as counts, run those that can, or end."""
+        missing = max(1, LEAST - self.turns)
+        if missing * sum(map(self._cost_s, self.live)) <= left_s:
             return
-        rivals = sorted(self.live[1:], key=self._standing)
-        if self._cost_s(0) + self._cost_s(rivals[0]) > left_s:
+        first, *others = sorted(self.live[1:], key=self._standing)
+        turn_s = self._cost_s(0) + self._cost_s(first)
+        if turn_s > left_s:
             self.stop(TIME_UP)
             return
-        for i in rivals[1:]:
-            self.left[i] = f"no time was left for more than {self._turns(i)}"
+        for i in others:
+            if missing * (turn_s + self._cost_s(i)) <= left_s:
+                turn_s += self._cost_s(i)
+            else:
+                self.left[i] = f"{NO_TIME} for more than {self._turns(i)}"
 
     def _drawn(self, some: Sequence[int]) -> list[int]:
         return self._draw.sample(some, len(some))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SAME = 0.01
 """Ways whose medians differ by less are equal: the simpler one is taken."""
 LEAST = 3
-"""Turns of a winner, where there were so many: one that joined late may have been lucky."""
+"""Turns of a winner beside the default: fewer may be luck, and first runs, with cold caches, tell nothing."""
 
 
 def midmean(ordered: Sequence[float]) -> float:
@@ -97,7 +97,7 @@ class Standings:
     def seconds(self, way: int) -> list[float]:
         """Return the seconds of a way's counted runs, in the order of the turns.
 
-        Where the time ended before any turn was complete, its first run stands for them.
+        Where the time ended before any turn was complete, its first run stands for them; nothing wins by it.
         """
         found = [turn[way] for turn in self.turn_s if way in turn]
         return found if found or self.turn_s or way not in self.first_s else [self.first_s[way]]
@@ -122,23 +122,34 @@ class Standings:
 
     @property
     def winner(self) -> int:
-        """The way to take: the simplest of the fastest, and never one whose median is above the default's."""
-        enough = min(LEAST, self.turns)
-        order = sorted(self.live, key=self._standing)
-        order = [i for i in order if len(self.in_common(i)[0]) >= enough]
+        """The way to take: the simplest of the fastest; see `LEAST`.
+
+        Never one whose median is above the default's.
+        """
+        order = [i for i in sorted(self.live, key=self._standing) if i == 0 or self._counted(i) >= LEAST]
         best = self._standing(order[0])[0]
         equal = [i for i in order if self._standing(i)[0] <= best * (1 + SAME)]
-        equal.sort(key=lambda i: (self.ways[i].size, self._standing(i)))
+        equal.sort(key=lambda i: (self.ways[i].size, i != 0, self._standing(i)))
         for i in (*equal, *order):
             its, default = self.in_common(i)
-            if i == 0 or (its and median(its) <= min(median(default), median(self.seconds(0)))):
+            if i == 0 or median(its) <= min(median(default), median(self.seconds(0))):
                 return i
         return 0
+
+    @property
+    def short_s(self) -> float:
+        """Seconds that the default and its best rival still take until one of them may win; 0: none."""
+        rivals = sorted((i for i in self.live[1:] if i in self.first_s), key=self._standing)
+        if not rivals or any(self._counted(i) >= LEAST for i in self.first_s if i != 0):
+            return 0.0
+        return (LEAST - self._counted(rivals[0])) * (self._cost_s(0) + self._cost_s(rivals[0]))
 
     @property
     def clear(self) -> bool:
         """Every other way is slower than the winner, or the winner as fast: at the stated confidence."""
         winner = self.winner
+        if all(i in self._out for i in range(len(self.ways)) if i != winner):
+            return True
         return bool(self.turn_s) and all(
             i in self._out or (i, winner) in self._slower or (winner, i) in self._as_fast
             for i in self.first_s
@@ -170,9 +181,14 @@ class Standings:
 
     def _standing(self, way: int) -> tuple[float, float, int]:
         ratio = self.over_default(way)
-        expected = self.ways[way].expected_s
+        expected, default_s = self.ways[way].expected_s, self.ways[0].expected_s
+        if self.ways[way].slow_start and not self._counted(way) and expected and default_s:
+            ratio = expected / default_s
         return (math.inf if ratio is None else ratio, math.inf if expected is None else expected, way)
 
+    def _counted(self, way: int) -> int:
+        return sum(way in turn for turn in self.turn_s)
+
     def _turns(self, way: int) -> str:
-        turns = sum(way in turn for turn in self.turn_s)
+        turns = self._counted(way)
         return "one turn" if turns == 1 else f"{turns} turns" if turns else "its first run"
