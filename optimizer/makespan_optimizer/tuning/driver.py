@@ -16,11 +16,11 @@ import msgspec
 from makespan.machine import this_machine
 from makespan.plan import DagId
 from makespan.preparing.fit import default_threads
-from makespan.showing.words import TIMES, plural, seconds
+from makespan.showing.words import plural, seconds
 from makespan_optimizer.tuning import state as kept
 from makespan_optimizer.tuning.candidates import candidates
-from makespan_optimizer.tuning.learning import learnt
-from makespan_optimizer.tuning.outcome import Tuned, evidence_of
+from makespan_optimizer.tuning.learning import Learnt, learnt
+from makespan_optimizer.tuning.outcome import Tuned, evidence_of, label
 from makespan_optimizer.tuning.profiling import profiled
 from makespan_optimizer.tuning.race import Entrant, Race
 from makespan_optimizer.tuning.runner import TWICE, CannotRunError, Runner
@@ -48,8 +48,6 @@ _LEARN_TURNS = 3
 _MEASURED = 0.1  # of the time that is left: for runs whose nodes are measured
 _ROOM = 3  # turns: with time for fewer, a disturbed one is better than none
 _LEFT = 0.15  # of the time limit: with less there is no point in learning
-
-
 _SAVE_S = 1.0  # between writes of the state, where turns are shorter
 
 
@@ -191,7 +189,7 @@ class Tuning:
                     continue
                 return
             turns = race.turns
-            self.time.tell(self._label(i))
+            self.time.tell(label(race, self.ways, i))
             try:
                 took_s = runner.run(self.ways[i], turns)
             except CannotRunError as error:
@@ -210,16 +208,6 @@ class Tuning:
                 elif self.time.used_s > self._saved_at_s + _SAVE_S:
                     self._save()
 
-    def _label(self, i: int) -> str:
-        race = self.race
-        what = f"turn {race.turns + 1}" if i in race.first_s else "first run"
-        best = ""
-        if race.turns:  # what the race is about comes first: a terminal may be narrow
-            its_s, default_s = race.in_common(race.leader)
-            over = f" {median(its_s) / median(default_s):.2f} {TIMES} default" if race.leader else ""
-            best = f" · best {self.ways[race.leader].name} {seconds(median(its_s))}{over}"
-        return f"{what}, {plural(len(race.live), 'way')}{best} · now {self.ways[i].name}"
-
     # -- learning
     def _may_learn(self, began_s: float) -> bool:
         if self.rounds >= self.options.rounds or self.time.left_s < _LEFT * self.options.time_limit_s:
@@ -230,27 +218,31 @@ class Tuning:
     def _learn(self) -> None:
         """Measure again what the model had wrong, and let plans of that take part."""
         assert self.profile is not None
-        self.rounds += 1
         race, options = self.race, self.options
         order = sorted(range(len(self.ways)), key=lambda i: race.over_default(i) or math.inf)
         each_s = median(race.in_common(race.leader)[0])
         self.runner.measure(self.ways[race.leader], race.turns, int(_MEASURED * self.time.left_s / each_s))
-        found = learnt(
-            self.dag,
-            self.profile,
-            [self.ways[i] for i in order],
-            self.runner.records,
-            leader=self.ways[race.leader],
-            limit_s=min(LEARN * options.time_limit_s, self.time.left_s / 3),
-            native_threads=options.native_threads,
-            seed=options.seed + self.rounds,
-            inputs=[dict(values) for values in self.inputs.sets],
-            hooks=self._hooks,
-            say=self.say,
-            tell=self.time.tell,
-        )
-        self.profile, self.found = found.profile, (*self.found, *found.misjudged)
-        fresh = [way for way in found.ways if way.name not in {its.name for its in self.ways}][:NEWCOMERS]
+        try:
+            found = learnt(
+                self.dag,
+                self.profile,
+                [self.ways[i] for i in order],
+                self.runner.records,
+                leader=self.ways[race.leader],
+                limit_s=min(LEARN * options.time_limit_s, self.time.left_s / 3),
+                native_threads=options.native_threads,
+                seed=options.seed + self.rounds + 1,
+                inputs=[dict(values) for values in self.inputs.sets],
+                hooks=self._hooks,
+                say=self.say,
+                tell=self.time.tell,
+            )
+        except KeyboardInterrupt as stopped:  # the round does not count: it is made when the race goes on
+            self._keep(getattr(stopped, "partial", None) or Learnt(self.profile))
+            raise
+        self.rounds += 1
+        self._keep(found)
+        fresh = found.ways[:NEWCOMERS]
         if fresh:
             self.ways += fresh
             race.join(map(_entrant, fresh))
@@ -258,6 +250,11 @@ class Tuning:
                 self.say(f"  {way.name}: {seconds(way.plan.makespan_s)} expected")
 
     # -- what is kept
+    def _keep(self, found: Learnt) -> None:
+        again = {its.nodes for its in found.misjudged}
+        before = (its for its in self.found if its.nodes not in again)
+        self.profile, self.found = found.profile, (*before, *found.misjudged)
+
     def _save(self) -> None:
         if self.path is None or self.profile is None:
             return

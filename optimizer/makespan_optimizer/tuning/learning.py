@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from makespan.errors import MakespanError
 from makespan.machine import this_machine
-from makespan.profile import ProfileWarning
+from makespan.profile import Profile, ProfileWarning
 from makespan_optimizer.tuning.candidates import planned_again
 from makespan_optimizer.tuning.feedback import fed_back, remeasured
 from makespan_optimizer.tuning.misjudged import misjudged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from makespan.graph import DAG
     from makespan.plan import Misjudged
-    from makespan.profile import Profile
     from makespan.record import RunRecord
     from makespan_optimizer.tuning.ways import Way
 
@@ -67,6 +66,7 @@ def learnt(
     Raises
     ------
     KeyboardInterrupt
+        Ctrl-C. Its attribute `partial` holds a `Learnt` of what was learnt until then.
     """
     if leader.plan.machine.differences(this_machine()):
         return Learnt(profile)  # what is measured here is not to be mixed with it
@@ -77,6 +77,8 @@ def learnt(
         for record in list(records.get(way.name, ()))[-_OTHERS:]
     ]
     tell("what the model had wrong")
+    after = profile
+    found: tuple[Misjudged, ...] = ()
     try:
         found = misjudged(profile, leader.plan, list(records.get(leader.name, ())), others=others)
         if not found:
@@ -114,7 +116,23 @@ def learnt(
     except MakespanError as error:
         say(f"nothing was learnt: {error}")
         return Learnt(profile)
-    return Learnt(after, found, tuple(way._replace(name=f"{way.name}, measured again") for way in again))
+    except KeyboardInterrupt as stopped:
+        partial = getattr(stopped, "partial", None)
+        after = partial if isinstance(partial, Profile) else after
+        stopped.partial = Learnt(after, remeasured(found, profile, after))  # type: ignore[attr-defined]
+        raise
+    return Learnt(after, found, tuple(_renamed(again, {way.name for way in ways})))
+
+
+def _renamed(again: Sequence[Way], taken: set[str]) -> Iterator[Way]:
+    """Yield the ways under names that say where they come from, and that no other way has."""
+    for way in again:
+        name, k = f"{way.name}, measured again", 1
+        while name in taken:
+            k += 1
+            name = f"{way.name}, measured again ({k})"
+        taken.add(name)
+        yield way._replace(name=name)
 
 
 def _unlike(ways: Sequence[Way]) -> list[Way]:

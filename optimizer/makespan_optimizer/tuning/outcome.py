@@ -1,4 +1,4 @@
-"""What a race showed, as it stands in the plan that won. Pure."""
+"""What a race shows while it is run, and what it showed, as it stands in the plan that won. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from makespan.plan import Evidence, Raced
 from makespan.showing.interval import interval
+from makespan.showing.words import TIMES, plural
 from makespan.showing.words import seconds as in_words
 
 if TYPE_CHECKING:
@@ -37,6 +38,17 @@ class Tuned(NamedTuple):
     profile: Profile
     evidence: Evidence
     interrupted: bool
+
+
+def label(race: Race, ways: Sequence[Way], i: int) -> str:
+    """Say how a race stands in which a way is about to be run."""
+    what = f"turn {race.turns + 1}" if i in race.first_s else "first run"
+    best = ""
+    if race.turns:  # what the race is about comes first: a terminal may be narrow
+        its_s, default_s = race.in_common(race.leader)
+        over = f" {median(its_s) / median(default_s):.2f} {TIMES} default" if race.leader else ""
+        best = f" · best {ways[race.leader].name} {in_words(median(its_s))}{over}"
+    return f"{what}, {plural(len(race.live), 'way')}{best} · now {ways[i].name}"
 
 
 def evidence_of(

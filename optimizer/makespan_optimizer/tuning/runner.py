@@ -50,6 +50,7 @@ class Runner:
     Parameters
     ----------
     dag : DAG
+        Its caches are emptied before each run; see `standing_in.own_caches`.
     inputs : Inputs
         Their sets, and hooks around each run.
     threads : int, optional
@@ -110,6 +111,7 @@ class Runner:
             close_workers()
 
     def _one(self, prepared: Prepared, values: Mapping[str, Any], *, measure: bool) -> Run:
+        self._dag.clear_cache()
         gc.collect()
         foreign = ForeignLoad()
         done = run_prepared(prepared, (), values, measure=measure)

@@ -1,9 +1,13 @@
-"""A DAG whose nodes that are not to be run again and again are stood in for.
+"""A DAG to race: nodes that are not to be run again and again are stood in for, and caches are its own.
 
 ``@node(profile=False)`` says of a node that it is not to be run only to be measured: it sends mail, or costs
 money. A race would run it dozens of times. So it sleeps for as long as its hint says, and gives the result of
 its stand-in (or None, which nobody takes: that was made sure). Hints of other classes than ``io`` are slept
 for, too: what such a node costs its neighbours is not in the race.
+
+Nodes with a cache would find their results in every run but the first, and the race would be about the rest
+of the DAG. So a raced DAG has caches of its own, which are emptied before each run: what is compared is a run
+that finds nothing, as the profile has it, and what the user's DAG keeps stays as it is.
 """
 
 from __future__ import annotations
@@ -36,6 +40,23 @@ class Sleeper:
         return self.value(*args, **kwargs) if callable(self.value) else self.value
 
 
+def own_caches(dag: DAG[..., Any]) -> tuple[DAG[..., Any], tuple[str, ...]]:
+    """Return a DAG with caches of its own, and the names of nodes with one; the DAG itself if none."""
+    names = tuple(name for name, node in dag.nodes.items() if node.options.cache is not None)
+    if not names:
+        return dag, ()
+    copy = _copy(dag)
+    copy._caches = {}  # noqa: SLF001
+    return copy, names
+
+
+def _copy(dag: DAG[..., Any]) -> DAG[..., Any]:
+    copy = type(dag).__new__(type(dag))
+    copy.__dict__.update(dag.__dict__)
+    copy._prepared = {}  # noqa: SLF001
+    return copy
+
+
 def standing_in(
     dag: DAG[..., Any], hints: Mapping[str, Any] | None = None
 ) -> tuple[DAG[..., Any], tuple[str, ...]]:
@@ -59,13 +80,11 @@ def standing_in(
         return dag, ()
     given = hints or {}
     said = scope_of(dag, {name: given[name] for name in names if name in given}).hints
-    copy = type(dag).__new__(type(dag))
-    copy.__dict__.update(dag.__dict__)
+    copy = _copy(dag)
     copy._nodes = {  # noqa: SLF001
         name: msgspec.structs.replace(node, fn=Sleeper(node.fn, said[name].wall_s, node.options.stand_in))
         if name in names
         else node
         for name, node in dag.nodes.items()
     }
-    copy._prepared = {}  # noqa: SLF001
     return copy, names

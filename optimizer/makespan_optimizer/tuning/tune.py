@@ -24,7 +24,7 @@ from makespan_optimizer.tuning.driver import Tuning
 from makespan_optimizer.tuning.limit import TimeLimit
 from makespan_optimizer.tuning.options import Options
 from makespan_optimizer.tuning.outcome import Tuned
-from makespan_optimizer.tuning.standing_in import standing_in
+from makespan_optimizer.tuning.standing_in import own_caches, standing_in
 
 if TYPE_CHECKING:
     import os
@@ -101,9 +101,12 @@ def tune(
     given = read_inputs(dag, args, dict(kwargs or {}), inputs, setup=setup, teardown=teardown)
     limit = TimeLimit(options.time_limit_s, begun, progress)
     raced, asleep = (dag, ()) if options.run_all else standing_in(dag, hints)
+    raced, cached = own_caches(raced)
     tuning = Tuning(dag, raced, given, options, limit, say, setup, teardown, state)
     if asleep:
         tuning.say(f"not run, but slept for as long as was said: {some(asleep, 5)}")
+    if cached:
+        tuning.say(f"runs find empty caches, as a first run does: {some(cached, 5)}")
     known = _given(dag, profile)
     if not tuning.resume():
         tuning.begin(known, runs=runs, hints=hints, target=target)
