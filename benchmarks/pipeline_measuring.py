@@ -1,4 +1,4 @@
-"""Measure one pipeline: three stages, three processes, turns that rotate, bad repeats done again."""
+"""Measure one pipeline: three stages, three processes, turns in drawn order, bad repeats done again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from benchmarks.pipeline_engines import PEERS
 from benchmarks.pipeline_processes import ChildError, LostChildError, PipelineProcess
 from benchmarks.pipeline_rows import DEFAULT, OURS, PLANNED, TUNED, Promise, Row, Sample, Way, rows_of
-from benchmarks.pipeline_stages import contenders, every, finalists, typical, worth
+from benchmarks.pipeline_stages import contenders, every, finalists, turn_of, typical, worth
 from makespan_optimizer.measure.load import LOAD_LIMIT
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ _AGAIN_SHARE = 0.5  # of all runs of a stage, at most
 _PATIENCE = 40  # times a run of one node after the other, at least a minute: then it hangs
 _SLOW = 3.0  # times the best: repeated less often where time is short
 _IN_VAIN = 5  # times that no repeat was quiet: others are here to stay
-_STRIDE = 7  # ways by which each turn begins later than the one before
 _FEW = 5  # repeats that an interval needs
 
 
@@ -188,6 +187,7 @@ class Measuring:
         cores = max(1, round(self.facts["cores"]))
         ways = every(self.facts["defaults"], threaded, self.asked.threads, cores) + list(self._plans)
         known: dict[Way, float] = {}
+        self._may_repeat(len(ways))
         late = left_out = 0
         for number, way in enumerate(ways):
             planned = way.engine in (PLANNED, TUNED)
@@ -197,7 +197,7 @@ class Measuring:
                 late += 1
             else:
                 self._tell(f"1 of 3, {number + 1} of {len(ways)}: {way.text()}")
-                known |= self._run(way, stage=1, turn=0)
+                known |= self._quietly(way, stage=1, turn=0)
         for count, why in ((left_out, "are surely not the best"), (late, "were not tried for want of time")):
             if count:
                 self.notes.append(f"{self.name}: {count} of {len(ways)} ways {why}")
@@ -208,49 +208,51 @@ class Measuring:
         ways = contenders(self.samples, self.asked.orders)
         known = typical(self.samples)
         plan = min((way for way in known if way.engine == PLANNED), key=known.__getitem__, default=None)
+        self._may_repeat(2 * len(ways))
         for turn in range(2):
-            if (
-                turn
-            ):  # of plans that only show how well they were predicted, the run of stage 1 is the other one
+            if turn:  # of plans that only show their prediction, the run of stage 1 is the other one
                 ways = [way for way in ways if way.engine != PLANNED or way.order or way == plan]
             for number, way in enumerate(ways if turn % 2 == 0 else ways[::-1]):
                 if self._short_of(0.5) and (turn or way.order or way.engine not in OURS):
                     continue
                 self._tell(f"2 of 3, turn {turn + 1} of 2, {number + 1} of {len(ways)}: {way.text()}")
-                self._run(way, stage=2, turn=turn)
+                self._quietly(way, stage=2, turn=turn)
         self._changed(self)
 
     def _finals(self) -> None:
-        """Stage 3: finals, in turns that rotate; bad repeats again."""
+        """Stage 3: finals, in turns of drawn order."""
         ways = finalists(self.samples)
         known = typical(self.samples)
         best_s = min((known[way] for way in ways), default=0.0)
-        self._again = int(_AGAIN_SHARE * len(ways) * self.asked.repeats)
+        self._may_repeat(len(ways) * self.asked.repeats)
         for turn in range(self.asked.repeats):
             if turn and self._short_of(1.0):
                 self.notes.append(f"{self.name}: {turn} turns of {self.asked.repeats}, for want of time")
                 break
             rest_s = sum(known[way] for way in ways) * (self.asked.repeats - turn)
             hurry = turn >= _FEW and time.monotonic() + rest_s > self._until_s
-            at = turn * _STRIDE % max(1, len(ways))
-            for way in [*ways[at:], *ways[:at]]:
+            for way in turn_of(ways, turn):
                 if not (hurry and known[way] > _SLOW * best_s):
                     self._tell(f"3 of 3, turn {turn + 1} of {self.asked.repeats}: {way.text()}")
-                    self._quietly(way, turn)
+                    self._quietly(way, stage=3, turn=turn)
             self._changed(self)
 
-    def _quietly(self, way: Way, turn: int) -> None:
+    def _may_repeat(self, runs: int) -> None:
+        """Allow a share of a stage's runs to be done again."""
+        self._again, self._in_vain = int(_AGAIN_SHARE * runs), 0
+
+    def _quietly(self, way: Way, stage: int, turn: int) -> dict[Way, float]:
         """Run until others leave the cores alone, within limits; keep the quietest run."""
         tries: list[Sample] = []
         for _ in range(1 + min(_AGAIN, self._again)):
             before = len(self.samples)
-            self._run(way, stage=3, turn=turn)
+            self._run(way, stage, turn)
             tries += self.samples[before:]
             del self.samples[before:]
             if not tries or (tries[-1].load or 0.0) <= LOAD_LIMIT:
                 break
-        if not tries:
-            return
+        if way in self.failed or not tries:
+            return {}
         quietest = min(tries, key=lambda its: its.load or 0.0)
         self.samples.append(quietest)
         self._again -= len(tries) - 1
@@ -258,11 +260,14 @@ class Measuring:
             self._in_vain = 0 if (quietest.load or 0.0) <= LOAD_LIMIT else self._in_vain + 1
             if self._in_vain == _IN_VAIN:
                 self._again = 0
-                self.notes.append(f"{self.name}: others never left the cores alone: no repeat was done again")
+                self.notes.append(
+                    f"{self.name}: others never left the cores alone: runs were kept as they are"
+                )
+        return {way: quietest.seconds}
 
-    def _run(self, way: Way, stage: int, turn: int) -> dict[Way, float]:
+    def _run(self, way: Way, stage: int, turn: int) -> None:
         if way in self.failed:
-            return {}
+            return
         role = "makespan" if way.engine in OURS else way.native
         written = msgspec.structs.replace(way, order=0)
         told: dict[str, Any] = {
@@ -280,9 +285,8 @@ class Measuring:
             self.samples = [its for its in self.samples if its.way != way]
             if isinstance(error, LostChildError):
                 self._reopen(role)
-            return {}
+            return
         self.samples.append(Sample(way, stage, turn, found["seconds"], found["load"]))
-        return {way: found["seconds"]}
 
     def _short_of(self, share: float) -> bool:
         """Say whether so much of the time for runs is used up."""

@@ -7,13 +7,15 @@
 2. The two best of each engine and the best one in every order of declaration: twice. Every plan: once.
    Other orders, and a second way, are for those that are at most half as slow again as the best of others.
 3. Finals: of each engine its default and its best way as written; its best way in the order that was luckiest
-   for it, when that may beat all others; and the tuned plan. The tables come from here.
+   for it, when that may beat all others; and the tuned plan. What is best by one to three runs may not be: so
+   the next nearest settings of others within a tenth of their best come along. The tables come from here.
 
 Pure: nothing here runs or knows a clock.
 """
 
 from __future__ import annotations
 
+from random import Random
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _FINE = 1.25
 _HOPELESS = 1.5
 _SAME = 0.05
+_NEAR = 1.10
+_NEXT = 4  # of all engines together, beside the best of each
 _LUCKY = 0.98  # times the best as written: less is noise
 
 
@@ -118,17 +122,34 @@ def finalists(samples: Iterable[Sample]) -> list[Way]:
     """Return the ways of stage 3, in a stable order: ours last."""
     known = typical(samples)
     peers_s = min((s for way, s in known.items() if way.engine not in OURS and not way.order), default=0.0)
+    near = sorted(
+        (s, way)
+        for way, s in known.items()
+        if way.engine not in OURS and not way.order and s <= _NEAR * peers_s
+    )
     ways: list[Way] = []
     for engine in dict.fromkeys(way.engine for way in sorted(known, key=_ours_last)):
         here = {way: s for way, s in known.items() if way.engine == engine}
         written = {way: s for way, s in here.items() if way.order == 0}
+        if not written:  # it failed since
+            continue
         best = min(written, key=lambda way: (written[way], way))
         ways.append(best)
         ways += [way for way in written if way.default and way.native != "one" and way != best]
         lucky = min(here, key=lambda way: (here[way], way))
         if engine not in OURS and here[lucky] < _LUCKY * min(written[best], peers_s):
             ways.append(lucky)
-    return ways
+    also = [way for _, way in near if way not in ways][:_NEXT]
+    return sorted([*ways, *also], key=lambda way: OURS.index(way.engine) if way.engine in OURS else -1)
+
+
+def turn_of(ways: Sequence[Way], turn: int) -> list[Way]:
+    """Return the ways in the order of a turn: nobody always runs first, or after the same other.
+
+    >>> turn_of([], 3)
+    []
+    """
+    return Random(turn).sample(list(ways), len(ways))
 
 
 def _ours_last(way: Way) -> tuple[int, Way]:

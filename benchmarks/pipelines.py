@@ -15,7 +15,7 @@ more than a twentieth of the cores are done again, within limits; the quietest c
 A pipeline of one second takes about seven minutes on two cores; ``--limit`` shortens the search for the best
 settings first, then repeats.
 
-The tables come from finals of ``--repeats`` turns in which every way runs once, in rotating order. ``--json``
+The tables come from finals of ``--repeats`` turns in which every way runs once, in drawn order. ``--json``
 has all rows: ``pipeline, engine, threads, order, median_s, low_s, high_s, predicted_s, bound_s`` and more.
 """
 
