@@ -17,6 +17,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from makespan.comparing.gate import Measured, interval_of_ratio
@@ -175,8 +176,11 @@ def best_other(ways: list[Way]) -> Way | None:
 def ratio_of(one: Way, other: Way) -> tuple[float, float | None, float | None]:
     """Return one / other with its 95 % interval; turns in which both ran are drawn together."""
     both = sorted(one.turn_s.keys() & other.turn_s.keys())
-    found = interval([one.turn_s[t] for t in both], [other.turn_s[t] for t in both], together=True)
-    if found is None and None not in (one.low_s, one.high_s, other.low_s, other.high_s):
+    ours, theirs = [one.turn_s[t] for t in both], [other.turn_s[t] for t in both]
+    if both:  # where one ran in fewer turns, the others' further turns do not count
+        return median(ours) / median(theirs), *(interval(ours, theirs, together=True) or (None, None))
+    found = None
+    if None not in (one.low_s, one.high_s, other.low_s, other.high_s):
         found = interval_of_ratio(
             Measured(one.median_s, one.low_s or 0.0, one.high_s or 0.0),
             Measured(other.median_s, other.low_s or 0.0, other.high_s or 0.0),

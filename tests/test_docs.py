@@ -370,6 +370,9 @@ def test_runs_of_the_same_turn_are_compared_together(made):
         row("api", "dask.threaded", 2, 1.5, turns=turns, seconds=load),
     ]
     assert "| 0.80 (0.80 … 0.80) | 20 % less |" in made(json.dumps({"rows": rows}))[1]
+    fewer = row("api", "dask.threaded", 2, 1.2, turns=turns[:5], seconds=load[:5])  # it ran less often
+    rows[0] |= {"seconds": [0.8 * value for value in load[:5]] + [9.0, 9.0]}
+    assert "| 0.80 (0.80 … 0.80) | 20 % less |" in made(json.dumps({"rows": [rows[0], fewer]}))[1]
 
 
 @pytest.mark.parametrize(
