@@ -183,6 +183,7 @@ class Session:
     def _race(self, plan: Plan, expected: Any, repeats: int) -> tuple[Race, Run]:
         self.say(f"run: default order and plan in turns, {repeats} times each on {plan.threads} threads")
         default, planned = self.dag.prepare(threads=plan.threads), self.dag.prepare(plan)
+        planned.warm()
         sequential = self.dag.prepare(threads=1)
         total, done = steps(repeats), 0
 

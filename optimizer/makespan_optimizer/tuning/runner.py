@@ -129,6 +129,7 @@ class Runner:
                 found = self._dag.prepare()
             else:
                 found = self._dag.prepare(threads=way.plan.threads)
+            found.warm()  # what workers import for it belongs to no turn
             self._prepared[way.name] = found
         return found
 

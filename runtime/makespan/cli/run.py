@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from makespan.cli.terminal import Terminal
     from makespan.plan import Plan
+    from makespan.preparing.prepared import Prepared
     from makespan.run import Run
     from makespan.showing.live.view import View
     from makespan_optimizer.measure.sampling.watch import SamplerName
@@ -136,6 +137,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
                 raise PlanError(error.problem, where=options.plan, hint=error.hint) from error
             for note in prepared.notes:
                 terminal.warn(note)
+            _warm(prepared, options, terminal)
             for path in paths:
                 ended = run_prepared(
                     prepared, args, kwargs, measure=options.measure, sampler=sampler, view=view
@@ -150,6 +152,13 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             if ended.record.status in {"interrupted", "timed out"}:
                 terminal.out = kept.for_good()  # nodes in helper threads still run, and may print
         return _close(runs, path, options, terminal, ctrl_c)
+
+
+def _warm(prepared: Prepared, options: argparse.Namespace, terminal: Terminal) -> None:
+    """Have worker processes import their nodes before the clock of the first run starts, and say so."""
+    passed_s = prepared.warm(options.timeout)
+    if passed_s:
+        terminal.say(f"worker processes were warmed for {passed_s:.2f} s, before the clock of the run")
 
 
 def _budget(options: argparse.Namespace) -> int | None:

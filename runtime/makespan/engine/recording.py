@@ -58,6 +58,7 @@ class Recording:
         self._trace = Trace(len(prepared.program.calls))
         self._error: BaseException | None = None
         self._logged = 0
+        self._notes: tuple[str, ...] = ()
         self._interval: held | None = None
         self._meters = _meters(prepared.program, measure, sampler)
         self._execution: Execution | StraightExecution | None = None
@@ -71,6 +72,7 @@ class Recording:
             The calling thread will not work on it.
         """
         prepared, inputs, trace = self._prepared, self._inputs, self._trace
+        self._notes = prepared.notes_of_run()
         if self._meters is not None:
             program, rules = prepared.unfused()  # each node is measured by itself
             program = self._meters.wrapped(program)
@@ -118,7 +120,7 @@ class Recording:
             failures,
             ended_by=error,
             overdue=execution.overdue if isinstance(execution, Execution) else (),
-            notes=prepared.notes,
+            notes=self._notes,
             meters=self._meters,
         )
         self._meters = None  # closed

@@ -84,10 +84,13 @@ def _made(
     functions: dict[str, Callable[..., Any]] = {}
     parts: list[Part] = []
     ahead: Callable[[], None] | None = None
+    warm: Callable[[float | None], float] | None = None
     if fitted.clusters or "process" in fitted.modes.values():
         from makespan.processes.layout import lay_out
 
-        functions, parts, fitted, ahead = lay_out(dag, fitted, where, go_on=settings.on_error == "continue")
+        functions, parts, fitted, ahead, warm = lay_out(
+            dag, fitted, where, go_on=settings.on_error == "continue"
+        )
     program = restricted(compile_program(dag, _functions(dag, fitted, settings, functions)), chosen)
     if "caller" in fitted.modes.values():
         _set_apart(dag, program, fitted)
@@ -118,6 +121,7 @@ def _made(
         notes=fitted.notes,
         counters=counters,
         ahead=ahead,
+        warm=warm,
     )
     prepared.switch_interval_s = fitted.switch_interval_s
     return prepared

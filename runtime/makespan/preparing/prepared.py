@@ -43,6 +43,8 @@ class Prepared:
         "_straight",
         "_tables",
         "_unfused",
+        "_warm",
+        "_warmed",
         "dag",
         "notes",
         "plan",
@@ -65,6 +67,7 @@ class Prepared:
         notes: tuple[str, ...] = (),
         counters: Counters | None = None,
         ahead: Callable[[], None] | None = None,
+        warm: Callable[[float | None], float] | None = None,
     ) -> None:
         self.dag = dag
         self.program = program
@@ -77,6 +80,8 @@ class Prepared:
         self.switch_interval_s: float | None = None
         """See `makespan.around.switching`."""
         self._ahead = ahead
+        self._warm = warm
+        self._warmed = ""
         self._counters = counters
         self._unfused = unfused
         # One thread runs everything as straight-line code, when nobody has to watch it meanwhile; within
@@ -152,6 +157,40 @@ class Prepared:
         """Start the worker processes that it needs, unless they are there, without waiting for them."""
         if self._ahead is not None:
             self._ahead()
+
+    def warm(self, timeout_s: float | None = None) -> float:
+        """Start the worker processes that it needs, have them import their nodes, and wait for them.
+
+        For servers, and before a clock starts: without it workers are started when the first run begins, and
+        its nodes wait for what they are made of. Workers that are ready answer at once. A node whose module
+        cannot be imported raises that in the run, not here. What functions import only when they are called
+        is not known.
+
+        Parameters
+        ----------
+        timeout_s : float, optional
+            Workers that are not ready by then are ended; the run starts them anew.
+
+        Returns
+        -------
+        float
+            The seconds that it took; the record of the next run notes them. 0.0: there was nothing to do.
+
+        Raises
+        ------
+        BaseException
+            What the initializer of workers raised; a worker cannot be started.
+        """
+        if self._warm is None:
+            return 0.0
+        passed_s = self._warm(timeout_s)
+        self._warmed = f"worker processes were warmed for {passed_s:.2f} s before the run began"
+        return passed_s
+
+    def notes_of_run(self) -> tuple[str, ...]:
+        """Return what the record of the run that begins now says: also that its workers were warmed."""
+        warmed, self._warmed = self._warmed, ""
+        return (*self.notes, warmed) if warmed else self.notes
 
     def by_threads(self, inputs: Mapping[str, Any], trace: Trace | None = None) -> Execution:
         """Return what runs it once in threads, whatever the budget: an event loop has other things to do."""

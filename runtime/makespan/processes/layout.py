@@ -39,12 +39,15 @@ class Layout(NamedTuple):
         With the modes that came of it, and the workers as groups.
     ahead : callable or None
         Starts workers that a run will need, and does not wait for them.
+    warm : callable or None
+        Does, within a time limit, and returns how many seconds it took.
     """
 
     functions: dict[str, Callable[..., Any]]
     parts: list[Part]
     fitted: Fit
     ahead: Callable[[], None] | None = None
+    warm: Callable[[float | None], float] | None = None
 
 
 def lay_out(dag: DAG[..., Any], fitted: Fit, where: str, *, go_on: bool = False) -> Layout:
@@ -78,6 +81,8 @@ def lay_out(dag: DAG[..., Any], fitted: Fit, where: str, *, go_on: bool = False)
     from makespan.processes import worker
     from makespan.processes.calls import Limited, ProcessCall
     from makespan.processes.clusters import cluster_call
+    from makespan.processes.imports import Needed, pickled, warm
+    from makespan.processes.members import run_steps
     from makespan.processes.pool import pool
 
     if worker.link is not None:  # a worker makes its own DAGs' nodes in its own process
@@ -85,12 +90,14 @@ def lay_out(dag: DAG[..., Any], fitted: Fit, where: str, *, go_on: bool = False)
         return Layout({}, [], fitted._replace(modes=modes, clusters=()))
     notes = list(fitted.notes)
     bound: dict[int, int] = {}
+    there: dict[int, list[int]] = {}
     parts: list[Part] = []
     kept: list[PlanCluster] = []
     testing = _testing(nodes, fitted)
     for cluster in fitted.clusters:
         members = tuple(number[name] for name in cluster.nodes)
         again = tuple(number[name] for name in cluster.again)
+        there.setdefault(cluster.worker, []).extend((*members, *again))
         bound |= dict.fromkeys(members, cluster.worker)
         for i in members:
             if nodes[i].options.mode is None and not is_coroutine_function(nodes[i].fn):
@@ -134,7 +141,17 @@ def lay_out(dag: DAG[..., Any], fitted: Fit, where: str, *, go_on: bool = False)
     groups = [*fitted.groups, *_groups(modes, bound, pool.most)]
     fitted = fitted._replace(modes=modes, clusters=kept, groups=groups, notes=tuple(notes))
     free = [i for i, mode in modes.items() if mode == "process" and i not in bound and i not in fitted.vacant]
-    return Layout(functions, parts, fitted, partial(pool.ahead, others, _at_once(nodes, fitted, free)))
+
+    def sent(its: Iterable[int], *more: Callable[..., Any]) -> tuple[bytes, ...]:
+        limited = [Limited(nodes[i].fn, fitted.native[i]) for i in its if i in fitted.native]
+        return pickled([*(nodes[i].fn for i in its), *limited, *more])
+
+    needed = Needed(
+        {worker: sent(its, run_steps) for worker, its in there.items()},
+        _at_once(nodes, fitted, free),
+        sent(free),
+    )
+    return Layout(functions, parts, fitted, partial(pool.ahead, needed), partial(warm, pool, needed))
 
 
 def stays_here(node: Node) -> OptionError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from itertools import count
+from itertools import count, islice
 from threading import Condition
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ from makespan.processes.worker import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from makespan.processes.imports import Needed
 
 _MOST = 256
 
@@ -75,10 +77,12 @@ class Pool:
         members: Mapping[int, str] = NOBODY,
         told: Callable[[int, int], None] | None = None,
         bound: frozenset[int] = frozenset(),
+        ahead: tuple[bytes, ...] = (),
     ) -> Any:
         """Have some worker (or the one of this number) make a call, and return the result.
 
-        Without a number it is none of `bound`: those are for the clusters of the run.
+        Without a number it is none of `bound`: those are for the clusters of the run. Before the call it
+        reads the functions `ahead`.
 
         Raises
         ------
@@ -90,7 +94,10 @@ class Pool:
         try:
             while True:
                 try:
-                    return self._take(number, ticket, bound).call(node, parcel, self._state(), members, told)
+                    worker = self._take(number, ticket, bound)
+                    if ahead:
+                        worker.read_ahead(ahead, self._state())
+                    return worker.call(node, parcel, self._state(), members, told)
                 except Unread:
                     self._give_back(ticket)  # and another one, or a new one, is asked
         finally:
@@ -122,16 +129,17 @@ class Pool:
             for ticket in tickets:
                 self._give_back(ticket)
 
-    def ahead(self, bound: frozenset[int], free: int) -> None:
-        """Start workers that will be asked soon, and do not wait until they are ready.
+    def numbers(self, bound: frozenset[int], free: int) -> list[int]:
+        """Return the numbers of so many workers that are not bound, as far as there may be so many."""
+        with self._turn:
+            there = sorted(self._all.keys() - bound)
+            missing = max(0, min(free, self.most) - len(there))
+            unused = (i for i in count() if i not in self._all and i not in bound)
+            return [*there[:free], *islice(unused, missing)]
 
-        Parameters
-        ----------
-        bound : frozenset of int
-            The workers of these numbers.
-        free : int
-            So many others, as far as there may be so many.
-        """
+    def ahead(self, needed: Needed) -> None:
+        """Start workers that will be asked soon, and have them import; do not wait until they are ready."""
+        bound, free = frozenset(needed.bound), needed.free
         if self._first is not None:
             return  # whoever asks a new worker first waits for the initializer
         while True:
@@ -145,6 +153,8 @@ class Pool:
             worker = None
             try:
                 worker = Resident(missing[0], self._environment())
+                if functions := needed.bound.get(missing[0]):  # of the others nobody knows which it gets
+                    worker.read_ahead(functions, self._state())
             except OSError:
                 return  # whoever asks for it is told
             finally:

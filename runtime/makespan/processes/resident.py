@@ -24,7 +24,7 @@ from makespan.engine.failure import InMember
 from makespan.processes import codec, wire
 from makespan.processes.faults import WorkerDied, WorkerError
 from makespan.processes.wire import Message
-from makespan.processes.worker import CALL, MEMBER, RESULT, STATE, Failure, State
+from makespan.processes.worker import AHEAD, CALL, MEMBER, RESULT, STATE, Failure, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -129,9 +129,7 @@ class Resident:
         """
         last = -1
         try:
-            if state != self._state:
-                wire.send(self._link, Message(STATE, *codec.dumps(state)))
-                self._state = state
+            self._tell(state)
             wire.send(self._link, Message(CALL, *parcel))
             if parcel[1] or len(parcel[0]) > _KEPT:
                 parcel.clear()
@@ -160,6 +158,29 @@ class Resident:
             return value
         raised = _raised(members.get(value.member, node), value, self.pid)
         raise InMember(value.member, raised) if value.member >= 0 else raised
+
+    def read_ahead(self, functions: tuple[bytes, ...], state: State) -> None:
+        """Have an idle worker import what functions are made of, and do not wait for it.
+
+        Parameters
+        ----------
+        functions : tuple of bytes
+            Each pickled by itself: one that cannot be had there is left to the call that needs it.
+        state : State
+        """
+        try:
+            self._tell(state)
+            wire.send(self._link, Message(AHEAD, *codec.dumps(functions, beside=False)))
+        except ConnectionError:  # who calls it finds that it ended
+            return
+        except BaseException:
+            self.kill()  # half a message may have been sent
+            raise
+
+    def _tell(self, state: State) -> None:
+        if state != self._state:
+            wire.send(self._link, Message(STATE, *codec.dumps(state)))
+            self._state = state
 
     def _answer(self) -> Message:
         if self._link.fileno() in self._ready(None):

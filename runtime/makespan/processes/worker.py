@@ -25,7 +25,7 @@ from makespan.processes import codec, wire
 from makespan.processes.codec import kind
 from makespan.processes.wire import Message
 
-STATE, CALL, RESULT, ERROR, MEMBER = range(5)
+STATE, CALL, RESULT, ERROR, MEMBER, AHEAD = range(6)
 _GRACE_S = 1.0
 
 
@@ -74,6 +74,9 @@ def main(descriptor: int) -> None:
             received = [wire.receive(link)]
             if received[0].kind == STATE:
                 folder = _adopt(codec.loads(received[0]))
+            elif received[0].kind == AHEAD:
+                _go_to(folder)
+                _read_ahead(received.pop())
             else:
                 _go_to(folder)  # the last node may have left it
                 _answer(link, received)
@@ -93,6 +96,14 @@ def _answer(link: socket.socket, received: list[Message]) -> None:
     except OSError as error:  # no memory for it, or too many open files: nothing was sent
         stage = "what came of it cannot be sent back"
         wire.send(link, Message(ERROR, *codec.dumps(_failure(error, stage), beside=False)))
+
+
+def _read_ahead(message: Message) -> None:
+    """Import what functions are made of; the call that needs one says what is wrong with it."""
+    with suppress(BaseException):
+        for stream in codec.loads(message):
+            with suppress(BaseException):
+                codec.loads(Message(CALL, stream))
 
 
 def say_member(node: int, now_ns: int) -> None:
