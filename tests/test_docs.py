@@ -362,6 +362,11 @@ def test_rows_of_the_benchmark_are_read_as_it_writes_them(made):
     assert "| 0.50 (0.50 … 0.50) | 50 % less | plan, 2 threads |" in page
 
 
+def test_no_other_plan_stands_in_for_a_tuned_one(made):
+    rows = [row("api", "makespan planned", 2, 0.7), row("api", "dask.threaded", 2, 1.5)]
+    assert "| api | – | 1.50 s (1.47 … 1.53) | – | – | – |" in made(json.dumps(rows))[1]
+
+
 def test_runs_of_the_same_turn_are_compared_together(made):
     load = [1.0, 2.0, 1.5, 3.0, 1.2, 2.5, 1.1]
     turns = list(range(7))
