@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 
 from makespan.cli import main
 from makespan.cli.codes import Exit
+from makespan.cli.ctrl_c import HeardOnce
 from makespan.errors import MakespanError
 from makespan.plan import Misjudged, Raced, load_plan
 from makespan.profile import load_profile
@@ -434,7 +437,7 @@ def known(made, folder):
 def test_a_race_and_how_it_goes_on(cli, known, folder):
     done = cli(*known, "--time-limit", 1.5, "--confidence", 0.9999, "--save-profile", "learnt.json")
     assert done.code == 0, done.err
-    assert re.search(r"race: \d ways, within \d s\n  default order, 2 threads: .* expected\n", done.err)
+    assert re.search(r"race: \d ways, within [\d.]+ m?s\n  default order, 2 threads: .* expected\n", done.err)
     assert "a word of the user's" in done.err
     assert "a word of the user's" not in done.out
     first = load_plan("plan.json").evidence
@@ -573,6 +576,28 @@ def test_what_is_not_to_run_sleeps_in_the_race(cli, folder):
     assert done.code == 0, done.err
     assert "not run, but slept for as long as was said: mail\n" in done.err
     assert "mail" not in sys.modules["pipeline"].RAN
+
+
+def test_ctrl_c_while_garbage_is_collected_is_heard_after_it():
+    """What a callback of the collector raises is lost."""
+    sent = []
+
+    def collects(phase, _):
+        if phase == "stop" and not sent:
+            sent.append(phase)
+            signal.raise_signal(signal.SIGINT)
+
+    gc.callbacks.append(collects)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with HeardOnce():
+            gc.collect()
+            assert sent
+            with pytest.raises(KeyboardInterrupt):
+                time.sleep(10)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        gc.callbacks.remove(collects)
 
 
 def test_ctrl_c_in_a_shell(made, folder):

@@ -145,7 +145,7 @@ class Tuning:
         room = int(self.time.left_s / max(1e-9, EACH * typical_s))
         self.ways = self.ways[: max(LEAST_WAYS, room)]
         self._line_up()
-        self.say(f"race: {plural(len(self.ways), 'way')}, within {max(0.0, self.time.left_s):.0f} s")
+        self.say(f"race: {plural(len(self.ways), 'way')}, within {seconds(max(0.0, self.time.left_s))}")
         for way in self.ways:
             self.say(f"  {way.name}: {seconds(way.plan.makespan_s)} expected")
 

@@ -1,10 +1,16 @@
-"""A profile within a share of the time: one counted run at least, the rest as far as it goes."""
+"""A profile within a share of the time: one counted run at least, the rest as far as it goes.
+
+Trials have a share of their own. When the counted runs take all of theirs, native threads are tried all the
+same: on nodes with native pools nothing else is worth as much.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from makespan_optimizer.measure.isolate import profile
+from makespan_optimizer.measure.scope import scope_of
+from makespan_optimizer.measure.trials.run_trials import run_trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,10 +21,10 @@ if TYPE_CHECKING:
     from makespan_optimizer.tuning.limit import TimeLimit
 
 
-class LongEnough(BaseException):
+class LongEnough(KeyboardInterrupt):
     """Ends a profile that would take too much of the time; never seen outside.
 
-    As Ctrl-C does: an exception within a trial would be taken for one of its node's.
+    As Ctrl-C does: any other exception within a trial would be taken for one of its node's.
     """
 
 
@@ -31,6 +37,7 @@ def profiled(
     trials_share: float,
     say: Callable[[str], Any],
     runs: int,
+    hints: Any = None,
     **options: Any,
 ) -> Profile:
     """Profile a DAG.
@@ -45,10 +52,13 @@ def profiled(
         Further ones of `makespan_optimizer.measure.isolate.profile`.
     """
     counted, _ = inputs.counted_runs(runs)
+    counting = True
 
     def told(done: int, total: int, node: str) -> None:
+        nonlocal counting
+        counting = counting and done < total
         time.tell(f"profile: {node} ({done} of {total})")
-        if done * (counted + 1) >= 2 * total and time.used_s > share * time.limit_s:
+        if counting and done * (counted + 1) >= 2 * total and time.used_s > share * time.limit_s:
             raise LongEnough
 
     try:
@@ -60,6 +70,7 @@ def profiled(
             runs=runs,
             trials_limit_s=trials_share * time.limit_s,
             progress=told,
+            hints=hints,
             **options,
         )
     except LongEnough as stopped:
@@ -67,4 +78,15 @@ def profiled(
         if found is None:
             raise
         say(f"profiled for {time.used_s:.0f} s: the rest of the time is for the race")
-        return found
+        counting = False
+        scope = scope_of(dag, hints, None)
+        return run_trials(
+            found,
+            scope.program,
+            lambda: inputs.run(0),
+            limit_s=trials_share * time.limit_s,
+            asked=False,
+            progress=told,
+            walked=scope.walked,
+            pairs=False,
+        )

@@ -121,7 +121,7 @@ class Measuring(Keeping):
         native_threads : bool
             Whether plans may limit the threads of native libraries.
         time_limit_s : float
-            Wall seconds for everything: it ends about one run later at most.
+            Wall seconds for everything: it ends about one run later at most, where they are few a second.
         confidence : float
             At which a way is left behind.
         profile : Profile or path, optional

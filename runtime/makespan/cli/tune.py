@@ -65,7 +65,8 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         type=opt.seconds,
         default=60.0,
         metavar="S",
-        help="wall seconds for all of it; it ends about one run later at most (default: 60)",
+        help="wall seconds for all of it; it ends about one run later at most, where they are few a second "
+        "or two later (default: 60)",
     )
     parser.add_argument(
         "--confidence",

@@ -50,9 +50,9 @@ def way_of(evidence: Evidence, name: str) -> Raced | None:
 
 
 def is_faster(evidence: Evidence) -> bool:
-    """Say whether the winner is measurably faster than the default."""
+    """Say whether the winner is measurably faster than the default: by its interval as it is shown."""
     high = evidence.over_default_high
-    return evidence.winner != evidence.default and high is not None and high < 1
+    return evidence.winner != evidence.default and high is not None and round(high, 2) < 1
 
 
 def headline(evidence: Evidence) -> str:
