@@ -2,8 +2,8 @@
 
 ::
 
-    layout ─▶ calls, clusters ─▶ pool ─▶ resident ═ socket, shared memory ═ worker ─▶ members
-                  └──────── codec ─ wire ─────────────────┘
+    layout ─▶ calls, clusters, imports ─▶ pool ─▶ resident ═ socket, shared memory ═ worker ─▶ members
+                           └──────── codec ─ wire ─────────────────┘
 
 Workers are started when they are first needed, kept warm for all later runs of this process, and end with it.
 A worker is a new interpreter: it knows what modules hold when they are imported, not what this process has
@@ -51,6 +51,8 @@ def configure(
 
 def warm_workers(workers: int | None = None) -> None:
     """Start workers now, all or so many, and wait until they are ready: the first run need not.
+
+    They know no DAG yet; `Prepared.warm` also has them import what their nodes are made of.
 
     Raises
     ------
