@@ -283,6 +283,25 @@ def test_one_lucky_turn_does_not_win_against_many():
         assert race.winner == winner
 
 
+def test_a_late_way_without_time_to_win_does_not_cost_the_race_what_was_won():
+    race = Race(entrants(2), most_ways=3)
+    race.restore({0: 1.0, 1: 0.5}, [{0: 1.0, 1: 0.5}] * 4, {1: "in the slower half after 4 turns"})
+    race.join([Entrant("learnt")])
+    race.first_s[2] = 0.4
+    race.turn_s += [{0: 1.0, 2: 0.4}] * 2
+    race.stop(TIME_UP)
+    assert race.winner == 1
+    assert race.left == {}
+    assert race.short_s == 0
+
+
+def test_a_way_that_was_slower_than_the_default_is_not_called_back():
+    race = Race(entrants(2))
+    played(race, [1.0, 1.5], noise=0.01)
+    assert race.left[1].startswith("1.5")
+    assert race.winner == 0
+
+
 def test_a_race_that_was_over_goes_on_when_a_way_joins():
     race = Race(entrants(2))
     played(race, [1.0, 0.5], noise=0.01)

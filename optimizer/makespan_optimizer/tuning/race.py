@@ -162,8 +162,17 @@ class Race(Standings):
     def stop(self, why: str) -> None:
         """End it now; the turn under way does not count."""
         self._look()
+        self._call_back()
         self.over, self.why = True, why
         self._queue, self._now = [], {}
+
+    def _call_back(self) -> None:
+        """Let the best that left stand, where those that stayed joined too late to win."""
+        counted = [i for i in range(1, len(self.ways)) if i not in self._out and self._counted(i) >= LEAST]
+        if counted and all(i in self.left for i in counted):
+            best = min(counted, key=self._standing)
+            if (best, 0) not in self._slower:
+                del self.left[best]
 
     # -- between turns
     def _complete(self) -> None:
