@@ -14,6 +14,7 @@ the GIL leaves its core to others. No loss is modelled: sharing is work-conservi
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import repeat
 from operator import mul
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _ROUNDS = 8  # of the two factors in turn; two are enough in nearly all cases
 _EXACT = 1e-9  # relative, of a capacity: what is left is taken off in the end
+_MOST_SHARED = 50_000  # the same of shares, whatever nodes had them
 _MOST_KEPT = 100_000  # mixtures of demands whose speeds are remembered
 
 
@@ -98,14 +100,22 @@ class Fluid:
         found = self.known[kinds] = [mixture[kind] for kind in kinds]
         return found
 
-    def _mixed(self, kinds: tuple[int, ...]) -> list[float]:
+    def _mixed(self, kinds: tuple[int, ...]) -> Sequence[float]:
         """Return the speeds of a mixture: kinds in rising order."""
-        return shared_speeds(*self._shares(kinds), self.capacity / 1000)
+        gil, core = self._gil, self._core
+        return _known_speeds(
+            tuple([gil[kind] for kind in kinds]), tuple([core[kind] for kind in kinds]), self.capacity / 1000
+        )
 
     def _shares(self, kinds: tuple[int, ...]) -> tuple[list[float], list[float]]:
         """Return shares of the GIL, and cores, of each kind."""
         gil, core = self._gil, self._core
         return [gil[kind] for kind in kinds], [core[kind] for kind in kinds]
+
+
+@lru_cache(maxsize=_MOST_SHARED)  # profiles under different modes have most of their nodes in common
+def _known_speeds(gil: tuple[float, ...], core: tuple[float, ...], cores: float) -> tuple[float, ...]:
+    return tuple(shared_speeds(gil, core, cores))
 
 
 def shared_speeds(gil: Sequence[float], core: Sequence[float], cores: float) -> list[float]:

@@ -120,7 +120,7 @@ class Sharing(Fluid):
         crowded = self.machine.crowding > 0 and sum(used > 0 for used in self.core) > 1
         return crowded or any(self.gil) or bool(self._measured) or self.may_contend(together)
 
-    def _mixed(self, kinds: tuple[int, ...]) -> list[float]:
+    def _mixed(self, kinds: tuple[int, ...]) -> Sequence[float]:
         fluid = super()._mixed(kinds)
         n = len(kinds)
         if n < 2:

@@ -1,10 +1,10 @@
 """Which nodes run in worker processes, and with how many native threads: chosen under the simulator.
 
 Native threads first, as if all nodes ran in threads; then clusters with those; then native threads again,
-with the clusters as they are. Nothing is chosen that does not help: a cluster stays only if the makespan
-without it is at least 3 % longer, a limit of native threads only if it is longer at all, and none of them if
-all together gain less than 2 %. Smaller gains in a simulator tend to vanish when they are measured. For
-clusters a node holds the GIL only as far as that was measured.
+with the clusters as they are. Nothing is chosen that does not help: clusters stay only if the makespan
+without any is at least 3 % longer (`makespan_optimizer.modes.worth`), a limit of native threads only if it is
+longer at all, and none of them if all together gain less than 2 %. Smaller gains in a simulator tend to
+vanish when they are measured. For clusters a node holds the GIL only as far as that was measured.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from makespan_optimizer.modes.crowded import with_crowding
 from makespan_optimizer.modes.cuts import Cuts, Part
 from makespan_optimizer.modes.judge import Judge
 from makespan_optimizer.modes.native import apply_native, choices, descend, with_threads
-from makespan_optimizer.modes.worth import closely, described, worth_it
+from makespan_optimizer.modes.worth import Looks, described, worth_it
 from makespan_optimizer.options import whole
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 WORTH_NATIVE = 0.02  # all limits of native threads together
 WORK = 200_000  # nodes to simulate
+_NATIVE = 0.5  # of the work that is left, for each choice of native threads
 MOST_PROCESSES = 64
 MOST_NODES = 4_000  # for clusters
 
@@ -78,6 +79,7 @@ def choose_modes(
     native: bool = False,
     seed: int = 0,
     over: Callable[[], bool] = lambda: False,
+    late: Callable[[], bool] | None = None,
     work: float = WORK,
     cores: float | None = None,
     first_call: bool = False,
@@ -98,7 +100,9 @@ def choose_modes(
         Choose the native threads of nodes that have trials.
     seed : int
     over : callable
-        Says whether the time is up.
+        Says whether the time of the search is up.
+    late : callable, optional
+        Says whether the time is up in which parts that gain too little are left out; it is not if omitted.
     work : float
         Nodes to simulate at most.
     cores, first_call, statistic : as for `makespan_optimizer.instance.instance_of`
@@ -129,6 +133,7 @@ def choose_modes(
         statistic=statistic,
         seed=seed,
         over=over,
+        late=late,
         work=work,
         say=say,
     )
@@ -143,27 +148,35 @@ def choose_modes(
     threads = _threads(profile, judge, free, wanted, ())
     state: State = ()
     complete = False
+    looks: Looks | None = None
     reasons: tuple[tuple[str, str], ...] = ()
     if workers:
         cuts = Cuts(apply_native(profile, threads), wanted.thread, wanted.once)
         given = _given(cuts, wanted.process)
         cutter = Cutter(cuts, judge, workers, given, only_given=not processes)
         found = cutter.search()
-        state = worth_it(cuts, closely(cuts, judge), found.states, given, judge.time_is_up)
+        judge.use_reserve()
+        looks = Looks(cuts, judge)
+        state = worth_it(looks, found.states, given)
         complete = found.complete
         names = cuts.structure.names
         reasons = tuple((name, why) for name, why in zip(names, cuts.faults, strict=True) if why)
+        before = threads
         if state and free and not judge.over():
             threads = _threads(profile, judge, free, wanted, state)
-    cuts = Cuts(apply_native(profile, threads), wanted.thread, wanted.once)
-    value = closely(cuts, judge)
-    makespan_s = value(state)
+        if threads != before:
+            looks = None
+    else:
+        judge.use_reserve()
+    if looks is None:
+        looks = Looks(Cuts(apply_native(profile, threads), wanted.thread, wanted.once), judge)
+    makespan_s = looks.close(state)
     if threads.keys() - wanted.native.keys() and not state and makespan_s > without_s * (1 - WORTH_NATIVE):
         threads = dict(wanted.native)
         makespan_s = judge.close(as_declared(apply_native(profile, threads))) if threads else without_s
     return ModeChoice(
         tuple(sorted(threads.items())),
-        described(cuts, state, value, makespan_s),
+        described(looks, state, makespan_s),
         makespan_s,
         without_s,
         complete,
@@ -259,7 +272,12 @@ def _threads(
             known[key] = judge.quick(changed)[1]
         return known[key]
 
-    return descend(free, score, judge.over, fixed=wanted.native)
+    until = judge.simulated + _NATIVE * judge.left
+
+    def over() -> bool:
+        return judge.over() or judge.simulated >= until
+
+    return descend(free, score, over, fixed=wanted.native)
 
 
 def _given(cuts: Cuts, names: tuple[str, ...]) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """Which nodes share a worker process: local search over cuts, judged by the simulator.
 
-A state is a set of parts (`makespan_optimizer.modes.cuts.Part`). Seeds are single clusters: all of them when
-they are few, else nodes that hold the GIL long, and what hangs together around them. Steps that lengthen the
+A state is a set of parts (`makespan_optimizer.modes.cuts.Part`). Seeds are groups of Python nodes that are
+dear to part, dealt to the workers; and single clusters: all of them when they are few, else nodes that hold
+the GIL long, and what hangs together around them. Steps that lengthen the
 makespan are taken with a probability that falls to nothing (Kirkpatrick, Gelatt and Vecchi 1983), because one
 cut often pays only after a second one.
 
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from makespan_optimizer.modes.contract import contract
 from makespan_optimizer.modes.cuts import Part, bits
 from makespan_optimizer.modes.exact import every_part, every_state, normal
+from makespan_optimizer.modes.groups import dealt
 from makespan_optimizer.modes.offload import offloads
 from makespan_optimizer.modes.steps import step
 
@@ -29,9 +31,10 @@ if TYPE_CHECKING:
 State = tuple[Part, ...]
 MOST_STATES = 3_000  # so many ways to cut are all tried
 _MOST_SEEDS = 400  # so many single clusters are all tried
-_SEED_SHARE = 0.4  # of the work
+_GROUP_SHARE, _SEED_SHARE = 0.45, 0.3  # of the work, and of what is left then
 _HEAT = 0.02
-_BEST = 4  # states that are looked at closely in the end
+_RANKED = 24  # of all states, those that get a fair look before that
+_BEST = 8  # states that are looked at closely in the end
 _HEAVY = 24  # nodes that seeds are made of, when single clusters are many
 _IDLE = 2_000  # steps in a row that lead to nothing new
 
@@ -66,6 +69,7 @@ class Cutter:
         self.given = sum(1 << i for i in given)
         self.usable = self.given if only_given else cuts.free
         self.seen: dict[State, tuple[float, float]] = {}
+        self._look = judge.fair
 
     def value(self, state: State) -> tuple[float, float]:
         """Return makespan and score of a state; infinite when it is not allowed."""
@@ -73,7 +77,7 @@ class Cutter:
         if known is None:
             known = (math.inf, math.inf)
             if self.permitted(state):
-                known = self.judge.quick(contract(self.cuts, state, calls=False).profile)
+                known = self._look(contract(self.cuts, state, calls=False).profile)
             self.seen[state] = known
         return known
 
@@ -91,25 +95,37 @@ class Cutter:
         states = every_state(self.cuts, self.workers, self.usable, self.given, most)
         complete = states is not None
         if states is not None:
+            self._look = self.judge.quick
             for state in states:
                 if self.judge.over():
                     complete = False
                     break
                 self.value(state)
+            ranked, self.seen, self._look = self._ranked(), {}, self.judge.fair
+            for state in ranked[:_RANKED]:
+                self.value(state)
         if not complete:
             self._descend()
-        best = sorted(self.seen, key=lambda state: (*_rounded(self.seen[state]), state))
+        best = self._ranked()
         good = [state for state in best[:_BEST] if self.seen[state][0] < math.inf]
         return Found(tuple(good), complete)
+
+    def _ranked(self) -> list[State]:
+        return sorted(self.seen, key=lambda state: (*_rounded(self.seen[state]), state))
 
     def _descend(self) -> None:
         start = normal(self.cuts, tuple(Part(1 << i) for i in bits(self.given)))
         self.value(start)
-        until = self.judge.simulated + _SEED_SHARE * self.judge.left
         for state in offloads(self.cuts, self.usable & ~self.given, self.workers):
             if self.judge.over():
                 break
             self.value(normal(self.cuts, (*start, *state)))
+        until = self.judge.simulated + _GROUP_SHARE * self.judge.left
+        for state in dealt(self.cuts, self.usable & ~self.given, self.workers):
+            if self.judge.over() or self.judge.simulated >= until:
+                break
+            self.value(normal(self.cuts, (*start, *state)))
+        until = self.judge.simulated + _SEED_SHARE * self.judge.left
         for seed in self._seeds():
             for state in self._with_again(normal(self.cuts, (*start, Part(seed)))):
                 if self.judge.over() or self.judge.simulated >= until:
@@ -149,7 +165,7 @@ class Cutter:
 
     def _anneal(self) -> None:
         source = random.Random(self.judge.seed)  # noqa: S311 (not for secrets)
-        top = min(self.seen, key=lambda state: (*_rounded(self.seen[state]), state))
+        top = self._ranked()[0]
         best = self.seen[top][1]
         current, score = top, best
         begun, idle = self.judge.simulated, 0

@@ -212,6 +212,10 @@ class Cuts:
                 found |= 1 << p
         return list(bits(found & ~members))
 
+    def result(self, i: int) -> Transfer | None:
+        """Return what it costs to send a node's result; None when it cannot be sent or is not known."""
+        return self._results[i]
+
     def _crossing(self, members: int, again: int) -> Crossing:
         """Return what a part takes and gives; results of its sinks come back too."""
         s = self.structure

@@ -55,9 +55,12 @@ if TYPE_CHECKING:
     from makespan.profile import Profile
     from makespan_optimizer.modes.contract import Contracted
 
-# Shares of the time: for the choice of modes, for the order under them, for the order without any.
-_MODES, _ORDER, _PLAIN = 0.25, 0.45, 0.3
-_WORK = 5_000  # nodes to simulate for each second of the time limit
+# Share of the time for the choice of modes. What is left is halved: the order under them and the order
+# without any get the same search, else a longer one would make the plan without modes look better than it is.
+_NATIVE, _PROCESSES = 0.25, 0.45  # the order under worker processes is good sooner than their choice
+_SEARCH = 0.7  # of that share; the rest is for leaving out what gains too little
+# Nodes to simulate for each second of the time limit: what a quiet core of 2.5 GHz does in half of its share.
+_WORK = 8_000
 _SCENARIO_WORK = 20_000
 _LEAST = 5  # scenarios
 
@@ -113,6 +116,7 @@ def optimize_with_modes(
         "native": native_threads or bool(pinned.native),
     }
     choice = ModeChoice()
+    share = _PROCESSES if choosable["processes"] else _NATIVE
     before_s = 0.0
     bounds = None
     if choosing:
@@ -125,7 +129,8 @@ def optimize_with_modes(
             processes=processes,
             native=native_threads,
             seed=seed,
-            over=lambda: time.monotonic() >= begun + _MODES * limit_s,
+            over=lambda: time.monotonic() >= begun + _SEARCH * share * limit_s,
+            late=lambda: time.monotonic() >= begun + share * limit_s,
             work=_WORK * limit_s,
             wanted=Wanted(pinned.process, pinned.thread, pinned.native, pinned.once),
             say=_teller(options.get("progress"), begun, bound_s),
@@ -147,7 +152,7 @@ def optimize_with_modes(
         return plan, contracted
 
     used_s = time.monotonic() - begun + before_s
-    plan, contracted = ordered(choice, _rest(limit_s, used_s, _ORDER) if choosing else limit_s)
+    plan, contracted = ordered(choice, _rest(limit_s, used_s, (1 - share) / 2) if choosing else limit_s)
     stopped = plan.solver.stopped
     if (choice.clusters or choice.native_threads) and not (pinned.process or pinned.native):
         # The choice was made by a short search. Where no bound says that threads alone are worse, they are
@@ -156,7 +161,7 @@ def optimize_with_modes(
         alone = lower_bounds(bare_pinned, max(budget, plan.threads))[0]
         if plan.makespan_s > alone.ticks * bare_pinned.tick_s:
             used_s = time.monotonic() - begun + before_s
-            plain, as_it_is = ordered(ModeChoice(), _rest(limit_s, used_s, _PLAIN))
+            plain, as_it_is = ordered(ModeChoice(), _rest(limit_s, used_s, (1 - share) / 2))
             if _expected(plan) > _expected(plain) * (1 - WORTH_NATIVE):
                 choice, plan, contracted = ModeChoice(cut_short=choice.cut_short), plain, as_it_is
                 stopped = f"{plain.solver.stopped}; no modes gain enough"
