@@ -316,7 +316,7 @@ def test_large_dags_do_without_the_solver_where_it_fails(monkeypatch):
             after, [0.1 + (i * i % 17) / 10 for i in range(400)], ["python", "io", "native", "mixed"] * 100
         ),
         3,
-        time_limit_s=4,
+        time_limit_s=30,
         what_if=[],
     )
     assert plan.solver.stopped == "no result from the solver: its process failed: no licence to solve"

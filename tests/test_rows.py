@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from makespan.plan import PlanCluster
@@ -154,6 +154,7 @@ odd = st.sampled_from([-1.0, 0.0, 0.5, 3.0]) | st.floats(-2, 9)
     st.integers(1, 4),
     st.sampled_from([0.0, 3.0]),
 )
+@example([(-1.0, 4e-301, 0, None)], 1, 0.0)
 def test_times_that_cannot_be_are_shown_all_the_same(spans, threads, makespan_s):
     """No file can hold them, but a record made in memory can: negative, backwards, beyond the end."""
     nodes = [

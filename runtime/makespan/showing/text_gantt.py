@@ -57,8 +57,10 @@ def small_gantt(report: Report, *, extent_s: float | None = None) -> Iterable[st
     for row, name in enumerate(names):
         cells = [" "] * WIDTH
         for bar in (bar for bar in bars if bar.row == row):
-            first = min(WIDTH - 1, int(WIDTH * bar.start_s / extent_s))
-            last = max(first + 1, min(WIDTH, round(WIDTH * bar.end_s / extent_s)))
+            # Clocks that went backwards may give times before the start.
+            start, end = (min(1.0, max(0.0, its_s / extent_s)) for its_s in (bar.start_s, bar.end_s))
+            first = min(WIDTH - 1, int(WIDTH * start))
+            last = max(first + 1, round(WIDTH * end))
             # The last cell of a bar stays thin, so that neighbours can be told apart.
             cells[first:last] = _cells(bar, last - first)
         yield f"{name:{margin}} {''.join(cells).rstrip()}"
