@@ -22,14 +22,13 @@ def table(rows: Sequence[Row]) -> str:
     """Return a line for each pipeline, then what is to hold of all, then a line for each way of each."""
     some = scores(rows)
     names = list(dict.fromkeys(row.pipeline for row in rows))
-    lines = [
-        f"{'pipeline':20}{'tuned':>9}  {'to best peer':24}{'Tawazi*':>8}{'dask*':>8}{'bound':>8}{'pred.':>8}"
-    ]
+    words = f"{'Tawazi*':>8}{'dask*':>8}{'bound':>8}{'pred.':>8}{'drift':>8}"
+    lines = [f"{'pipeline':20}{'tuned':>9}  {'to best peer':24}{words}"]
     for its in some:
         lines.append(
             f"{its.pipeline[:19]:20}{its.tuned_s:8.3f}s  {_wide(its.to_best_peer):24}"
             f"{_short(its.to_tawazi_default):>8}{_short(its.to_dask_default):>8}"
-            f"{_number(its.to_bound):>8}{_number(its.predicted):>8}"
+            f"{_number(its.to_bound):>8}{_number(its.predicted):>8}{_number(its.drift):>8}"
         )
         peer = f"best peer: {its.best_peer}, {its.best_peer_s:.3f} s" if its.best_peer_s else "no peer ran"
         if its.room is not None and its.room <= _NO_ROOM:
@@ -38,7 +37,11 @@ def table(rows: Sequence[Row]) -> str:
     lines += [
         f"{name[:19]:20}no finals of a tuned plan" for name in names if name not in {s.pipeline for s in some}
     ]
-    lines += ["* at its default. Ratios of medians, 95 % intervals; pred.: predicted / measured.", ""]
+    lines += [
+        "* at its default. Ratios of medians, 95 % intervals. drift: one after the other, measured /",
+        "promised by the profile. bound: tuned / (lower bound × drift). pred.: predicted × drift / measured.",
+        "",
+    ]
     for held in holdings(some):
         lines.append(f"{'holds' if held.holds else 'FAILS':6} {held.what}: {held.found} ({held.wanted})")
     for name in names:

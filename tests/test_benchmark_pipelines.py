@@ -25,7 +25,7 @@ from benchmarks.pipeline_modules import examples, found_in, from_dag, load_modul
 from benchmarks.pipeline_nodes import Pipeline, Reading
 from benchmarks.pipeline_orders import as_dag, order_of
 from benchmarks.pipeline_processes import ChildError, LostChildError, PipelineProcess, environment
-from benchmarks.pipeline_rows import DEFAULT, PLANNED, TUNED, Promise, Sample, Way, rows_of
+from benchmarks.pipeline_rows import DEFAULT, PLANNED, SEQUENTIAL, TUNED, Promise, Sample, Way, rows_of
 from benchmarks.pipeline_scores import holdings, misses, ratio, scores
 from benchmarks.pipeline_stages import coarse, contenders, every, finalists, turn_of, worth
 from benchmarks.pipeline_tables import table
@@ -438,6 +438,22 @@ def test_two_pipelines_have_to_win_where_there_are_two():
     assert [its.holds for its in holdings([won, lost])][1] is False
     assert [its.holds for its in holdings([won, won])][1] is True
     assert holdings([]) == []
+
+
+def test_the_drift_of_the_machine_is_taken_out_of_promises_and_bounds():
+    alone, one = Way(SEQUENTIAL, 1, "default", default=True), Way(DEFAULT, 1, "default")
+    tuned = Way(TUNED, 2, "planned", default=True)
+    samples = [*sampled(1, {one: [9.0]}), *sampled(3, {alone: [3.0] * 5, tuned: [1.5] * 5})]
+    rows = rows_of("x", samples, {one: Promise(2.0, ""), tuned: Promise(1.0, "")}, {}, 0.9)
+    (score,) = scores(rows)
+    assert score.drift == pytest.approx(1.5)
+    assert score.predicted == pytest.approx(1.0)
+    assert score.predicted_as_is == pytest.approx(1 / 1.5)
+    assert score.to_bound == pytest.approx(1.5 / (0.9 * 1.5))
+    assert score.misses == (pytest.approx(0.0),)
+    (unknown,) = scores([row for row in rows if row.engine == TUNED])
+    assert unknown.drift is None
+    assert unknown.predicted == unknown.predicted_as_is == pytest.approx(1 / 1.5)
 
 
 def test_misses_are_of_plans_as_written_that_ran_more_than_once():

@@ -302,6 +302,8 @@ ROWS = [
     row("api", "dask.threaded", 4, 1.3, stage=3, native="one"),
     row("api", "dask.threaded", 2, 5.0, stage=3, native="default", default=True),
     row("api", "Tawazi", 1, 3.0, stage=3, native="default", default=True),
+    row("api", "makespan default", 1, 3.6, stage=1, predicted_s=4.0),
+    row("api", "one after the other", 1, 3.6, stage=3, native="default", default=True),
     row("full", "makespan tuned", 2, 2.0, predicted_s=2.0),
     row("full", "dask.threaded", 2, 2.2),
     row("full", "dask.threaded", 2, 2.01) | {"order": 3},
@@ -340,8 +342,9 @@ def test_tables_say_what_the_rows_say(made):
     assert (
         "dask.threaded, 2 threads, lucky order 3 | 1.00 (0.97 … 1.02) | no difference shown | – |" in page
     )  # honest where nothing was gained
-    assert "| api | – | 5.00 s; best 1.30 s | 3.00 s; best 3.00 s |" in page
-    assert "| api | 1.00 s (0.98 … 1.02) | 1.05 s | 1.05 | 800 ms | 1.25 |" in page
+    assert "| api | – | 5.00 s; best 1.30 s | 3.00 s; best 3.00 s | 3.60 s; best 3.60 s |" in page
+    assert "| api | 1.00 s (0.98 … 1.02) | 1.05 s | 800 ms | 0.90 | 0.95 | 1.39 |" in page
+    assert "| full | 2.00 s (1.96 … 2.04) | 2.00 s | 800 ms | – | 1.00 | 2.50 |" in page
     assert "Not measured yet" not in page
     again = made("\n".join(json.dumps(its) for its in ROWS))  # a row a line; tables are replaced
     assert again[1] == page
