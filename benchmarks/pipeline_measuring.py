@@ -33,7 +33,7 @@ class Asked(NamedTuple):
     threads: tuple[int, ...] = tuple(range(1, 9))
     repeats: int = 10
     orders: int = 3
-    profile_runs: int = 3
+    profile_runs: int = 5
     trials_limit_s: float = 20.0
     plan_limit_s: float = 3.0
     tune_limit_s: float = 60.0

@@ -503,6 +503,28 @@ def test_an_exception_that_takes_no_attribute_arrives_all_the_same(quick):
         profile(made, (), {}, runs=1, sampler="clocks")
 
 
+def test_more_runs_may_warm_up_and_only_the_first_is_a_first_call(quick):
+    calls, shown = [], []
+
+    def slow_at_first() -> None:
+        calls.append(0)
+        time.sleep({1: 0.2, 2: 0.1, 3: 0.1}.get(len(calls), 0.01))
+
+    made = DAG()
+    made.add(slow_at_first, name="a")
+    found = profile(
+        made, (), {}, runs=2, warm_ups=3, sampler="clocks", progress=lambda *told: shown.append(told[:2])
+    )
+    assert len(calls) == 5
+    (node,) = found.nodes
+    assert node.first_s >= 0.2
+    assert len(node.calls) == 2
+    assert max(node.wall_net_s.samples) < 0.1
+    assert shown[-1] == (5, 5)
+    with pytest.raises(OptionError, match="warm_ups"):
+        profile(made, (), {}, warm_ups=0)
+
+
 def test_ctrl_c_in_the_warm_up_leaves_no_profile(quick):
     made = DAG()
     made.add(lambda: os.kill(os.getpid(), signal.SIGINT) or time.sleep(5), name="a")

@@ -56,6 +56,7 @@ def profile(
     kwargs: Mapping[str, Any],
     *,
     runs: int = 5,
+    warm_ups: int = 1,
     progress: Callable[[int, int, str], None] | None = None,
     sampler: SamplerName = "auto",
     target: str | None = None,
@@ -77,8 +78,10 @@ def profile(
     args, kwargs
         Its inputs.
     runs : int
-        Counted runs, 1 to 1000; one to warm up comes before them. With several sets of inputs, so many
-        more that each set is run equally often.
+        Counted runs, 1 to 1000. With several sets of inputs, so many more that each set is run equally often.
+    warm_ups : int
+        Runs before them that do not count, 1 to 1000; the first tells what a first call takes. Memory and
+        caches of a fresh process may need a few until nodes are as fast as in one that has run for long.
     progress : callable, optional
         Called before each node as ``progress(done, total, node)``, and at the end.
     sampler : {"auto", "gil", "canary", "clocks"}
@@ -121,8 +124,9 @@ def profile(
     ProfileWarning
         Other processes take more than 5 % of the cores.
     """
-    if isinstance(runs, bool) or not isinstance(runs, int) or not 1 <= runs <= MAX_RUNS:
-        raise OptionError(f"is a whole number from 1 to {MAX_RUNS}, not {runs!r}", where="runs")
+    for name, number in (("runs", runs), ("warm_ups", warm_ups)):
+        if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MAX_RUNS:
+            raise OptionError(f"is a whole number from 1 to {MAX_RUNS}, not {number!r}", where=name)
     given = read_inputs(dag, args, kwargs, inputs, setup=setup, teardown=teardown)
     scope = scope_of(dag, hints, only)
     time_limit_s(trials, trials_limit_s, 0.0)  # what they cannot be is refused before anything runs
@@ -137,7 +141,7 @@ def profile(
         with closing(chosen), Meter(chosen) as meter, in_own_threads():
             beginning = Beginning(meter, sampler, notes)
             beginning.warn_of_load(stacklevel=3)
-            total = (runs + 1) * len(scope.walked)
+            total = (warm_ups + runs) * len(scope.walked)
             measured = Runs(beginning.id, scope, meter, total=total, progress=progress)
 
             def result() -> Profile:
@@ -150,6 +154,9 @@ def profile(
             try:
                 with given.run(0) as values:
                     measured.warm_up(values, Picklings() if pickling else None)
+                for _ in range(warm_ups - 1):
+                    with given.run(0) as values:
+                        measured.warm_up_again(values)
                 counted_from = time.monotonic()
                 for k in range(runs):
                     look = looking_closely(meter) if k == runs - 1 else nullcontext()

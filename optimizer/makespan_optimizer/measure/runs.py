@@ -1,8 +1,8 @@
 """The runs of a profile: the DAG walked again and again, one node at a time, and what was recorded.
 
-Once to warm up (kept as `first_s`: imports, caches, cold files), then the counted runs, then extra passes for
-calls that were spoiled. A run counts when it is complete: what a run had recorded when a node raised, or at
-Ctrl-C, is dropped.
+Once or more to warm up (the first is kept as `first_s`: imports, caches, cold files), then the counted
+runs, then extra passes for calls that were spoiled. A run counts when it is complete: what a run had recorded
+when a node raised, or at Ctrl-C, is dropped.
 
 What would disturb the clocks is done outside of them and only once: results are sized and values pickled in
 the run that warms up, after the node returned (pickling before it would warm what the node is to find cold);
@@ -111,6 +111,10 @@ class Runs:
 
         for i, call in self._walk(inputs, self._scope.walked, look=look):
             self.first[i] = call
+
+    def warm_up_again(self, inputs: Mapping[str, Any]) -> None:
+        """Run all nodes once, and keep nothing."""
+        self._walk(inputs, self._scope.walked)
 
     def count(self, inputs: Mapping[str, Any], number: int = 0, *, closely: Closer | None = None) -> None:
         """Run all nodes once, with the set of inputs of that number, and count it."""

@@ -24,6 +24,7 @@ class Measuring(Keeping):
         /,
         *args: Any,
         runs: int = 5,
+        warm_ups: int = 1,
         progress: Callable[[int, int, str], None] | None = None,
         trials: Literal["auto", "native"] | bool = "auto",
         trials_limit_s: float | None = None,
@@ -35,7 +36,7 @@ class Measuring(Keeping):
         pickling: bool = True,
         **kwargs: Any,
     ) -> Profile:
-        """Run it one node at a time, once to warm up and `runs` times to measure, and return the profile.
+        """Run it one node at a time, to warm up and then `runs` times to measure, and return the profile.
 
         Parameters
         ----------
@@ -43,6 +44,8 @@ class Measuring(Keeping):
             The DAG's inputs; those named like a parameter here by position.
         runs : int
             Counted runs, at least 1.
+        warm_ups : int
+            Runs before them, at least 1.
         progress : callable, optional
             Called as ``progress(done, total, node)``.
         trials, trials_limit_s
@@ -72,6 +75,7 @@ class Measuring(Keeping):
             args,
             kwargs,
             runs=runs,
+            warm_ups=warm_ups,
             progress=progress,
             trials=trials,
             trials_limit_s=trials_limit_s,

@@ -59,6 +59,7 @@ KEYS: dict[str, Key] = {
     "deterministic": Key(*_SWITCH, options.switch),
     "statistic": Key(*_TEXT, options.statistic),
     "runs": Key(*_WHOLE, options.runs),
+    "warm-ups": Key(*_WHOLE, options.warm_ups),
     "repeats": Key(*_WHOLE, options.repeats),
     "timeout": Key(*_NUMBER, options.timeout),
     "on-error": Key(*_TEXT, options.on_error),

@@ -88,6 +88,7 @@ workers = whole("the number of solver workers", 1, 256)
 confidence = number("the confidence", 0.5, 0.9999)
 gap = number("a gap", 0, 0.999999)
 runs = whole("the number of counted runs", 1, 1000)
+warm_ups = whole("the number of runs that warm up", 1, 1000)
 repeats = whole("the number of repeats", 1, 1000)
 limit = whole("the number of rows", 1, 1_000_000)
 

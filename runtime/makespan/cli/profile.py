@@ -42,7 +42,14 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
         type=opt.runs,
         default=5,
         metavar="N",
-        help="counted runs after the one that warms up (default: 5)",
+        help="counted runs after those that warm up (default: 5)",
+    )
+    parser.add_argument(
+        "--warm-ups",
+        type=opt.warm_ups,
+        default=1,
+        metavar="N",
+        help="runs before them that do not count: the first few of a fresh process are slower (default: 1)",
     )
     parser.add_argument(
         "--sampler",
@@ -138,6 +145,7 @@ def _measured(options: argparse.Namespace, terminal: Terminal, ctrl_c: HeardOnce
                     setup=setup,
                     teardown=teardown,
                     runs=options.runs,
+                    warm_ups=options.warm_ups,
                     trials="auto" if options.pairs else "native",
                     trials_limit_s=options.trials_limit,
                     sampler=options.sampler,
