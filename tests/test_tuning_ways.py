@@ -13,6 +13,7 @@ from makespan.plan import load_plan, parse_plan
 from makespan.preparing.order import default_ranks
 from makespan_optimizer.tuning.candidates import (
     FAR,
+    _budgets,
     _distinct,
     _picked,
     _ungrouped,
@@ -97,6 +98,12 @@ def test_no_way_has_more_threads_or_processes_than_may_be_used():
     assert max(way.plan.threads for way in ways) == 3
     assert not any(way.processes for way in ways)
     assert ways[0].name == "default order, 3 threads"
+
+
+def test_a_usual_budget_below_the_knee_is_planned_for_too():
+    wide = make_profile({f"n{i}": [] for i in range(6)}, 0.1)
+    assert _budgets(wide, {}, 2, None, 0, 1.0) == [6, 4, 2]
+    assert _budgets(wide, {}, 2, 3, 0, 1.0) == [3, 2]
 
 
 def test_loops_of_python_get_worker_processes_and_waiting_gets_threads():

@@ -5,7 +5,7 @@
     default order       at the budget of a call without a plan: always
                         at 1 (one after the other), 2, 4, 8 threads
                         and with one native thread where nodes have native pools
-    plans               for the budget at the knee, the best one and the default one
+    plans               for the budget at the knee, the next usual one below, the best and the default one
                         × no worker processes, some
                         × native threads as they are, chosen, one a node
                         × with computed groups, without
@@ -156,7 +156,7 @@ def _budgets(
     seed: int,
     limit_s: float,
 ) -> list[int]:
-    """Return the budgets to plan for: at the knee, the best, the default one."""
+    """Return the budgets to plan for: at the knee, the next usual one below it, the default one, the best."""
     seen = limited(profile, native)
     most = min(most_threads or _BUDGETS[-1], max(1, width(instance_of(seen))))
     asked = [k for k in _BUDGETS if k <= most] or [1]
@@ -165,7 +165,9 @@ def _budgets(
     best = min(expected, key=lambda k: (expected[k], k))
     knee = min(k for k in expected if expected[k] <= expected[best] * (1 + ENOUGH))
     default = min(default_threads, most_threads or default_threads)
-    return list(dict.fromkeys([knee, default, best]))
+    # What the profile cannot see (so many connections at a time) may hold before the knee.
+    before = [k for k in _PLAIN if 1 < k < knee]
+    return list(dict.fromkeys([knee, *before[-1:], default, best]))
 
 
 def _wanted(
