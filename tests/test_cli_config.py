@@ -71,8 +71,8 @@ def test_all_types(here):
     configure(
         here,
         'target = "p:d"\nargs = {url = "x"}\nthreads = 2\ncores = 1.5\ntime_limit = 3\nseed = 4\n'
-        'workers = 1\ngap = 0.01\ndeterministic = false\nruns = 7\nrepeats = 3\nsampler = "clocks"\n'
-        'pairs = false\ntrials-limit = 2.5\nstatistic = "p90"\n'
+        "workers = 1\ngap = 0.01\ndeterministic = false\nruns = 7\nwarm-ups = 2\nrepeats = 3\n"
+        'sampler = "clocks"\npairs = false\ntrials-limit = 2.5\nstatistic = "p90"\n'
         'timeout = 9\non-error = "continue"\ntargets = "a, b"\nroots = ["c"]\nwithout = []\n'
         "processes = 0\nnative-threads = false\nconfidence = 0.9\n"
         'allow-stale = true\ncolor = "never"\nquiet = true\nverbose = false',

@@ -64,6 +64,11 @@ def naps(n=2, fail=False):
 
 
 @dag
+def long_naps():
+    return pick([nap("a", 0.3), nap("b", 0.3), nap("c", 0.2)])
+
+
+@dag
 def mails(n=2):
     return mail(nap("a", 0.001))
 
@@ -600,24 +605,26 @@ def test_ctrl_c_while_garbage_is_collected_is_heard_after_it():
         gc.callbacks.remove(collects)
 
 
-def test_ctrl_c_in_a_shell(made, folder):
-    made[0].save("known.json")
-    words = command("tune", "pipeline:naps", "--profile", "known.json", "--time-limit", "60", "-v")
-    process = subprocess.Popen(
+def test_ctrl_c_in_a_shell(folder):
+    words = command("tune", "pipeline:long_naps", "--runs", "1", "--time-limit", "90", "-v")
+    with subprocess.Popen(
         [*words, "--processes", "0"],
         env=clean_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=listen_to_ctrl_c,
-    )
-    seen = ""
-    while "turn" not in seen:
-        line = process.stderr.readline()
-        assert line, seen
-        seen += line
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    ) as process:
+        try:
+            seen = ""
+            while "turn 2" not in seen:
+                line = process.stderr.readline()
+                assert line, seen
+                seen += line
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == Exit.INTERRUPTED, err
     assert out.startswith("way ")
     assert "the best so far was kept" in err

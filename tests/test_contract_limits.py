@@ -274,7 +274,10 @@ def test_nothing_grows_over_a_thousand_runs(way, settings, options, failing):
                 assert failing
 
     logging.getLogger("makespan").disabled = False
-    threads, objects, size = grown(rounds)
+    for _ in range(3):  # what is made once may come late; what grows does so each time
+        threads, objects, size = grown(rounds)
+        if threads <= 0 and objects < 150 and size < 40_000:
+            break
     assert threads <= 0
     assert objects < 150
     assert size < 40_000
