@@ -266,8 +266,8 @@ from makespan import DAG
 signal.signal(signal.SIGINT, signal.default_int_handler)
 begun = threading.Event()
 async def waits():
-    begun.set()
     try:
+        begun.set()  # Ctrl-C comes right after
         await asyncio.Event().wait()
     finally:
         print("cleaned up", flush=True)
