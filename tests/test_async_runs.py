@@ -257,7 +257,12 @@ def test_one_control_c_ends_it_and_coroutines_clean_up():
                 timeout=60,
                 check=False,
             )
-            assert (done.stdout, done.stderr) == ("cleaned up\nstopped\n", "")
+            said = done.stdout.splitlines()
+            if (
+                how == "fast()"
+            ):  # Ctrl-C ends a call at once: what cleans up elsewhere may do so a moment later
+                said.sort()
+            assert (said, done.stderr) == (["cleaned up", "stopped"], "")
 
 
 CONTROL_C = """
