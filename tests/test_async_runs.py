@@ -258,9 +258,8 @@ def test_one_control_c_ends_it_and_coroutines_clean_up():
                 check=False,
             )
             said = done.stdout.splitlines()
-            if (
-                how == "fast()"
-            ):  # Ctrl-C ends a call at once: what cleans up elsewhere may do so a moment later
+            # Ctrl-C ends a call at once: what cleans up elsewhere may do so a moment later.
+            if how == "fast()":
                 said.sort()
             assert (said, done.stderr) == (["cleaned up", "stopped"], "")
 
