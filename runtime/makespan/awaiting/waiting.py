@@ -113,8 +113,6 @@ class Waiting:
     def result(self, context: Context) -> Any:
         """Have it awaited in a context, wait for it, and return its value or raise its exception."""
         context.run(_waiting.set, self)
-        self._loop.call_soon_threadsafe(self._begin, context=context)
-        del context
         with canceller(self.cancel):
             me = get_ident()
             around = elsewhere.get(me)
@@ -123,6 +121,9 @@ class Waiting:
             for one in for_these:
                 one.on_loops.append(self)
             try:
+                # From here on the coroutine may run: Ctrl-C must not find this thread outside of the block.
+                self._loop.call_soon_threadsafe(self._begin, context=context)
+                del context
                 self._wait()
             except BaseException:  # Ctrl-C
                 self.cancel()
